@@ -1,0 +1,211 @@
+"""Studies as frozen values: configurations, factors, tiers, controls and claims, checked when they are built."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+Level = str | int | float
+Levels = Mapping[str, Level]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "dataset": ("mnist", "digits"),
+    "activation": ("identity", "sigmoid", "tanh", "relu", "gelu"),
+    "init": ("default", "xavier", "he", "normal", "zero"),
+    "loss": ("cross_entropy",),
+    "optimizer": ("sgd", "adam", "adamw"),
+}
+SMALLEST = {
+    "depth": 0, "width": 1, "init_std": 0.0, "lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "batch_size": 1, "epochs": 1,
+}  # fmt: skip
+
+
+class UserError(Exception):
+    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides the numbers of a replicate, but for its seed. A field left at its default is not in the fingerprint.
+
+    depth counts hidden layers (0 is softmax regression), width their units. init is a name of `models.initial_layer`;
+    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size.
+
+    Raises UserError for a name that does not exist or a number out of range.
+    """
+
+    dataset: str = "mnist"
+    depth: int = 1
+    width: int = 128
+    activation: str = "relu"
+    init: str = "default"
+    init_std: float = 1.0
+    loss: str = "cross_entropy"
+    optimizer: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    epochs: int = 5
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
+        for name, smallest in SMALLEST.items():
+            value = getattr(self, name)
+            whole = isinstance(smallest, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
+            if not smallest <= value < float("inf"):
+                raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
+        if self.momentum and self.optimizer != "sgd":
+            raise UserError(f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something set on purpose, and the values it is set to. For a universe factor the first level is the reference."""
+
+    name: str
+    levels: tuple[Level, ...]
+
+    def __post_init__(self) -> None:
+        if not self.levels or len(set(self.levels)) < len(self.levels):
+            raise UserError(f"factor {self.name!r}: levels must be one or more, each once, not {self.levels}")
+        for word in (self.name, *self.levels):
+            if not re.fullmatch(r"[A-Za-z0-9_.+-]+", str(word)):
+                raise UserError(f"factor {self.name!r}: {word!r} must be made of letters, digits and _ . + -")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept."""
+
+    seeds: int
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something that must come out in a known way. `cells` are trained for it beside the arms and blocks."""
+
+    name: str
+    text: str
+    cells: tuple[Levels, ...] = ()
+
+
+@dataclass(frozen=True)
+class Number:
+    """How a claim's one number per seed is made from the cells.
+
+    metric is read in every arm of `arms` and every level of `blocks`; `across_arms` joins the arms within a seed
+    ("only" one arm, "spread" largest minus smallest, "difference" first minus second), then `across_blocks` the blocks.
+    A replicate that diverged counts as `diverged`.
+    """
+
+    metric: str
+    arms: tuple[Level, ...]
+    blocks: Mapping[str, tuple[Level, ...]]
+    across_arms: Literal["only", "spread", "difference"]
+    across_blocks: Literal["max", "min", "mean"]
+    diverged: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a document made testable before the first full run: its number and the open interval it must lie in."""
+
+    name: str
+    text: str
+    passage: str
+    kind: Literal["mean"]
+    number: Number
+    above: float = float("-inf")
+    below: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
+
+    Raises UserError, naming both sides, for a wrong name, a level that a claim, control or tier does not find among the
+    factors, or a factor that `configure` ignores.
+    """
+
+    name: str
+    question: str
+    passage: str
+    configure: Callable[..., TrainConfig]
+    arms: Factor
+    blocks: tuple[Factor, ...]
+    tiers: Mapping[str, Tier]
+    headline: tuple[str, ...]
+    universes: tuple[Factor, ...] = ()
+    controls: tuple[Control, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
+        names = [factor.name for factor in self.factors]
+        if len(set(names)) < len(names):
+            raise UserError(f"{self.name}: two factors have the same name: {', '.join(names)}")
+        if "full" not in self.tiers:
+            raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
+        for place, levels in self._named_levels():
+            self._check_levels(place, levels)
+        self._check_configure()
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Arms, block factors and universe factors, in the order of the key."""
+        return (self.arms, *self.blocks, *self.universes)
+
+    def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
+        """The configuration of a cell: `configure` at its levels (universes at their reference), then the tier's overrides."""
+        reference = {factor.name: factor.levels[0] for factor in self.universes}
+        config = self.configure(**{**reference, **levels})
+        unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
+        if unknown:
+            raise UserError(f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig")
+        return replace(config, **self.tiers[tier].overrides)
+
+    def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
+        for name, tier in self.tiers.items():
+            if tier.seeds < 1:
+                raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {tier.seeds}")
+            yield f"tier {name!r}", tier.levels
+        for claim in self.claims:
+            yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}
+
+    def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
+        known = {factor.name: factor.levels for factor in self.factors}
+        for name, levels in named.items():
+            if name not in known:
+                raise UserError(f"{self.name}: {place} names factor {name!r}, the study has {', '.join(known)}")
+            for level in levels:
+                if level not in known[name]:
+                    raise UserError(f"{self.name}: {place} names {name} {level!r}, the study has {known[name]}")
+
+    def _check_configure(self) -> None:
+        for tier, control in itertools.product(self.tiers, self.controls):
+            for cell in control.cells:
+                if missing := {f.name for f in (self.arms, *self.blocks)} - set(cell):
+                    raise UserError(f"{self.name}: control {control.name!r} leaves {', '.join(missing)} open")
+                self.config(cell, tier)
+        names = [factor.name for factor in self.factors]
+        grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
+        configs = [(levels, self.config(levels)) for levels in grid]
+        for factor in self.factors:
+            others: dict[Any, set[TrainConfig]] = {}
+            for levels, config in configs:
+                rest = tuple(value for name, value in levels.items() if name != factor.name)
+                others.setdefault(rest, set()).add(config)
+            if len(factor.levels) > 1 and all(len(found) == 1 for found in others.values()):
+                raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")

@@ -1,0 +1,175 @@
+"""What is missing -> worker processes -> the record. One coordinator hands out stacks; workers die with it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from typing import TYPE_CHECKING
+
+from research.plan import Stack, nominal_seconds
+
+if TYPE_CHECKING:
+    from research.train import StackResult
+
+TRIES = 3  # how often a stack may take its worker down before it counts as failed
+POLL_SECONDS = 0.25
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+_pipe: Connection | None = None  # a worker's line to its coordinator
+
+
+def _start_worker(pipe: Connection) -> None:
+    """Make this process a worker: one thread, deaf to Ctrl-C (the coordinator decides), gone when its coordinator is."""
+    global _pipe
+    _pipe = pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            pipe.recv()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(stack: Stack) -> StackResult:
+    from research.train import train_stack
+
+    assert _pipe is not None
+    return train_stack(stack.cell.config, stack.seeds, _pipe.send)
+
+
+class Slot:
+    """One worker: a pool of a single process, so that a death tells which stack it was and disturbs no other.
+
+    `stack` is the one in work, None when idle; `future` its result to come.
+    """
+
+    future: Future[StackResult]
+
+    def __init__(self, context: ForkServerContext) -> None:
+        self.context = context
+        self.stack: Stack | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self.pipe, theirs = self.context.Pipe()
+        self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs,))
+
+    def start(self, stack: Stack) -> None:
+        """Hand the worker a stack."""
+        self.stack, self.latest = stack, 0.0
+        self.future = self.pool.submit(_work, stack)
+
+    def share(self) -> float:
+        """The share of its stack that the worker last reported as done."""
+        with contextlib.suppress(EOFError, OSError):
+            while self.pipe.poll():
+                self.latest = self.pipe.recv()
+        return self.latest
+
+    def take(self) -> tuple[Stack, StackResult | BaseException]:
+        """The finished stack with its result or what it raised; the slot is idle after it, with a new worker if it died."""
+        stack, error = self.stack, self.future.exception()
+        assert stack is not None
+        self.stack = None
+        if isinstance(error, BrokenProcessPool):
+            self.close()
+            self._open()
+        return stack, error or self.future.result()
+
+    def close(self) -> None:
+        """End the worker, whatever it is doing."""
+        self.pipe.close()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Stopped(Exception):
+    """The user asked to stop (Ctrl-C or SIGTERM). Nothing was left half-written."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.status = 128 + signal_number
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """While the block runs, SIGINT and SIGTERM only take effect where the given function is called: between writes."""
+    received: list[int] = []
+    previous = {n: signal.signal(n, lambda n, _: received.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def check() -> None:
+        if received:
+            raise Stopped(received[0])
+
+    try:
+        yield check
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def warm_up() -> ForkServerContext:
+    """Start the server that workers are forked from, so that its heavy imports go on while the caller does other things."""
+    os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["research.train"])
+    forkserver.ensure_running()
+    return context
+
+
+def run_stacks(
+    stacks: list[Stack],
+    workers: int,
+    finished: Callable[[Stack, StackResult], None],
+    failed: Callable[[Stack, str], None],
+    progress: Callable[[dict[str, float]], None] = lambda _: None,
+) -> None:
+    """Train the stacks, longest first, and hand each result or reason for failure back in this process.
+
+    `progress` is called now and then with the share that is done of each stack in work, by its key. What one stack
+    raises, or a worker that dies with it, does not stop the others.
+
+    Raises Stopped when the user asks to stop.
+    """
+    context = warm_up()
+    waiting = sorted(stacks, key=nominal_seconds)  # the longest last, where pop() takes it
+    deaths: Counter[str] = Counter()
+    slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
+    with stop_signals() as check:
+        try:
+            while waiting or any(slot.stack for slot in slots):
+                for slot in slots:
+                    if waiting and slot.stack is None:
+                        slot.start(waiting.pop())
+                wait([slot.future for slot in slots if slot.stack], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                progress({slot.stack.key: slot.share() for slot in slots if slot.stack})
+                for slot in slots:
+                    if slot.stack is None or not slot.future.done():
+                        continue
+                    stack, outcome = slot.take()
+                    if not isinstance(outcome, BaseException):
+                        finished(stack, outcome)
+                    elif not isinstance(outcome, BrokenProcessPool):
+                        failed(stack, f"{type(outcome).__name__}: {outcome}")
+                    elif deaths[stack.key] < TRIES - 1:
+                        deaths[stack.key] += 1
+                        waiting.append(stack)
+                    else:
+                        failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory")
+                check()
+        finally:
+            for slot in slots:
+                slot.close()

@@ -1,0 +1,101 @@
+"""Tidy frames -> axes, with seaborn. No input or output: a figure is a function of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from research.stats import mean_interval
+
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+WORDS = {
+    "train_loss": "training loss (nats)",
+    "validation_loss": "validation loss (nats)",
+    "validation_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+    "train_progress": "progress in training loss",
+    "depth": "hidden layers",
+    "epoch": "epoch",
+    "relu": "ReLU",
+    "gelu": "GELU",
+}
+
+
+def use_style() -> None:
+    """Fonts, lines and colours of all figures: readable in print at one column, the same bytes each time."""
+    sns.set_theme(style="ticks", palette="colorblind", context="paper", font_scale=1.0)
+    mpl.rcParams.update({
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.35, "grid.linewidth": 0.5,
+        "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8,
+        "figure.dpi": 100, "savefig.dpi": 200, "svg.hashsalt": "research", "svg.fonttype": "path",
+    })  # fmt: skip
+
+
+def word(name: str) -> str:
+    """How a column or level is called in a figure."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def looks(levels: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Colour, dashes and marker of each level, told apart without colour too."""
+    colours = sns.color_palette("colorblind", len(levels))
+    return {
+        level: {"color": colour, "linestyle": dash, "marker": marker}
+        for level, colour, dash, marker in zip(levels, colours, DASHES, MARKERS, strict=False)
+    }
+
+
+def intervals(frame: pd.DataFrame, by: list[str], y: str) -> pd.DataFrame:
+    """Mean of y, bounds of Student's 95 % interval and n over seeds, a row for each combination of `by`."""
+    rows = [
+        {**dict(zip(by, key, strict=True)), **mean_interval(group[y])._asdict()}
+        for key, group in frame.groupby(by, sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str]) -> None:
+    """Curves of y over epochs: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
+    for level, look in looks(levels).items():
+        rows = frame[frame[arms] == level].dropna(subset=[y])
+        sns.lineplot(
+            rows, x="epoch", y=y, units="seed", estimator=None, ax=ax, color=look["color"], linewidth=0.5, alpha=0.35, legend=False
+        )
+        summary = intervals(rows, ["epoch"], y)
+        ax.plot(summary["epoch"], summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.8)
+        ax.fill_between(summary["epoch"], summary["low"], summary["high"], color=look["color"], alpha=0.2, linewidth=0)
+
+
+def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, levels: Sequence[str]) -> None:
+    """y against the levels of x: each seed as a dot, beside it its arm's mean with its interval; arms side by side."""
+    places = {value: place for place, value in enumerate(sorted(frame[x].unique()))}
+    width = 0.17
+    for row, (level, look) in enumerate(looks(levels).items()):
+        rows = frame[frame[arms] == level].dropna(subset=[y])
+        shift = (row - (len(levels) - 1) / 2) * width
+        jitter = (rows["seed"] / max(1, frame["seed"].max()) - 0.5) * width * 0.5
+        ax.scatter(rows[x].map(places) + shift + jitter, rows[y], s=5, color=look["color"], alpha=0.45, linewidth=0, zorder=2)
+        summary = intervals(rows, [x], y)
+        at = summary[x].map(places) + shift
+        ax.plot(at, summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.2, zorder=3)
+        ax.errorbar(
+            at, summary["mean"], (summary["mean"] - summary["low"], summary["high"] - summary["mean"]), fmt="none",
+            ecolor=look["color"], elinewidth=1, capsize=2, zorder=3,
+        )  # fmt: skip
+        ax.plot(at, summary["mean"], look["marker"], color=look["color"], markersize=4.5, markeredgecolor="white", zorder=4)
+    ax.set_xticks(list(places.values()), [str(value) for value in places])
+    ax.set_xlabel(word(x))
+    ax.set_ylabel(word(y))
+
+
+def legend_handles(levels: Sequence[str], marked: bool) -> Iterable[Line2D]:
+    """One line per arm for a legend, with its marker or without."""
+    for level, look in looks(levels).items():
+        shown = look if marked else {**look, "marker": None}
+        yield Line2D([], [], label=word(level), linewidth=1.8, markersize=4.5, **shown)  # type: ignore[arg-type]

@@ -1,0 +1,193 @@
+"""Where the record lies, and reading it back. Reads MLflow's SQLite tables directly: no slow import, one query for all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from research.design import UserError
+from research.plan import Plan, Stack, identity_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "dc11669786a5"  # the schema of the MLflow release that pyproject.toml pins, as it names it itself
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder with the MLflow and Optuna databases of any number of studies."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "mlflow.db"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.database}"
+
+    @property
+    def optuna_uri(self) -> str:
+        return f"sqlite:///{self.folder / 'optuna.db'}"
+
+    @contextlib.contextmanager
+    def lock(self, name: str, holder: str) -> Iterator[None]:
+        """Hold the store's lock of this name while the block runs; the system frees it however the process ends.
+
+        Raises UserError when another process holds it, or when the folder cannot be written.
+        """
+        path = self.folder / f".{name}.lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a+")
+        except OSError as error:
+            raise UserError(f"store {self.folder}: cannot be written ({error.strerror}); choose another with --store") from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                handle.seek(0)
+                raise UserError(f"{holder} is in use by another run (process {handle.read() or '?'}); wait for it to end") from error
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+
+    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a read-only query; none when there is no database yet.
+
+        Raises UserError when the database is not one of the pinned MLflow.
+        """
+        if not self.database.exists():
+            return []
+        try:
+            with contextlib.closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as connection:
+                version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+                if version != (SCHEMA,):
+                    raise UserError(
+                        f"store {self.folder}: written by another MLflow version (schema {version and version[0]}, "
+                        f"this one needs {SCHEMA}); choose another with --store"
+                    )
+                return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise UserError(f"store {self.folder}: {self.database.name} cannot be read ({error}); choose another with --store") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """An active MLflow run as the record has it; times in milliseconds since 1970."""
+
+    id: str
+    name: str
+    status: str
+    started: int
+    ended: int
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a plan is: the runs of each finished stack in the order of its seeds, and why others failed, by stack key."""
+
+    done: dict[str, tuple[Run, ...]]
+    failed: dict[str, str]
+
+    def missing(self, plan: Plan) -> list[Stack]:
+        """The stacks that are still to be trained."""
+        return [stack for stack in plan.stacks if stack.key not in self.done]
+
+
+def experiment_name(study: str, tier: str) -> str:
+    """The full tier is the study's own experiment; smaller tiers stand beside it, so that they never mix in a comparison."""
+    return study if tier == "full" else f"{study}-{tier}"
+
+
+def read_runs(store: Store, experiment: str) -> list[Run]:
+    """The active runs of an experiment, oldest first."""
+    where = "JOIN experiments e USING (experiment_id) WHERE e.name = ? AND r.lifecycle_stage = 'active'"
+    tags: dict[str, dict[str, str]] = {}
+    for run_id, key, value in store.query(f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", (experiment,)):
+        tags.setdefault(run_id, {})[key] = value
+    rows = store.query(f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name", (experiment,))
+    return [Run(*row, tags=tags.get(row[0], {})) for row in rows]
+
+
+def read_state(plan: Plan, runs: list[Run]) -> State:
+    """Which stacks of a plan the runs hold. A stack is done when all its seeds are FINISHED under its fingerprint.
+
+    Raises UserError when a result stands under the key of a cell but was made by another configuration.
+    """
+    cells = {cell.key: cell for cell in plan.cells}
+    finished: dict[tuple[str, int], Run] = {}
+    reasons: dict[str, str] = {}
+    for run in runs:
+        cell = cells.get(run.tags.get("key", ""))
+        if cell is None:
+            continue
+        if run.tags["kind"] == "failure":
+            reasons[run.tags["stack"]] = run.tags["reason"]
+        if run.tags["kind"] == "replicate" and run.status == "FINISHED":
+            if run.tags["fingerprint"] != cell.fingerprint:
+                difference = identity_difference(run.tags["identity"], cell.identity)
+                raise UserError(
+                    f"{cell.key}: the store holds results of another configuration ({difference}); "
+                    "undo the change, choose another store with --store, or delete the experiment's runs in the MLflow UI"
+                )
+            finished[cell.key, int(run.tags["seed"])] = run
+    done = {
+        stack.key: tuple(finished[stack.cell.key, seed] for seed in stack.seeds)
+        for stack in plan.stacks
+        if all((stack.cell.key, seed) in finished for seed in stack.seeds)
+    }
+    return State(done, {key: reason for key, reason in reasons.items() if key not in done})
+
+
+def read_frames(store: Store, plan: Plan, state: State) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The results of seeds 0..num_seeds-1 as tidy frames: `runs`, a row a replicate, and `curves`, a row an epoch.
+
+    Both begin with the columns cell, the factors and seed; rows are in the order of the plan. Metrics are columns in
+    alphabetical order; a metric with a curve is its last value in `runs`.
+    """
+    import pandas as pd
+
+    heads = {
+        run.id: {"cell": stack.cell.name, **stack.cell.levels, "seed": seed}
+        for stack in plan.stacks
+        for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False)
+        if seed < plan.num_seeds
+    }
+    metrics = read_metrics(store, list(heads))
+    curve_names = {run.id: run.tags["curves"].split(",") for runs in state.done.values() for run in runs}
+    last: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    for run_id, head in heads.items():
+        last.append({**head, **{name: values[max(values)] for name, values in metrics[run_id].items()}})
+        curves = {name: metrics[run_id][name] for name in curve_names[run_id]}
+        for epoch in sorted({epoch for values in curves.values() for epoch in values}):
+            row = {name: values[epoch] for name, values in curves.items() if epoch in values}
+            points.append({**head, "epoch": epoch, **row})
+    first = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    return _ordered(pd.DataFrame(last), first), _ordered(pd.DataFrame(points), [*first, "epoch"])
+
+
+def _ordered(frame: pd.DataFrame, first: list[str]) -> pd.DataFrame:
+    return frame.reindex(columns=[*first, *sorted(set(frame) - set(first))])
+
+
+def read_metrics(store: Store, run_ids: list[str]) -> dict[str, dict[str, dict[int, float]]]:
+    """All metrics of the runs: by run, by name, the value at each step."""
+    found: dict[str, dict[str, dict[int, float]]] = {run_id: {} for run_id in run_ids}
+    for first in range(0, len(run_ids), 500):
+        some = tuple(run_ids[first : first + 500])
+        sql = f"SELECT run_uuid, key, step, value, is_nan FROM metrics WHERE run_uuid IN ({','.join('?' * len(some))})"
+        for run_id, name, step, value, is_nan in store.query(sql, some):
+            found[run_id].setdefault(name, {})[step] = float("nan") if is_nan else value
+    return found
