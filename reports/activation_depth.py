@@ -14,7 +14,13 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     curves = curves[curves["activation"].isin(ARMS)]
     depths, metrics = sorted(curves["depth"].unique()), ("train_loss", "validation_accuracy")
     figure, grid = plt.subplots(
-        2, len(depths), figsize=(0.7 + 1.45 * len(depths), 4.2), sharex=True, sharey="row", squeeze=False, layout="constrained"
+        2,
+        len(depths),
+        figsize=(0.7 + 1.45 * len(depths), 4.2),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
     )
     for row, metric in zip(grid, metrics, strict=True):
         for ax, depth in zip(row, depths, strict=True):
@@ -25,7 +31,13 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     grid[0][0].set_ylim(bottom=0)
     grid[1][0].set_ylim(0, 1)
     figure.supxlabel("epoch", fontsize=9)
-    figure.legend(handles=list(legend_handles(ARMS, marked=False)), loc="outside upper center", ncols=4, frameon=False, handlelength=3)
+    figure.legend(
+        handles=list(legend_handles(ARMS, marked=False)),
+        loc="outside upper center",
+        ncols=4,
+        frameon=False,
+        handlelength=3,
+    )
     return figure
 
 
@@ -35,7 +47,13 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
     draw_against(ax, runs, "depth", "test_accuracy", "activation", ARMS)
     ax.set_ylim(0, 1)
-    figure.legend(handles=list(legend_handles(ARMS, marked=True)), loc="outside upper center", ncols=4, frameon=False, handlelength=3)
+    figure.legend(
+        handles=list(legend_handles(ARMS, marked=True)),
+        loc="outside upper center",
+        ncols=4,
+        frameon=False,
+        handlelength=3,
+    )
     return figure
 
 

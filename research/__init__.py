@@ -1,1 +1,1 @@
-"""A harness that turns what documents claim about multilayer perceptrons into controlled, replicated, tracked experiments."""
+"""A harness that turns what documents claim about multilayer perceptrons into controlled, tracked experiments."""

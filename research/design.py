@@ -18,9 +18,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "loss": ("cross_entropy",),
     "optimizer": ("sgd", "adam", "adamw"),
 }
-SMALLEST = {
-    "depth": 0, "width": 1, "init_std": 0.0, "lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "batch_size": 1, "epochs": 1,
-}  # fmt: skip
+SMALLEST = {  # and the type: an int stands for a whole number
+    "depth": 0,
+    "width": 1,
+    "init_std": 0.0,
+    "lr": 0.0,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "batch_size": 1,
+    "epochs": 1,
+}
 
 
 class UserError(Exception):
@@ -29,10 +36,11 @@ class UserError(Exception):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides the numbers of a replicate, but for its seed. A field left at its default is not in the fingerprint.
+    """All that decides the numbers of a replicate, but for its seed.
 
     depth counts hidden layers (0 is softmax regression), width their units. init is a name of `models.initial_layer`;
-    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size.
+    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size. A field
+    left at its default is not part of the fingerprint, so new fields can be added.
 
     Raises UserError for a name that does not exist or a number out of range.
     """
@@ -118,7 +126,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a document made testable before the first full run: its number and the open interval it must lie in."""
+    """A sentence of a document made testable before the first full run: a number and the interval it must be in."""
 
     name: str
     text: str
@@ -168,12 +176,14 @@ class Study:
         return (self.arms, *self.blocks, *self.universes)
 
     def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
-        """The configuration of a cell: `configure` at its levels (universes at their reference), then the tier's overrides."""
+        """A cell's configuration: `configure` at its levels, universes at their reference, the tier's overrides."""
         reference = {factor.name: factor.levels[0] for factor in self.universes}
         config = self.configure(**{**reference, **levels})
         unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
         if unknown:
-            raise UserError(f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig")
+            raise UserError(
+                f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig"
+            )
         return replace(config, **self.tiers[tier].overrides)
 
     def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:

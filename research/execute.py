@@ -29,7 +29,7 @@ _pipe: Connection | None = None  # a worker's line to its coordinator
 
 
 def _start_worker(pipe: Connection) -> None:
-    """Make this process a worker: one thread, deaf to Ctrl-C (the coordinator decides), gone when its coordinator is."""
+    """Make this process a worker: one thread, deaf to Ctrl-C (the coordinator decides), gone with its coordinator."""
     global _pipe
     _pipe = pipe
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -82,7 +82,7 @@ class Slot:
         return self.latest
 
     def take(self) -> tuple[Stack, StackResult | BaseException]:
-        """The finished stack with its result or what it raised; the slot is idle after it, with a new worker if it died."""
+        """The finished stack with its result or what it raised. The slot is idle then, with a new worker if it died."""
         stack, error = self.stack, self.future.exception()
         assert stack is not None
         self.stack = None
@@ -122,7 +122,7 @@ def stop_signals() -> Iterator[Callable[[], None]]:
 
 
 def warm_up() -> ForkServerContext:
-    """Start the server that workers are forked from, so that its heavy imports go on while the caller does other things."""
+    """Start the server that workers are forked from: its heavy imports go on while the caller does other things."""
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["research.train"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -29,12 +29,26 @@ WORDS = {
 
 def use_style() -> None:
     """Fonts, lines and colours of all figures: readable in print at one column, the same bytes each time."""
-    sns.set_theme(style="ticks", palette="colorblind", context="paper", font_scale=1.0)
-    mpl.rcParams.update({
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.35, "grid.linewidth": 0.5,
-        "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8,
-        "figure.dpi": 100, "savefig.dpi": 200, "svg.hashsalt": "research", "svg.fonttype": "path",
-    })  # fmt: skip
+    sns.set_theme(
+        style="ticks",
+        palette="colorblind",
+        context="paper",
+        rc={
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "legend.fontsize": 8.5,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.35,
+            "grid.linewidth": 0.5,
+            "figure.dpi": 100,
+            "savefig.dpi": 200,
+            "svg.hashsalt": "research",  # else no two SVGs are the same
+        },
+    )
 
 
 def word(name: str) -> str:
@@ -42,7 +56,7 @@ def word(name: str) -> str:
     return WORDS.get(name, name.replace("_", " "))
 
 
-def looks(levels: Sequence[str]) -> dict[str, dict[str, object]]:
+def looks(levels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Colour, dashes and marker of each level, told apart without colour too."""
     colours = sns.color_palette("colorblind", len(levels))
     return {
@@ -65,7 +79,16 @@ def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequen
     for level, look in looks(levels).items():
         rows = frame[frame[arms] == level].dropna(subset=[y])
         sns.lineplot(
-            rows, x="epoch", y=y, units="seed", estimator=None, ax=ax, color=look["color"], linewidth=0.5, alpha=0.35, legend=False
+            rows,
+            x="epoch",
+            y=y,
+            units="seed",
+            estimator=None,
+            ax=ax,
+            color=look["color"],
+            linewidth=0.5,
+            alpha=0.35,
+            legend=False,
         )
         summary = intervals(rows, ["epoch"], y)
         ax.plot(summary["epoch"], summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.8)
@@ -80,7 +103,9 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
         rows = frame[frame[arms] == level].dropna(subset=[y])
         shift = (row - (len(levels) - 1) / 2) * width
         jitter = (rows["seed"] / max(1, frame["seed"].max()) - 0.5) * width * 0.5
-        ax.scatter(rows[x].map(places) + shift + jitter, rows[y], s=5, color=look["color"], alpha=0.45, linewidth=0, zorder=2)
+        ax.scatter(
+            rows[x].map(places) + shift + jitter, rows[y], s=5, color=look["color"], alpha=0.45, linewidth=0, zorder=2
+        )
         summary = intervals(rows, [x], y)
         at = summary[x].map(places) + shift
         ax.plot(at, summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.2, zorder=3)
@@ -88,7 +113,9 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
             at, summary["mean"], (summary["mean"] - summary["low"], summary["high"] - summary["mean"]), fmt="none",
             ecolor=look["color"], elinewidth=1, capsize=2, zorder=3,
         )  # fmt: skip
-        ax.plot(at, summary["mean"], look["marker"], color=look["color"], markersize=4.5, markeredgecolor="white", zorder=4)
+        ax.plot(
+            at, summary["mean"], look["marker"], color=look["color"], markersize=4.5, markeredgecolor="white", zorder=4
+        )
     ax.set_xticks(list(places.values()), [str(value) for value in places])
     ax.set_xlabel(word(x))
     ax.set_ylabel(word(y))
@@ -98,4 +125,4 @@ def legend_handles(levels: Sequence[str], marked: bool) -> Iterable[Line2D]:
     """One line per arm for a legend, with its marker or without."""
     for level, look in looks(levels).items():
         shown = look if marked else {**look, "marker": None}
-        yield Line2D([], [], label=word(level), linewidth=1.8, markersize=4.5, **shown)  # type: ignore[arg-type]
+        yield Line2D([], [], label=word(level), linewidth=1.8, markersize=4.5, **shown)

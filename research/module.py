@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,7 +14,9 @@ from research.data import ImageData, split, stream
 from research.design import TrainConfig
 from research.models import LOSSES, StackedMLP
 
-EVALUATION_BATCH = 1000  # examples of each replicate at once; large enough to amortise the calls, small enough for cache
+EVALUATION_BATCH = (
+    1000  # examples of each replicate at once; large enough to amortise the calls, small enough for cache
+)
 
 
 class StackModule(pl.LightningModule):
@@ -53,10 +56,10 @@ class StackModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser over the stacked tensors: its updates are element-wise, so each replicate has its own."""
         config = self.config
-        shared = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": self.device.type != "mps"}
+        shared: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
         if config.optimizer == "sgd":
             return torch.optim.SGD(self.model.parameters(), momentum=config.momentum, **shared)
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        kind: type[torch.optim.Adam] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         return kind(self.model.parameters(), **shared)
 
     def on_fit_start(self) -> None:
@@ -92,11 +95,11 @@ class StackModule(pl.LightningModule):
 
     @torch.no_grad()
     def evaluate(self, indices: Tensor, test: bool = False) -> tuple[Tensor, Tensor]:
-        """Mean loss and accuracy [R] over each replicate's examples, indices [R, N]; NaN where the loss is not finite."""
+        """Mean loss and accuracy [R] over each replicate's examples, indices [R, N]; NaN where a loss is not finite."""
         images, labels = (self.test_images, self.test_labels) if test else (self.images, self.labels)
         loss = torch.zeros(len(self.seeds), dtype=torch.float64)
         correct = torch.zeros_like(loss)
-        for chunk in indices.to(self.device).split(EVALUATION_BATCH, dim=1):
+        for chunk in torch.split(indices.to(self.device), EVALUATION_BATCH, dim=1):
             logits, target = self.model(self._inputs(images, chunk)), labels[chunk]
             loss += self.losses(logits, target).sum(1).cpu().double()
             correct += (logits.argmax(2) == target).sum(1).cpu()

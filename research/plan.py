@@ -17,14 +17,19 @@ from research.data import DATA
 from research.design import Level, Study, TrainConfig, UserError
 
 NUMERICS = 1  # raise when a change in code or of a default changes any result
-SIZES = (10, 5, 2, 1)  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
+SIZES = (
+    10,
+    5,
+    2,
+    1,
+)  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of levels: one Optuna trial, one MLflow parent run. `levels` is in the order of the study's factors."""
+    """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors."""
 
     study: str
     tier: str
@@ -40,7 +45,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The key's short form for lists and legends, such as `relu depth=4`: the arm goes without its factor's name."""
+        """The key's short form for lists and legends, such as `relu depth=4`: the arm without its factor's name."""
         (_, arm), *blocks = self.levels.items()
         return " ".join([str(arm), *(f"{name}={level}" for name, level in blocks)])
 
@@ -151,7 +156,8 @@ def stack_size(config: TrainConfig) -> int:
     """How many seeds train together: the largest of SIZES whose working set fits the nominal cache.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
-    replicate holds its parameters and gradients, its batch, and per hidden layer pre-activation, activation and gradient.
+    replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
+    units: pre-activation, activation and gradient.
     """
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]

@@ -103,7 +103,9 @@ def write(path: Path, content: bytes) -> None:
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder with --reports") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder with --reports"
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

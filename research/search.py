@@ -1,7 +1,8 @@
-"""The Optuna grid study of a plan: a projection of the record, one trial a cell, its value the study's headline metric."""
+"""The Optuna grid study of a plan: a projection of the record, one trial a cell, its value the headline metric."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from research.plan import Plan
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
     """Make the Optuna study of the plan show exactly the cells of `runs` (a row a replicate), in the order of the plan.
 
-    The record decides: a grid study that says something else (levels were added, seeds were added, a crash came between)
-    is made anew, so no extension of a study can conflict with what Optuna has stored.
+    The record decides: a grid study that says something else (levels or seeds were added, a crash came between) is made
+    anew, so no extension of a study can conflict with what Optuna has stored.
     """
     import optuna
 
@@ -27,16 +28,16 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         name: optuna.distributions.CategoricalDistribution(choices) for name, choices in levels.items()
     }
     headline = plan.study.headline[0]
-    means = runs.groupby("cell")[headline].mean() if len(runs) else {}
+    means = {str(cell): float(rows[headline].mean()) for cell, rows in runs.groupby("cell")} if len(runs) else {}
     trials = [
         optuna.trial.create_trial(
             params=dict(cell.levels),
             distributions=space,
-            value=float(means[cell.name]),
+            value=means[cell.name],
             user_attrs={"key": cell.key, "fingerprint": cell.fingerprint, "metric": headline},
         )
         for cell in plan.cells
-        if cell.name in means and means[cell.name] == means[cell.name]
+        if math.isfinite(means.get(cell.name, math.nan))
     ]
     name = experiment_name(plan.study.name, plan.tier)
     storage = optuna.storages.RDBStorage(store.optuna_uri)
@@ -44,7 +45,9 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
     study = optuna.create_study(
         storage=storage, study_name=name, direction="maximize", sampler=sampler, load_if_exists=True
     )
-    shown = [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)]
+    shown = [
+        (trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)
+    ]
     if shown != [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]:
         optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize", sampler=sampler)

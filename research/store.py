@@ -1,4 +1,4 @@
-"""Where the record lies, and reading it back. Reads MLflow's SQLite tables directly: no slow import, one query for all."""
+"""Where the record lies, and reading it back: MLflow's SQLite tables are read directly, without its slow import."""
 
 from __future__ import annotations
 
@@ -49,13 +49,17 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+")
         except OSError as error:
-            raise UserError(f"store {self.folder}: cannot be written ({error.strerror}); choose another with --store") from error
+            raise UserError(
+                f"store {self.folder}: cannot be written ({error.strerror}); choose another with --store"
+            ) from error
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 handle.seek(0)
-                raise UserError(f"{holder} is in use by another run (process {handle.read() or '?'}); wait for it to end") from error
+                raise UserError(
+                    f"{holder} is in use by another run (process {handle.read() or '?'}); wait for it to end"
+                ) from error
             handle.truncate(0)
             handle.write(str(os.getpid()))
             handle.flush()
@@ -78,12 +82,14 @@ class Store:
                     )
                 return connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise UserError(f"store {self.folder}: {self.database.name} cannot be read ({error}); choose another with --store") from error
+            raise UserError(
+                f"store {self.folder}: {self.database.name} cannot be read ({error}); choose another with --store"
+            ) from error
 
 
 @dataclass(frozen=True)
 class Run:
-    """An active MLflow run as the record has it; times in milliseconds since 1970."""
+    """An active MLflow run as the record has it; times in milliseconds since 1970, `ended` 0 while it runs."""
 
     id: str
     name: str
@@ -95,7 +101,7 @@ class Run:
 
 @dataclass(frozen=True)
 class State:
-    """How far a plan is: the runs of each finished stack in the order of its seeds, and why others failed, by stack key."""
+    """How far a plan is, by stack key: the runs of each finished stack in the order of its seeds, why others failed."""
 
     done: dict[str, tuple[Run, ...]]
     failed: dict[str, str]
@@ -106,7 +112,7 @@ class State:
 
 
 def experiment_name(study: str, tier: str) -> str:
-    """The full tier is the study's own experiment; smaller tiers stand beside it, so that they never mix in a comparison."""
+    """The full tier is the study's own experiment; smaller tiers stand beside it, so they never mix in a comparison."""
     return study if tier == "full" else f"{study}-{tier}"
 
 
@@ -114,10 +120,18 @@ def read_runs(store: Store, experiment: str) -> list[Run]:
     """The active runs of an experiment, oldest first."""
     where = "JOIN experiments e USING (experiment_id) WHERE e.name = ? AND r.lifecycle_stage = 'active'"
     tags: dict[str, dict[str, str]] = {}
-    for run_id, key, value in store.query(f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", (experiment,)):
+    for run_id, key, value in store.query(
+        f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", (experiment,)
+    ):
         tags.setdefault(run_id, {})[key] = value
-    rows = store.query(f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name", (experiment,))
-    return [Run(*row, tags=tags.get(row[0], {})) for row in rows]
+    rows = store.query(
+        f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
+        (experiment,),
+    )
+    return [
+        Run(run_id, name, status, started, ended or 0, tags.get(run_id, {}))
+        for run_id, name, status, started, ended in rows
+    ]
 
 
 def read_state(plan: Plan, runs: list[Run]) -> State:
@@ -139,7 +153,8 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
                 difference = identity_difference(run.tags["identity"], cell.identity)
                 raise UserError(
                     f"{cell.key}: the store holds results of another configuration ({difference}); "
-                    "undo the change, choose another store with --store, or delete the experiment's runs in the MLflow UI"
+                    ""
+                    "undo the change, choose another store with --store, or delete those runs in the MLflow UI"
                 )
             finished[cell.key, int(run.tags["seed"])] = run
     done = {
@@ -179,7 +194,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> tuple[pd.DataFrame, p
 
 
 def _ordered(frame: pd.DataFrame, first: list[str]) -> pd.DataFrame:
-    return frame.reindex(columns=[*first, *sorted(set(frame) - set(first))])
+    return frame.reindex(columns=[*first, *sorted(set(map(str, frame)) - set(first))])
 
 
 def read_metrics(store: Store, run_ids: list[str]) -> dict[str, dict[str, dict[int, float]]]:

@@ -6,17 +6,14 @@ import contextlib
 import hashlib
 import logging
 import os
-import platform
 import sqlite3
-import subprocess
 import time
 from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.data import DATA
 from research.design import UserError
+from research.environment import environment
 from research.plan import Cell, Plan, Stack, layer_sizes, num_parameters
 from research.stats import mean_interval
 from research.store import Run, Store, experiment_name, read_metrics, read_runs, read_state
@@ -28,7 +25,7 @@ PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
 
 class Recorder:
-    """Writes what the stacks of a plan came to. `devices` are the device classes that the experiment's results come from.
+    """Writes what the stacks of a plan came to.
 
     Opening it makes the store and the experiment where needed and mends what a crash left: runs that never ended, and
     results of stacks that are not whole, are closed as KILLED; each cell's parent run is made to fit its replicates.
@@ -46,7 +43,7 @@ class Recorder:
         self.store, self.plan = store, plan
         self.experiment = experiment_name(plan.study.name, plan.tier)
         read_state(plan, read_runs(store, self.experiment))
-        self.environment = environment(plan.study.name)
+        self.environment = environment()
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
@@ -98,7 +95,14 @@ class Recorder:
         self.client.set_terminated(run, "FAILED")
 
     def _write(
-        self, cell: Cell, kind: str, name: str, started: float, tags: dict[str, str], metrics: list[Any], more: dict[str, Any]
+        self,
+        cell: Cell,
+        kind: str,
+        name: str,
+        started: float,
+        tags: dict[str, str],
+        metrics: list[Any],
+        more: dict[str, Any],
     ) -> str:
         """A new run of a cell, still RUNNING, with all that it carries."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -148,10 +152,12 @@ class Recorder:
         self.parents[cell.key] = [parent]
 
     def _mend(self, runs: list[Run]) -> None:
-        """Close what a crash left open, take up what is whole, and make parent runs that do not fit their replicates again."""
+        """Close what a crash left open, take up what is whole, make parent runs that do not fit again."""
         whole = {run.id for run in runs if run.status == "FINISHED"} - _parts_of_broken_stacks(runs)
         for run in runs:
-            if run.status == "RUNNING" or (run.tags.get("kind") == "replicate" and run.status == "FINISHED" and run.id not in whole):
+            if run.status == "RUNNING" or (
+                run.tags.get("kind") == "replicate" and run.status == "FINISHED" and run.id not in whole
+            ):
                 self.client.update_run(run.id, "KILLED", f"{run.name} (killed)")
         parent_of: dict[str, set[str]] = {}
         for run in runs:
@@ -166,14 +172,20 @@ class Recorder:
             replicates = self.replicates.get(cell.key, {})
             reported = [replicates[seed] for seed in sorted(replicates) if seed < self.plan.num_seeds]
             parents = self.parents.get(cell.key, [])
-            fitting = len(parents) == 1 and parent_of.get(cell.key) == {parents[0]} and fits.get(parents[0]) == _digest(reported)
+            fitting = (
+                len(parents) == 1
+                and parent_of.get(cell.key) == {parents[0]}
+                and fits.get(parents[0]) == _digest(reported)
+            )
             if reported and not fitting:
                 self._summarise(cell, max(run.ended for run in runs if run.id in reported))
 
     def _experiment_id(self) -> str:
         found = self.client.get_experiment_by_name(self.experiment)
         if found is not None and found.lifecycle_stage == "deleted":
-            raise UserError(f"experiment {self.experiment!r} was deleted in the MLflow UI; restore it there or choose another --store")
+            raise UserError(
+                f"experiment {self.experiment!r} was deleted in the MLflow UI; restore it or choose another --store"
+            )
         if found is None:
             place = (self.store.folder / "artifacts" / self.experiment).as_uri()
             experiment_id = self.client.create_experiment(self.experiment, place)
@@ -193,7 +205,9 @@ def _create_database(store: Store) -> None:
         if not store.database.exists():
             fresh = store.database.with_suffix(".new")
             fresh.unlink(missing_ok=True)
-            SqlAlchemyStore(f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri())
+            SqlAlchemyStore(  # type: ignore[no-untyped-call]
+                f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri()
+            )
             fresh.replace(store.database)
         with contextlib.closing(sqlite3.connect(store.database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
@@ -217,46 +231,15 @@ def _digest(run_ids: list[str]) -> str:
     return hashlib.sha256(",".join(run_ids).encode()).hexdigest()
 
 
-def environment(study: str) -> dict[str, str]:
-    """What results were made with but do not depend on, as tags: versions, commit, uncommitted changes, CPU, threads."""
-    packages = ("torch", "pytorch-lightning", "numpy", "mlflow", "optuna")
-    tags = {
-        "versions": ", ".join([f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]),
-        "cpu": _cpu_model(),
-        "threads": "1",
-    }
-    root = Path(__file__).resolve().parents[1]
-    commit = _git(root, "rev-parse", "HEAD").strip()
-    if commit:
-        tags["mlflow.source.git.commit"] = commit
-        changes = _git(root, "diff", "HEAD")
-        tags["uncommitted"] = hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else "none"
-    return tags
-
-
-def _git(root: Path, *words: str) -> str:
-    try:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return ""
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
 def experiment_note(plan: Plan) -> str:
     """The experiment's description in the MLflow UI."""
     study = plan.study
     claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
     return (
         f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
-        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its replicates, one a seed. "
-        f"Tier `{plan.tier}`. Metrics of a cell are means over its seeds; `_low` and `_high` bound Student's 95 % interval.\n\n"
+        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its seeds. "
+        f"Tier `{plan.tier}`. Metrics of a cell are means over its seeds; "
+        "`_low` and `_high` bound Student's 95 % interval.\n\n"
         f"Claims under test:\n{claims}\n"
     )
 
@@ -269,7 +252,8 @@ def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     return (
         f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
         f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
-        f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; each seed has its own split, order and start.\n\n"
+        f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
+        "each seed has its own split, order and start.\n\n"
         f"Fixed: {', '.join(f'{name} {value}' for name, value in fixed.items())}.\n\n"
         f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
     )

@@ -1,0 +1,43 @@
+"""What results are made with but should not depend on: versions, commit, CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+
+def environment() -> dict[str, str]:
+    """What results were made with, as tags: versions, commit, uncommitted changes, CPU, threads."""
+    packages = ("torch", "pytorch-lightning", "numpy", "mlflow", "optuna")
+    tags = {
+        "versions": ", ".join(
+            [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
+        ),
+        "cpu": _cpu_model(),
+        "threads": "1",
+    }
+    root = Path(__file__).resolve().parents[1]
+    commit = _git(root, "rev-parse", "HEAD").strip()
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+        changes = _git(root, "diff", "HEAD")
+        tags["uncommitted"] = hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else "none"
+    return tags
+
+
+def _git(root: Path, *words: str) -> str:
+    try:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

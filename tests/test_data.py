@@ -1,0 +1,159 @@
+"""What holds for data sets, their splits and the random streams: with the real data."""
+
+import dataclasses
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from research import data
+from research.design import UserError
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return data.load("mnist")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def test_mnist_is_the_published_data(mnist):
+    assert mnist.images.shape == (60000, 784)
+    assert mnist.test_images.shape == (10000, 784)
+    assert str(mnist.images.dtype) == str(mnist.test_images.dtype) == "torch.uint8"
+    assert str(mnist.labels.dtype) == str(mnist.test_labels.dtype) == "torch.int64"
+    assert mnist.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert mnist.test_labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    # mean and deviation of the training pixels that are quoted everywhere: 0.1307 and 0.3081
+    shares = mnist.images.flatten().bincount(minlength=256).numpy() / mnist.images.numel()
+    values = np.arange(256) / 255
+    mean = shares @ values
+    assert mean == pytest.approx(0.1307, abs=5e-5)
+    assert np.sqrt(shares @ (values - mean) ** 2) == pytest.approx(0.3081, abs=5e-5)
+
+
+def test_digits_are_the_bundled_data_in_their_order(digits):
+    assert digits.images.shape == (1500, 64)
+    assert digits.test_images.shape == (297, 64)
+    assert digits.images[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert (digits.labels.bincount() + digits.test_labels.bincount()).tolist() == [
+        178, 182, 177, 183, 181, 182, 181, 179, 174, 180,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", data.DATA)
+def test_the_description_of_a_data_set_is_true(name, request):
+    loaded = request.getfixturevalue(name)
+    info = data.DATA[name]
+    assert loaded.info is info
+    assert info.name == name
+    assert loaded.images.shape == (info.num_pool, info.num_features)
+    assert loaded.test_images.shape == (info.num_test, info.num_features)
+    assert loaded.labels.unique().tolist() == loaded.test_labels.unique().tolist() == list(range(info.num_classes))
+    assert loaded.images.max() == info.max_value
+    assert 0 < info.num_validation < info.num_pool
+
+
+def test_digests_are_golden_because_fingerprints_hold_them():
+    assert data.DATA["mnist"].digest == "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+    assert data.DATA["digits"].digest == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
+
+
+def test_digits_that_differ_from_their_digest_are_refused(monkeypatch):
+    changed = dataclasses.replace(data.DATA["digits"], digest="0" * 64)
+    monkeypatch.setitem(data.DATA, "digits", changed)
+    with pytest.raises(UserError, match=r"\Adigits: .* SHA-256 .*\Z"):  # a dot is no line break: one line
+        data.load("digits")
+
+
+def test_an_unknown_data_set_is_an_error_that_lists_the_known_ones():
+    for act in (data.load, data.fetch):
+        with pytest.raises(UserError, match=r"'minst'.* mnist, digits"):
+            act("minst")
+
+
+@pytest.mark.usefixtures("mnist")
+def test_importing_the_module_and_fetching_present_files_import_nothing_heavy():
+    heavy = "{'torch', 'sklearn', 'pooch', 'requests', 'tqdm', 'pandas'}"
+    code = f"import sys; from research import data; data.fetch('mnist'); sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_file_of_mnist_that_is_refused_is_refused_by_load_and_fetch(monkeypatch, tmp_path):
+    monkeypatch.setenv("RESEARCH_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").write_bytes(b"cut short")
+    for act in (data.load, data.fetch):
+        with pytest.raises(UserError, match="t10k-labels-idx1-ubyte is damaged: 9 bytes"):
+            act("mnist")
+
+
+@pytest.mark.parametrize("name", data.DATA)
+def test_a_split_is_complete_disjoint_and_stratified(name, request):
+    labels = request.getfixturevalue(name).labels.numpy()
+    wanted = data.DATA[name].num_validation
+    train, validation = data.split(labels, wanted, seed=0)
+    assert train.dtype == validation.dtype == np.int64
+    assert len(validation) == wanted
+    assert np.array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(labels)))
+    assert np.all(np.diff(train) > 0)
+    assert np.all(np.diff(validation) > 0)
+    fair = np.bincount(labels) * wanted / len(labels)
+    assert np.abs(np.bincount(labels[validation]) - fair).max() < 1
+
+
+def test_a_split_gives_the_largest_remainders_the_odd_places():
+    labels = np.repeat([0, 1, 2], [5, 3, 2])  # fair shares of 4 places: 2.0, 1.2, 0.8
+    for seed in range(20):
+        _, validation = data.split(labels, 4, seed)
+        assert np.bincount(labels[validation]).tolist() == [2, 1, 1]
+
+
+def test_a_split_depends_on_the_seed_and_on_nothing_else(digits):
+    labels = digits.labels.numpy()
+    splits = [data.split(labels, 200, seed)[1] for seed in range(20)]
+    assert np.array_equal(splits[3], data.split(labels, 200, 3)[1])
+    assert len({tuple(validation) for validation in splits}) == 20
+    # every image is as likely as another to be drawn: 20 draws of 200 from 1500 touch about 1 - (1 - 2/15)^20 = 94 %
+    assert len(np.unique(np.concatenate(splits))) == pytest.approx(0.94 * 1500, rel=0.03)
+
+
+def test_the_split_of_mnist_is_golden(mnist):
+    _, validation = data.split(mnist.labels.numpy(), 5000, seed=0)
+    assert (
+        hashlib.sha256(validation.astype("<i8").tobytes()).hexdigest()
+        == "d11039d1912fda2f69b9df4c5aa8a453a36c00036c68ff36b8f34456335e898d"
+    )
+
+
+def test_a_split_may_be_all_or_nothing_but_not_more():
+    labels = np.array([0, 1, 1])
+    assert [len(part) for part in data.split(labels, 0, 1)] == [3, 0]
+    assert [len(part) for part in data.split(labels, 3, 1)] == [0, 3]
+    for wrong in (-1, 4):
+        with pytest.raises(ValueError, match=r"not in 0\.\.3"):
+            data.split(labels, wrong, 1)
+
+
+def test_streams_are_golden():
+    assert data.stream(0, "split").integers(1000, size=4).tolist() == [780, 308, 327, 289]
+    assert data.stream(7, "order", 3).integers(1000, size=4).tolist() == [203, 850, 441, 276]
+
+
+def test_seed_purpose_and_each_index_make_another_stream():
+    keys = [(0, "a"), (1, "a"), (0, "b"), (0, "a", 0), (0, "a", 1), (0, "a", 0, 0), (0, "a", 0, 1), (0, "a", 1, 0)]
+    assert len({data.stream(*key).integers(2**63) for key in keys}) == len(keys)
+
+
+def test_a_stream_needs_a_whole_seed_from_zero_up():
+    with pytest.raises(ValueError, match="non-negative"):
+        data.stream(-1, "split")
+    for wrong in (None, 0.5, "0"):
+        with pytest.raises(TypeError):
+            data.stream(wrong, "split")
