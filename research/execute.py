@@ -72,7 +72,12 @@ class Slot:
     def start(self, stack: Stack) -> None:
         """Hand the worker a stack."""
         self.stack, self.latest = stack, 0.0
-        self.future = self.pool.submit(_work, stack)
+        try:
+            self.future = self.pool.submit(_work, stack)
+        except BrokenProcessPool:  # the worker died while it was idle
+            self.close()
+            self._open()
+            self.future = self.pool.submit(_work, stack)
 
     def share(self) -> float:
         """The share of its stack that the worker last reported as done."""
@@ -126,7 +131,11 @@ def warm_up() -> ForkServerContext:
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["research.train"])
-    forkserver.ensure_running()
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, ours)
     return context
 
 
@@ -145,7 +154,7 @@ def run_stacks(
     Raises Stopped when the user asks to stop.
     """
     context = warm_up()
-    waiting = sorted(stacks, key=nominal_seconds)  # the longest last, where pop() takes it
+    waiting = sorted(reversed(stacks), key=nominal_seconds)  # the longest last, where pop() takes it
     deaths: Counter[str] = Counter()
     slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
     with stop_signals() as check:

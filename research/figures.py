@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from research.stats import mean_interval
@@ -45,6 +46,7 @@ def use_style() -> None:
             "grid.alpha": 0.35,
             "grid.linewidth": 0.5,
             "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
             "savefig.dpi": 200,
             "svg.hashsalt": "research",  # else no two SVGs are the same
         },
@@ -121,8 +123,12 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
     ax.set_ylabel(word(y))
 
 
-def legend_handles(levels: Sequence[str], marked: bool) -> Iterable[Line2D]:
-    """One line per arm for a legend, with its marker or without."""
-    for level, look in looks(levels).items():
-        shown = look if marked else {**look, "marker": None}
-        yield Line2D([], [], label=word(level), linewidth=1.8, markersize=4.5, **shown)
+def place_legend(figure: Figure, levels: Sequence[str], marked: bool) -> None:
+    """One legend for the whole figure, above it: a line for each arm, with its marker or without."""
+    handles = [
+        Line2D(
+            [], [], label=word(level), linewidth=1.8, markersize=4.5, **(look if marked else {**look, "marker": None})
+        )
+        for level, look in looks(levels).items()
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(levels), frameon=False, handlelength=3.5)

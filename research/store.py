@@ -184,7 +184,9 @@ def read_frames(store: Store, plan: Plan, state: State) -> tuple[pd.DataFrame, p
     last: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
     for run_id, head in heads.items():
-        last.append({**head, **{name: values[max(values)] for name, values in metrics[run_id].items()}})
+        last.append(
+            {**head, "diverged_step": None, **{name: values[max(values)] for name, values in metrics[run_id].items()}}
+        )
         curves = {name: metrics[run_id][name] for name in curve_names[run_id]}
         for epoch in sorted({epoch for values in curves.values() for epoch in values}):
             row = {name: values[epoch] for name, values in curves.items() if epoch in values}

@@ -80,9 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except Stopped as stop:
+    except (Stopped, KeyboardInterrupt) as stop:
         print("\nstopped; what is finished is recorded: run the same command again to go on", file=sys.stderr)
-        return stop.status
+        return stop.status if isinstance(stop, Stopped) else 130
 
 
 def list_studies(store: Store) -> None:
@@ -195,8 +195,8 @@ def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, s
             recorder.write_stack(stack, result)
             values = [replicate.metrics for replicate in result.replicates]
             means = [f"{words(name)} {sum(v[name] for v in values) / len(values):.4f}" for name in headline]
-            diverged = sum(v["diverged"] for v in values)
-            progress.line(stack, ", ".join(means) + (f", {diverged:.0f} diverged" if diverged else ""))
+            diverged = sum("diverged_step" in v for v in values)
+            progress.line(stack, ", ".join(means) + (f", {diverged} diverged" if diverged else ""))
 
         def on_failed(stack: Stack, reason: str) -> None:
             recorder.write_failure(stack, reason)
@@ -260,7 +260,7 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
         for name in plan.study.headline:
             mean, low, high, n = mean_interval(rows.get(name, []))
             line += f"  {f'{mean:.4f} [{low:.4f}, {high:.4f}]' if n else '-':>27}"
-        diverged = int(rows["diverged"].sum()) if "diverged" in rows else 0
+        diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
         lines.append(f"{line}  {len(rows):2d}" + (f"  {diverged} diverged" if diverged else ""))
     lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
     return "\n".join(lines)

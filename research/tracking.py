@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from research.stats import mean_interval
 from research.store import Run, Store, experiment_name, read_metrics, read_runs, read_state
 
 if TYPE_CHECKING:
-    from research.train import StackResult
+    from research.train import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
@@ -48,7 +49,7 @@ class Recorder:
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
         self.devices: set[str] = set()
-        self.replicates: dict[str, dict[int, str]] = {}
+        self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
         self._mend(read_runs(store, self.experiment))
 
@@ -59,18 +60,17 @@ class Recorder:
                 f"{self.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
                 "one study in one store holds one device class: choose another with --store"
             )
-        ended = round(1000 * result.ended)
-        runs = {r.seed: self._write_replicate(stack, r, result) for r in result.replicates}
+        runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
         for run in runs.values():
-            self.client.set_terminated(run, "FINISHED", ended)
+            self.client.set_terminated(run.id, "FINISHED", run.ended)
         self.devices.add(result.device)
         self.replicates.setdefault(stack.cell.key, {}).update(runs)
-        self._summarise(stack.cell, ended)
+        self._summarise(stack.cell)
 
-    def _write_replicate(self, stack: Stack, replicate: Any, result: StackResult) -> str:
+    def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
         from mlflow.entities import Metric
 
-        cell, ended = stack.cell, round(1000 * result.ended)
+        cell, started, ended = stack.cell, round(1000 * result.started), round(1000 * result.ended)
         tags = {
             "seed": str(replicate.seed),
             "stack": stack.key,
@@ -81,17 +81,19 @@ class Recorder:
         }
         if parents := self.parents.get(cell.key):
             tags[PARENT] = parents[-1]
-        metrics = [Metric(name, value, ended, cell.config.epochs) for name, value in replicate.metrics.items()]
+        # A metric without a curve stands at step 0, where the MLflow UI draws it as a bar.
+        metrics = [Metric(name, value, ended, 0) for name, value in replicate.metrics.items()]
         for name, curve in replicate.curves.items():
             metrics += [Metric(name, value, ended, epoch) for epoch, value in curve]
         name = f"{cell.name} seed={replicate.seed}"
-        return self._write(cell, "replicate", name, result.started, tags, metrics, {"seed": replicate.seed})
+        run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
+        return Run(run_id, name, "FINISHED", started, ended, tags)
 
     def write_failure(self, stack: Stack, reason: str) -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
         tags = {"stack": stack.key, "reason": reason, **self.environment}
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
-        run = self._write(stack.cell, "failure", name, time.time(), tags, [], {})
+        run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")
 
     def _write(
@@ -99,12 +101,12 @@ class Recorder:
         cell: Cell,
         kind: str,
         name: str,
-        started: float,
+        started: int,
         tags: dict[str, str],
         metrics: list[Any],
         more: dict[str, Any],
     ) -> str:
-        """A new run of a cell, still RUNNING, with all that it carries."""
+        """The id of a new run of a cell, still RUNNING, with all that it carries."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
         info = DATA[cell.config.dataset]
@@ -116,69 +118,72 @@ class Recorder:
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
-        run = self.client.create_run(self.experiment_id, round(1000 * started), {**always, **tags}, name)
+        run = self.client.create_run(self.experiment_id, started, {**always, **tags}, name)
         run_id: str = run.info.run_id
         params = {**cell.levels, **asdict(cell.config), **more}
         self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
-        data = Dataset(info.name, info.digest[:36], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
+        data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
         return run_id
 
-    def _summarise(self, cell: Cell, ended: int) -> None:
+    def _summarise(self, cell: Cell) -> None:
         """Make the parent run of a cell again: the mean curves and metrics of its reported seeds.
 
         A run cannot be rewritten, so a new one takes the replicates over and the old one is deleted.
         """
         from mlflow.entities import Metric
 
-        replicates = self.replicates[cell.key]
-        reported = [replicates[seed] for seed in sorted(replicates) if seed < self.plan.num_seeds]
-        found = read_metrics(self.store, reported)
+        runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
+        ended = max(run.ended for run in runs)
+        found = read_metrics(self.store, [run.id for run in reported]).values()
         metrics = []
-        for name in sorted({name for run in reported for name in found[run]} - {"diverged_step"}):
-            for step in sorted({step for run in reported for step in found[run].get(name, {})}):
-                interval = mean_interval([found[run].get(name, {}).get(step, float("nan")) for run in reported])
+        for name in sorted({name for values in found for name in values} - {"diverged_step"}):
+            for step in sorted({step for values in found for step in values.get(name, {})}):
+                interval = mean_interval([values.get(name, {}).get(step, math.nan) for values in found])
                 metrics.append(Metric(name, interval.mean, ended, step))
                 if name in self.plan.study.headline:
                     metrics.append(Metric(f"{name}_low", interval.low, ended, step))
                     metrics.append(Metric(f"{name}_high", interval.high, ended, step))
+        if diverged := sum("diverged_step" in values for values in found):
+            metrics.append(Metric("num_diverged", diverged, ended, 0))
         tags = {"replicates": _digest(reported), NOTE: cell_note(self.plan, cell, len(reported))}
-        parent = self._write(cell, "cell", cell.name, ended / 1000, tags, metrics, {"seeds": len(reported)})
+        started = min(run.started for run in runs)
+        parent = self._write(cell, "cell", cell.name, started, tags, metrics, {"seeds": len(reported)})
         self.client.set_terminated(parent, "FINISHED", ended)
-        for run in replicates.values():
-            self.client.set_tag(run, PARENT, parent)
+        for run in runs:
+            self.client.set_tag(run.id, PARENT, parent)
         for old in self.parents.get(cell.key, []):
             self.client.delete_run(old)
         self.parents[cell.key] = [parent]
 
+    def _reported(self, cell: Cell) -> list[Run]:
+        """The recorded replicates of a cell that the plan reports, in the order of their seeds."""
+        return [run for seed, run in sorted(self.replicates.get(cell.key, {}).items()) if seed < self.plan.num_seeds]
+
     def _mend(self, runs: list[Run]) -> None:
         """Close what a crash left open, take up what is whole, make parent runs that do not fit again."""
-        whole = {run.id for run in runs if run.status == "FINISHED"} - _parts_of_broken_stacks(runs)
+        broken = _parts_of_broken_stacks(runs)
+        fits: dict[str, str] = {}
         for run in runs:
-            if run.status == "RUNNING" or (
-                run.tags.get("kind") == "replicate" and run.status == "FINISHED" and run.id not in whole
-            ):
+            kind, key = run.tags.get("kind"), run.tags.get("key", "")
+            if run.status == "RUNNING" or run.id in broken:
                 self.client.update_run(run.id, "KILLED", f"{run.name} (killed)")
-        parent_of: dict[str, set[str]] = {}
-        for run in runs:
-            if run.tags.get("kind") == "replicate" and run.id in whole:
-                self.replicates.setdefault(run.tags["key"], {})[int(run.tags["seed"])] = run.id
+            elif kind == "replicate" and run.status == "FINISHED":
+                self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
                 self.devices.add(run.tags["device"])
-                parent_of.setdefault(run.tags["key"], set()).add(run.tags.get(PARENT, ""))
-            if run.tags.get("kind") == "cell":
-                self.parents.setdefault(run.tags["key"], []).append(run.id)
-        fits = {run.id: run.tags["replicates"] for run in runs if run.tags.get("kind") == "cell" and run.id in whole}
+            elif kind == "cell" and run.status == "FINISHED":
+                fits[run.id] = run.tags["replicates"]
+            if kind == "cell":
+                self.parents.setdefault(key, []).append(run.id)
         for cell in self.plan.cells:
-            replicates = self.replicates.get(cell.key, {})
-            reported = [replicates[seed] for seed in sorted(replicates) if seed < self.plan.num_seeds]
-            parents = self.parents.get(cell.key, [])
-            fitting = (
-                len(parents) == 1
-                and parent_of.get(cell.key) == {parents[0]}
-                and fits.get(parents[0]) == _digest(reported)
-            )
+            reported, parents = self._reported(cell), self.parents.get(cell.key, [])
+            nested = {run.tags.get(PARENT) for run in self.replicates.get(cell.key, {}).values()}
+            fitting = len(parents) == 1 and nested == {parents[0]} and fits.get(parents[0]) == _digest(reported)
             if reported and not fitting:
-                self._summarise(cell, max(run.ended for run in runs if run.id in reported))
+                self._summarise(cell)
+            elif not reported:
+                for parent in self.parents.pop(cell.key, []):
+                    self.client.delete_run(parent)
 
     def _experiment_id(self) -> str:
         found = self.client.get_experiment_by_name(self.experiment)
@@ -191,9 +196,11 @@ class Recorder:
             experiment_id = self.client.create_experiment(self.experiment, place)
         else:
             experiment_id = found.experiment_id
-        note = experiment_note(self.plan)
-        if found is None or found.tags.get(NOTE) != note:
-            self.client.set_experiment_tag(experiment_id, NOTE, note)
+        # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
+        wanted = {NOTE: experiment_note(self.plan), "mlflow.experimentKind": "custom_model_development"}
+        for name, value in wanted.items():
+            if found is None or found.tags.get(name) != value:
+                self.client.set_experiment_tag(experiment_id, name, value)
         return str(experiment_id)
 
 
@@ -227,8 +234,8 @@ def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:
     return broken
 
 
-def _digest(run_ids: list[str]) -> str:
-    return hashlib.sha256(",".join(run_ids).encode()).hexdigest()
+def _digest(runs: list[Run]) -> str:
+    return hashlib.sha256(",".join(run.id for run in runs).encode()).hexdigest()
 
 
 def experiment_note(plan: Plan) -> str:
@@ -238,6 +245,7 @@ def experiment_note(plan: Plan) -> str:
     return (
         f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
         f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its seeds. "
+        'Search for `tags.kind = "cell"` to see the cells alone. '
         f"Tier `{plan.tier}`. Metrics of a cell are means over its seeds; "
         "`_low` and `_high` bound Student's 95 % interval.\n\n"
         f"Claims under test:\n{claims}\n"

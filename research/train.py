@@ -61,8 +61,8 @@ def train_stack(
     """Train the seeds of a configuration together and measure each.
 
     Metrics: `test_accuracy`, `test_loss`, `untrained_test_accuracy`, `train_progress` (1 - last epoch's mean training
-    loss / entropy of the label frequencies: how far beyond the best constant prediction), `diverged` (0 or 1) and,
-    where it diverged, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
+    loss / entropy of the label frequencies: how far beyond the best constant prediction) and, only where a loss was not
+    finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     started = time.time()
     module = StackModule(config, seeds, cached_data(config.dataset))
@@ -78,9 +78,8 @@ def train_stack(
             "test_loss": float(test_loss[row]),
             "untrained_test_accuracy": float(untrained[row]),
             "train_progress": 1 - _finite(module.curves["train_loss"][-1][row]) / entropy,
-            "diverged": float(module.diverged_step[row] >= 0),
         }
-        if metrics["diverged"]:
+        if module.diverged_step[row] >= 0:
             metrics["diverged_step"] = float(module.diverged_step[row])
         curves = {
             name: tuple(enumerate((_finite(values[row]) for values in curve), config.epochs + 1 - len(curve)))
