@@ -99,42 +99,56 @@ class Tier:
 
 
 @dataclass(frozen=True)
-class Control:
-    """Something that must come out in a known way. `cells` are trained for it beside the arms and blocks."""
-
-    name: str
-    text: str
-    cells: tuple[Levels, ...] = ()
-
-
-@dataclass(frozen=True)
 class Number:
-    """How a claim's one number per seed is made from the cells.
+    """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
 
-    metric is read in every arm of `arms` and every level of `blocks`; `across_arms` joins the arms within a seed
-    ("only" one arm, "spread" largest minus smallest, "difference" first minus second), then `across_blocks` the blocks.
-    A replicate that diverged counts as `diverged`.
+    `across_arms` joins the arms within a seed and a block ("only" the one arm, "spread" largest minus smallest,
+    "difference" first minus second), then `across_blocks` the blocks. A replicate that diverged, and so has no such
+    metric, counts as `diverged`. `resolution` is the smallest step of the metric: if all seeds give the same number, the
+    interval is that wide to either side.
     """
 
     metric: str
     arms: tuple[Level, ...]
     blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference"]
-    across_blocks: Literal["max", "min", "mean"]
+    across_arms: Literal["only", "spread", "difference", "max", "min"]
+    across_blocks: Literal["only", "difference", "max", "min", "mean"]
     diverged: float
+    resolution: float = 1e-6
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a document made testable before the first full run: a number and the interval it must be in."""
+    """A sentence of a document made testable before the first full run: a number and the open interval it must be in.
+
+    kind says what is judged: the "mean" over seeds; the "share" of seeds whose number is in the interval, which must be
+    above `share`; an "identity", whose largest error over random cases must be in the interval; the "existence" of one
+    seed in the interval; or that a number is "never" outside.
+    """
 
     name: str
     text: str
     passage: str
-    kind: Literal["mean"]
+    kind: Literal["mean", "share", "identity", "existence", "never"]
     number: Number
     above: float = float("-inf")
     below: float = float("inf")
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something whose mean over seeds must lie in a known interval, else the study's verdicts are withheld.
+
+    `cells` are trained for it beside the arms and blocks; its number may name their levels.
+    """
+
+    name: str
+    text: str
+    number: Number
+    above: float = float("-inf")
+    below: float = float("inf")
+    cells: tuple[Levels, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,9 +207,14 @@ class Study:
             yield f"tier {name!r}", tier.levels
         for claim in self.claims:
             yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}
+        for control in self.controls:
+            yield f"control {control.name!r}", {self.arms.name: control.number.arms, **control.number.blocks}
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
+        if place.startswith("control"):
+            cells = [cell for control in self.controls for cell in control.cells]
+            known = {name: (*levels, *(cell[name] for cell in cells if name in cell)) for name, levels in known.items()}
         for name, levels in named.items():
             if name not in known:
                 raise UserError(f"{self.name}: {place} names factor {name!r}, the study has {', '.join(known)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from research.design import UserError
 from research.plan import Plan
 from research.store import Store, experiment_name
 
@@ -18,8 +19,11 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
 
     The record decides: a grid study that says something else (levels or seeds were added, a crash came between) is made
     anew, so no extension of a study can conflict with what Optuna has stored.
+
+    Raises UserError when the database is not one that this Optuna can use.
     """
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     factors = (plan.study.arms, *plan.study.blocks)
@@ -40,7 +44,13 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         if math.isfinite(means.get(cell.name, math.nan))
     ]
     name = experiment_name(plan.study.name, plan.tier)
-    storage = optuna.storages.RDBStorage(store.optuna_uri)
+    try:
+        storage = optuna.storages.RDBStorage(store.optuna_uri)
+    except (SQLAlchemyError, RuntimeError) as error:
+        reason = getattr(error, "orig", "it was made by another version of Optuna")
+        raise UserError(
+            f"store {store.folder}: optuna.db cannot be used ({reason}); delete it: it is made again from the record"
+        ) from error
     sampler = optuna.samplers.GridSampler(levels, seed=0)
     study = optuna.create_study(
         storage=storage, study_name=name, direction="maximize", sampler=sampler, load_if_exists=True

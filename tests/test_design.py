@@ -1,0 +1,103 @@
+"""A study is checked when it is built, and what is wrong is named with both sides."""
+
+from dataclasses import replace
+
+import pytest
+
+from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig, UserError
+
+
+def configure(activation: str, depth: int) -> TrainConfig:
+    return TrainConfig(dataset="digits", activation=activation, depth=depth)
+
+
+TOY = Study(
+    name="toy",
+    question="?",
+    passage="none",
+    configure=configure,
+    arms=Factor("activation", ("tanh", "relu")),
+    blocks=(Factor("depth", (1, 2)),),
+    headline=("test_accuracy",),
+    tiers={"full": Tier(seeds=3), "smoke": Tier(seeds=2, overrides={"epochs": 1}, levels={"depth": (1,)})},
+)
+
+
+def claim(arms: tuple[str, ...], depths: tuple[int, ...]) -> Claim:
+    return Claim(
+        "c", "text", "A", "mean", Number("test_accuracy", arms, {"depth": depths}, "only", "max", 0.0), below=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("activation", "rleu", "activation='rleu' is not one of identity, sigmoid, tanh, relu, gelu"),
+        ("depth", -1, "depth=-1 must be finite and at least 0"),
+        ("depth", 1.5, "depth=1.5 must be a whole number"),
+        ("epochs", True, "epochs=True must be a whole number"),
+        ("lr", float("nan"), "lr=nan must be finite"),
+        ("lr", "0.1", "lr='0.1' must be a number"),
+        ("batch_size", 0, "batch_size=0 must be finite and at least 1"),
+    ],
+)
+def test_a_wrong_field_of_a_configuration_is_named_with_what_it_may_be(field, value, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**{field: value})
+
+
+def test_momentum_belongs_to_sgd():
+    with pytest.raises(UserError, match=r"momentum=0\.9 goes with optimizer='sgd', not 'adam'"):
+        TrainConfig(optimizer="adam", momentum=0.9)
+
+
+def test_a_claim_that_names_a_level_which_the_study_lacks_is_refused():
+    message = "toy: claim 'c' names depth 5, the study has \\(1, 2\\)"
+    with pytest.raises(UserError, match=message):
+        replace(TOY, claims=(claim(("relu",), (5,)),))
+    with pytest.raises(UserError, match="names activation 'gelu', the study has \\('tanh', 'relu'\\)"):
+        replace(TOY, claims=(claim(("gelu",), (1,)),))
+
+
+def test_a_tier_that_names_a_factor_which_the_study_lacks_is_refused():
+    tiers = {"full": Tier(seeds=1), "quick": Tier(seeds=1, levels={"width": (8,)})}
+    with pytest.raises(UserError, match="tier 'quick' names factor 'width', the study has activation, depth"):
+        replace(TOY, tiers=tiers)
+
+
+def test_a_tier_that_overrides_no_field_is_refused():
+    with pytest.raises(UserError, match="tier 'smoke' overrides epoch, no field of TrainConfig"):
+        replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=1, overrides={"epoch": 1})}).config(
+            {"activation": "relu", "depth": 1}, "smoke"
+        )
+
+
+def test_a_factor_that_configure_ignores_is_refused():
+    with pytest.raises(UserError, match=r"toy: configure\(\) ignores factor 'depth' with levels \(1, 2\)"):
+        replace(TOY, configure=lambda activation, depth: TrainConfig(activation=activation))
+
+
+def test_a_control_must_set_every_factor():
+    with pytest.raises(UserError, match="control 'linear' leaves depth open"):
+        replace(TOY, controls=(Control("linear", "text", cells=({"activation": "identity"},)),))
+
+
+@pytest.mark.parametrize("levels", [(), (1, 1), ("a/b",), ("a=b",), ("a b",)])
+def test_levels_are_one_or_more_different_words(levels):
+    with pytest.raises(UserError):
+        Factor("f", levels)
+
+
+def test_a_study_is_a_value_that_can_be_changed_and_shrunk():
+    small = replace(TOY, blocks=(Factor("depth", (1,)),))
+    assert small.config({"activation": "relu", "depth": 1}) == TOY.config({"activation": "relu", "depth": 1})
+    assert TOY.config({"activation": "relu", "depth": 1}, "smoke").epochs == 1
+
+
+def test_universe_factors_stand_at_their_reference_unless_they_are_set():
+    def with_rate(activation: str, depth: int, lr: float) -> TrainConfig:
+        return replace(configure(activation, depth), lr=lr)
+
+    study = replace(TOY, configure=with_rate, universes=(Factor("lr", (0.1, 0.01)),))
+    assert study.config({"activation": "relu", "depth": 1}).lr == 0.1
+    assert study.config({"activation": "relu", "depth": 1, "lr": 0.01}).lr == 0.01

@@ -1,0 +1,143 @@
+"""Cells, stacks, keys and fingerprints."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from test_design import TOY
+
+from research.data import DATA
+from research.design import CHOICES, Control, Factor, TrainConfig, UserError
+from research.plan import (
+    NUMERICS,
+    identity,
+    identity_difference,
+    load_study,
+    make_plan,
+    nominal_seconds,
+    num_parameters,
+    stack_size,
+    study_names,
+)
+
+GOLDEN = {
+    "activation_depth/full/activation=relu/depth=4": "ece34714b1a1cb42",
+    "activation_depth/full/activation=sigmoid/depth=8": "64b0a5780aca2a65",
+    "activation_depth/smoke/activation=gelu/depth=1": "1a25bdd2cdf8e311",
+}
+
+
+def test_fingerprints_are_those_of_the_committed_results():
+    """A change here means that committed results no longer belong to this code: raise NUMERICS or a revision."""
+    study = load_study("activation_depth")
+    found = {cell.key: cell.fingerprint for tier in ("full", "smoke") for cell in make_plan(study, tier).cells}
+    assert {key: found[key][:16] for key in GOLDEN} == GOLDEN
+
+
+def test_a_fingerprint_is_the_same_in_another_process():
+    code = "from research.plan import *; print(make_plan(load_study('activation_depth')).cells[0].fingerprint)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == make_plan(load_study("activation_depth")).cells[0].fingerprint
+
+
+def test_only_fields_that_differ_from_their_default_are_in_the_identity():
+    found = json.loads(identity(TrainConfig(lr=1, depth=3), size=5, revision=2))
+    assert found == {
+        "config": {"depth": 3, "lr": 1.0},
+        "data": DATA["mnist"].digest,
+        "numerics": NUMERICS,
+        "revision": 2,
+        "stack_size": 5,
+    }
+
+
+def test_a_whole_rate_and_the_same_rate_as_a_float_are_one_identity():
+    assert identity(TrainConfig(lr=1), 1, 1) == identity(TrainConfig(lr=1.0), 1, 1)
+
+
+def test_the_difference_of_two_identities_names_field_and_both_values():
+    old, new = identity(TrainConfig(), 5, 1), identity(TrainConfig(lr=0.2), 5, 1)
+    assert identity_difference(old, new) == "lr: recorded with 0.1, now 0.2"
+    assert identity_difference(identity(TrainConfig(), 5, 1), identity(TrainConfig(), 5, 2)).startswith("revision:")
+
+
+def test_every_combination_of_levels_is_a_cell_once_with_a_readable_key():
+    plan = make_plan(TOY)
+    assert [cell.key for cell in plan.cells] == [
+        "toy/full/activation=tanh/depth=1",
+        "toy/full/activation=tanh/depth=2",
+        "toy/full/activation=relu/depth=1",
+        "toy/full/activation=relu/depth=2",
+    ]
+    assert plan.cells[0].name == "tanh depth=1"
+
+
+def test_the_cells_of_a_control_are_planned_beside_the_grid_and_only_once():
+    extra = ({"activation": "identity", "depth": 2}, {"activation": "relu", "depth": 1})
+    plan = make_plan(replace(TOY, controls=(Control("c", "text", extra),)))
+    assert [cell.name for cell in plan.cells[4:]] == ["identity depth=2"]
+
+
+def test_a_tier_keeps_its_levels_and_replaces_its_fields():
+    plan = make_plan(TOY, "smoke")
+    assert [cell.name for cell in plan.cells] == ["tanh depth=1", "relu depth=1"]
+    assert {cell.config.epochs for cell in plan.cells} == {1}
+    assert plan.num_seeds == 2
+
+
+def test_seed_s_is_always_in_the_same_stack():
+    few, many = make_plan(TOY, num_seeds=3), make_plan(TOY, num_seeds=25)
+    assert {stack.key for stack in few.stacks} <= {stack.key for stack in many.stacks}
+    for stack in many.stacks:
+        assert {seed // stack.cell.stack_size for seed in stack.seeds} == {stack.seeds[0] // stack.cell.stack_size}
+
+
+def test_adding_a_level_or_a_universe_leaves_keys_and_fingerprints_as_they_were():
+    before = {cell.key: cell.fingerprint for cell in make_plan(TOY).cells}
+    more = replace(TOY, arms=Factor("activation", ("gelu", "tanh", "relu")))
+    after = {cell.key: cell.fingerprint for cell in make_plan(more).cells}
+    assert before.items() <= after.items()
+    assert len(after) == 6
+
+
+def test_the_stack_gets_smaller_as_the_network_outgrows_the_cache():
+    sizes = [stack_size(TrainConfig(width=width)) for width in (8, 128, 512, 2048, 8192)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 10
+    assert sizes[-1] == 1
+
+
+def test_a_deeper_network_is_estimated_to_take_longer():
+    times = {stack.cell.config.depth: nominal_seconds(stack) for stack in make_plan(TOY).stacks}
+    assert times[1] < times[2]
+
+
+def test_parameters_are_counted_as_torch_counts_them():
+    from research.models import StackedMLP
+
+    for config in (TrainConfig(), TrainConfig(depth=0), TrainConfig(dataset="digits", depth=3, width=17)):
+        assert num_parameters(config) == sum(p.numel() for p in StackedMLP(config, [0]).parameters())
+
+
+def test_only_the_declared_full_tier_counts_as_the_study():
+    assert make_plan(TOY).declared
+    assert not make_plan(TOY, num_seeds=4).declared
+    assert not make_plan(TOY, "smoke").declared
+
+
+def test_data_sets_that_may_be_named_are_those_that_exist():
+    assert set(CHOICES["dataset"]) == set(DATA)
+
+
+def test_a_misspelt_study_is_answered_with_the_nearest_name():
+    with pytest.raises(UserError, match="no study 'activation_dept'; did you mean 'activation_depth'\\?"):
+        load_study("activation_dept")
+
+
+def test_every_study_file_loads_under_its_own_name():
+    for name in study_names():
+        assert load_study(name).name == name
+        assert re.search(r"^Question\.", sys.modules[f"studies.{name}"].__doc__ or "", re.MULTILINE)

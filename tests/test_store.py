@@ -1,0 +1,157 @@
+"""Reading the record back, on databases that MLflow itself made."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_design import TOY
+
+from research.design import UserError
+from research.plan import Plan, make_plan
+from research.store import SCHEMA, Store, experiment_name, read_frames, read_metrics, read_runs, read_state
+from research.tracking import Recorder
+from research.train import Replicate, StackResult
+
+PLAN = make_plan(TOY, num_seeds=3)
+
+
+def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
+    """A result whose numbers can be recognised: metric = value + seed, curve = epoch + seed / 10."""
+    replicates = tuple(
+        Replicate(
+            seed,
+            {"test_accuracy": value + seed, "test_loss": float("nan") if seed == 1 else 1.0},
+            {"train_loss": tuple((epoch, epoch + seed / 10) for epoch in (1, 2))},
+            f"{seed:064x}",
+        )
+        for seed in seeds
+    )
+    return StackResult(replicates, "cpu", 1000.0, 1002.5)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with the first two stacks of the plan recorded."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    recorder = Recorder(store, PLAN)
+    for stack in PLAN.stacks[:2]:
+        recorder.write_stack(stack, made_up_result(stack.seeds))
+    recorder.write_failure(PLAN.stacks[2], "RuntimeError: out of luck")
+    return store
+
+
+@pytest.fixture
+def copied(recorded: Store, tmp_path: Path) -> Iterator[Store]:
+    """A copy of the recorded store that may be harmed."""
+    with sqlite3.connect(recorded.database) as source, sqlite3.connect(tmp_path / "mlflow.db") as target:
+        source.backup(target)
+    target.close()
+    source.close()
+    return Store(tmp_path)
+
+
+def state_of(store: Store, plan: Plan = PLAN):
+    return read_state(plan, read_runs(store, experiment_name("toy", "full")))
+
+
+def test_a_store_that_does_not_exist_is_an_empty_record(tmp_path):
+    store = Store(tmp_path / "none")
+    assert state_of(store).missing(PLAN) == list(PLAN.stacks)
+    assert not store.folder.exists()
+
+
+def test_the_schema_is_that_of_the_pinned_mlflow(recorded):
+    connection = sqlite3.connect(recorded.database)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (SCHEMA,)
+    connection.close()
+
+
+def test_a_recorded_stack_is_done_and_a_failed_one_is_missing_with_its_reason(recorded):
+    state = state_of(recorded)
+    assert set(state.done) == {stack.key for stack in PLAN.stacks[:2]}
+    assert state.failed == {PLAN.stacks[2].key: "RuntimeError: out of luck"}
+    assert state.missing(PLAN) == list(PLAN.stacks[2:])
+
+
+def test_frames_hold_every_reported_seed_and_what_was_recorded(recorded):
+    runs, curves = read_frames(recorded, PLAN, state_of(recorded))
+    assert list(runs.columns) == [
+        "cell", "activation", "depth", "seed", "diverged_step", "test_accuracy", "test_loss", "train_loss",
+    ]  # fmt: skip
+    assert list(runs["seed"]) == [0, 1, 2] * 2
+    assert list(runs["test_accuracy"]) == [0.5, 1.5, 2.5] * 2
+    assert list(runs["test_loss"].isna()) == [False, True, False] * 2
+    assert list(runs["train_loss"]) == [2.0, 2.1, 2.2] * 2
+    assert list(curves.columns) == ["cell", "activation", "depth", "seed", "epoch", "train_loss"]
+    assert list(curves["train_loss"][:4]) == [1.0, 2.0, 1.1, 2.1]
+
+
+def test_more_seeds_of_whole_stacks_are_there_when_they_are_asked_for(recorded):
+    size = PLAN.stacks[0].cell.stack_size
+    plan = make_plan(TOY, num_seeds=size)
+    runs, _ = read_frames(recorded, plan, state_of(recorded, plan))
+    assert list(runs["seed"]) == [*range(size)] * 2
+
+
+def test_frames_of_nothing_have_their_columns(tmp_path):
+    runs, curves = read_frames(Store(tmp_path), PLAN, state_of(Store(tmp_path)))
+    assert isinstance(runs, pd.DataFrame)
+    assert list(runs.columns) == ["cell", "activation", "depth", "seed"]
+    assert list(curves.columns) == ["cell", "activation", "depth", "seed", "epoch"]
+
+
+def test_metrics_are_read_exactly(recorded):
+    state = state_of(recorded)
+    run = state.done[PLAN.stacks[0].key][2]
+    assert read_metrics(recorded, [run.id])[run.id]["train_loss"] == {1: 1.2, 2: 2.2}
+
+
+def test_results_of_another_configuration_under_the_same_key_are_refused_by_field(recorded):
+    changed = make_plan(replace(TOY, configure=lambda **levels: replace(TOY.configure(**levels), lr=0.2)), num_seeds=3)
+    with pytest.raises(
+        UserError, match=r"toy/full/activation=tanh/depth=1: .*\(lr: recorded with 0.1, now 0.2\); undo"
+    ):
+        state_of(recorded, changed)
+
+
+def test_a_deleted_run_is_no_longer_part_of_the_record(copied):
+    run = state_of(copied).done[PLAN.stacks[0].key][0]
+    connection = sqlite3.connect(copied.database)
+    connection.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", (run.id,))
+    connection.commit()
+    connection.close()
+    assert PLAN.stacks[0].key not in state_of(copied).done
+
+
+def test_a_store_of_another_version_is_refused(copied):
+    connection = sqlite3.connect(copied.database)
+    connection.execute("UPDATE alembic_version SET version_num = 'abc'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(UserError, match=rf"another MLflow version \(schema abc, this one needs {SCHEMA}\)"):
+        state_of(copied)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at as one" * 20)
+    with pytest.raises(UserError, match=r"mlflow\.db cannot be read"):
+        state_of(Store(tmp_path))
+
+
+def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path):
+    store = Store(tmp_path)
+    held = pytest.raises(UserError, match=rf"study toy is in use .*process {os.getpid()}\)")
+    with store.lock("toy", "study toy"), held, store.lock("toy", "study toy"):
+        pass
+    with store.lock("toy", "study toy"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"), Store(tmp_path / "file" / "store").lock("a", "a"):
+        pass
