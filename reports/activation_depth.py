@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from research.figures import draw_against, draw_curves, place_legend, word
+from research.figures import draw_against, draw_curves, draw_layers, place_legend, word
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]
 
@@ -45,7 +45,43 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def figures(runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
+def backward_signal(layers: pd.DataFrame) -> Figure:
+    """The backward signal at each hidden layer of the deepest networks, at the start and at the end."""
+    deepest = layers[(layers["depth"] == layers["depth"].max()) & (layers["layer"] <= layers["depth"])]
+    epochs = [0, deepest["epoch"].max()]
+    figure, row = plt.subplots(1, 2, figsize=(9.2, 3.6), sharey=True)
+    for ax, epoch in zip(row, epochs, strict=True):
+        draw_layers(ax, deepest[deepest["epoch"] == epoch], "backward_norm", "activation", ARMS)
+        distance = [0, deepest["depth"].max() - 1]
+        ax.plot(distance, [0.25**layers_back for layers_back in distance], color="0.3", linewidth=0.8)
+        ax.annotate("0.25 a layer", (distance[1], 0.25 ** distance[1]), ha="right", va="top", fontsize=7, color="0.3")
+        ax.set(
+            title="before training" if epoch == 0 else f"after epoch {epoch}", xlabel="layers back from the last one"
+        )
+    row[0].set_ylabel("backward signal, share of the last layer's")
+    place_legend(figure, ARMS, marked=True)
+    return figure
+
+
+CAPTIONS = {
+    "learning_curves": (
+        "Training loss and validation accuracy over epochs. Thin lines are seeds, thick ones their mean in the band of "
+        "its 95 % interval. The grey line is the loss of the best constant prediction."
+    ),
+    "accuracy_by_depth": "Test accuracy after training. Dots are seeds, marks their mean with its 95 % interval.",
+    "backward_signal": (
+        "Norm of the loss's gradient at each layer's pre-activations in the deepest networks, as a share of the last "
+        "hidden layer's. Thin lines are seeds. The grey line loses three quarters at each layer."
+    ),
+}
+NOTES = ""
+
+
+def figures(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Figure]:
     """The study's figures by file name."""
-    runs, curves = (table[table["activation"].isin(ARMS)] for table in (runs, curves))
-    return {"learning_curves": learning_curves(runs, curves), "accuracy_by_depth": accuracy_by_depth(runs)}
+    runs, curves, layers = (table[table["activation"].isin(ARMS)] for table in (runs, curves, layers))
+    return {
+        "learning_curves": learning_curves(runs, curves),
+        "accuracy_by_depth": accuracy_by_depth(runs),
+        "backward_signal": backward_signal(layers),
+    }

@@ -39,8 +39,10 @@ class TrainConfig:
     """All that decides the numbers of a replicate, but for its seed.
 
     depth counts hidden layers (0 is softmax regression), width their units. init is a name of `models.initial_layer`;
-    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size. A field
-    left at its default is not part of the fingerprint, so new fields can be added.
+    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size. After
+    the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond epochs are ignored, so that
+    a tier can shorten the training. A field left at its default is not part of the fingerprint, so new fields can be
+    added.
 
     Raises UserError for a name that does not exist or a number out of range.
     """
@@ -58,6 +60,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     batch_size: int = 128
     epochs: int = 5
+    probe_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -72,6 +75,11 @@ class TrainConfig:
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
         if self.momentum and self.optimizer != "sgd":
             raise UserError(f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}")
+        probed = self.probe_epochs
+        if not isinstance(probed, tuple) or any(type(epoch) is not int for epoch in probed):
+            raise UserError(f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)")
+        if any(late <= early for early, late in itertools.pairwise((-1, *probed))):
+            raise UserError(f"probe_epochs={probed!r} must ascend from 0 or later, each epoch once")
 
 
 @dataclass(frozen=True)
@@ -104,8 +112,8 @@ class Number:
 
     `across_arms` joins the arms within a seed and a block ("only" the one arm, "spread" largest minus smallest,
     "difference" first minus second), then `across_blocks` the blocks. A replicate that diverged, and so has no such
-    metric, counts as `diverged`. `resolution` is the smallest step of the metric: if all seeds give the same number, the
-    interval is that wide to either side.
+    metric, counts as `diverged`. `resolution` is the smallest step of the metric: if all seeds give
+    the same number, the interval is that wide to either side.
     """
 
     metric: str

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from typing import TYPE_CHECKING
 
-from research.plan import Stack, nominal_seconds
+from research.plan import Stack
 
 if TYPE_CHECKING:
     from research.train import StackResult
@@ -154,7 +154,9 @@ def run_stacks(
     Raises Stopped when the user asks to stop.
     """
     context = warm_up()
-    waiting = sorted(reversed(stacks), key=nominal_seconds)  # the longest last, where pop() takes it
+    waiting = sorted(
+        reversed(stacks), key=lambda stack: stack.nominal_seconds
+    )  # the longest last, where pop() takes it
     deaths: Counter[str] = Counter()
     slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
     with stop_signals() as check:

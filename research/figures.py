@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -13,8 +16,12 @@ from matplotlib.lines import Line2D
 
 from research.stats import mean_interval
 
+if TYPE_CHECKING:
+    from research.verdict import Finding
+
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+VERDICT_COLOURS = {"supported": "#0173b2", "refuted": "#d55e00"}
 WORDS = {
     "train_loss": "training loss (nats)",
     "validation_loss": "validation loss (nats)",
@@ -121,6 +128,52 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
     ax.set_xticks(list(places.values()), [str(value) for value in places])
     ax.set_xlabel(word(x))
     ax.set_ylabel(word(y))
+
+
+def draw_layers(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str]) -> None:
+    """y of each layer as a share of the last one's, over the layers between; log scale, every seed a thin line."""
+    for level, look in looks(levels).items():
+        wide = frame[frame[arms] == level].pivot(index="seed", columns="layer", values=y)
+        shares = wide.div(wide.iloc[:, -1], axis=0)
+        distance = shares.shape[1] - 1 - np.arange(shares.shape[1])
+        ax.plot(distance, shares.T, color=look["color"], linewidth=0.5, alpha=0.35)
+        # The mean of the logarithms: what a layer passes on multiplies.
+        ax.plot(distance, np.exp(np.log(shares).mean()), linewidth=1.2, markersize=4.5, markeredgecolor="white", **look)
+    ax.set_yscale("log")
+
+
+def findings_figure(findings: Sequence[Finding]) -> Figure:
+    """A row for each finding: its sentence, its seeds and interval on its region, its verdict."""
+    figure, grid = plt.subplots(
+        len(findings), 3, figsize=(9.2, 0.3 + 0.62 * len(findings)), width_ratios=(3.6, 4, 1.7), squeeze=False
+    )
+    for (left, ax, right), finding in zip(grid, findings, strict=True):
+        left.text(0, 0.5, textwrap.fill(finding.text, 46), va="center", fontsize=8)
+        colour = VERDICT_COLOURS.get(finding.verdict, "0.35")
+        more = f"\n(would be {finding.would_be})" if finding.verdict == "withheld" else ""
+        right.text(0, 0.5, finding.verdict + more, va="center", fontsize=8, weight="bold", color=colour)
+        for side in (left, right):
+            side.axis("off")
+        draw_finding(ax, finding, colour)
+    return figure
+
+
+def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
+    """A finding's region as a band, its seeds as dots, its number and interval above them."""
+    edges = [edge for edge in (finding.above, finding.below) if np.isfinite(edge)]
+    shown = [*edges, *finding.values, *(v for v in (finding.number, finding.low, finding.high) if np.isfinite(v))]
+    margin = 0.08 * (max(shown) - min(shown) or 1.0)
+    low, high = min(shown) - margin, max(shown) + margin
+    ax.axvspan(max(finding.above, low), min(finding.below, high), color="0.9", linewidth=0)
+    for edge in edges:
+        ax.axvline(edge, color="0.55", linewidth=0.8)
+    ax.scatter(finding.values, [0.3] * len(finding.values), s=7, color="0.35", alpha=0.6, linewidth=0)
+    ax.plot([finding.low, finding.high], [0.7, 0.7], color=colour, linewidth=1.8)
+    ax.plot(finding.number, 0.7, "o", color=colour, markersize=4.5)
+    ax.set(xlim=(low, high), ylim=(0, 1), yticks=[])
+    ax.tick_params(labelsize=7, length=2, pad=1)
+    ax.spines["left"].set_visible(False)
+    ax.grid(False)
 
 
 def place_legend(figure: Figure, levels: Sequence[str], marked: bool) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from research.cost import layer_sizes
 from research.data import stream
 from research.design import TrainConfig
-from research.plan import layer_sizes
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda z: z,
@@ -54,7 +54,7 @@ class StackedMLP(nn.Module):
     """R multilayer perceptrons of one shape, one per seed, that share nothing but the calls that compute them.
 
     `weights[l]` is [R, fan_in, fan_out], `biases[l]` [R, 1, fan_out]; the last layer gives the logits. What a later
-    study adds to a hidden layer (normalisation, dropout, a skip) belongs into the loop of `forward`.
+    study adds to a hidden layer (normalisation, dropout, a skip) belongs into the loop of `layers`.
     """
 
     def __init__(self, config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
@@ -68,11 +68,20 @@ class StackedMLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits [R, B, C] of inputs [R, B, D]."""
+        for _, output in self.layers(inputs):
+            logits = output
+        return logits
+
+    def layers(self, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the logits."""
         *hidden, last = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
-            inputs = self.activation(torch.baddbmm(bias, inputs, weight))
+            pre_activation = torch.baddbmm(bias, inputs, weight)
+            inputs = self.activation(pre_activation)
+            yield pre_activation, inputs
         weight, bias = last
-        return torch.baddbmm(bias, inputs, weight)
+        logits = torch.baddbmm(bias, inputs, weight)
+        yield logits, logits
 
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:

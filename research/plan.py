@@ -9,10 +9,11 @@ import importlib.util
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from research.cost import nominal_seconds, stack_size
 from research.data import DATA
 from research.design import Level, Study, TrainConfig, UserError
 
@@ -32,7 +33,7 @@ class Cell:
     """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors."""
 
     study: str
-    tier: str
+    variant: str
     levels: Mapping[str, Level]
     config: TrainConfig
     identity: str
@@ -41,7 +42,7 @@ class Cell:
     @property
     def key(self) -> str:
         """The readable address, such as `activation_depth/full/activation=relu/depth=4`."""
-        return "/".join([self.study, self.tier, *(f"{name}={level}" for name, level in self.levels.items())])
+        return "/".join([self.study, self.variant, *(f"{name}={level}" for name, level in self.levels.items())])
 
     @property
     def name(self) -> str:
@@ -67,49 +68,124 @@ class Stack:
         """The cell's key with the seeds behind it."""
         return f"{self.cell.key}/seeds={self.seeds[0]}-{self.seeds[-1]}"
 
+    @property
+    def nominal_seconds(self) -> float:
+        """What the cost model expects it to take on one core."""
+        return nominal_seconds(self.cell.config, len(self.seeds))
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study needs at a tier: seeds 0..num_seeds-1 of every cell, in whole stacks."""
+    """What a study needs at a tier: seeds 0..num_seeds-1 of every cell, in whole stacks.
+
+    `variant` is the tier and behind it the fields that were set by hand, such as `full+lr=0.01`; it is in the keys.
+    `whole` says that no cell was left out.
+    """
 
     study: Study
     tier: str
+    variant: str
     num_seeds: int
+    whole: bool
     cells: tuple[Cell, ...]
     stacks: tuple[Stack, ...]
 
     @property
     def declared(self) -> bool:
-        """Whether this is the study as declared: the full tier with its own number of seeds."""
-        return self.tier == "full" and self.num_seeds == self.study.tiers["full"].seeds
+        """Whether this is the study as declared: all of the full tier with its own number of seeds."""
+        return self.whole and self.variant == "full" and self.num_seeds == self.study.tiers["full"].seeds
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment and Optuna study: the study's own for the full tier; others never mix with it."""
+        return self.study.name if self.variant == "full" else f"{self.study.name}-{self.variant}"
+
+    @property
+    def report_name(self) -> str:
+        """The folder for tables and figures: the experiment's name, and what else differs from the declared study."""
+        seeds = "" if self.num_seeds == self.study.tiers[self.tier].seeds else f"-{self.num_seeds}-seeds"
+        return self.experiment + seeds + ("" if self.whole else "-part")
 
 
-def make_plan(study: Study, tier: str = "full", num_seeds: int | None = None) -> Plan:
-    """The plan of a study. Raises UserError for a tier that the study does not have or fewer than one seed."""
+def make_plan(
+    study: Study,
+    tier: str = "full",
+    num_seeds: int | None = None,
+    only: Mapping[str, tuple[str, ...]] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan of a study: of the cells that have the levels in `only`, with the fields in `settings` set by hand.
+
+    Levels and values are as a user writes them. Raises UserError for a tier, factor, level, field or value that does
+    not exist, for fewer than one seed, and if no cell is left.
+    """
     if tier not in study.tiers:
         raise UserError(f"{study.name}: no tier {tier!r}; it has {', '.join(study.tiers)}")
     num_seeds = study.tiers[tier].seeds if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
-    cells = tuple(_cells(study, tier))
+    values = {name: _field_value(name, text) for name, text in (settings or {}).items()}
+    if factors := [factor.name for factor in study.factors if factor.name in values]:
+        raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
+    variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
+    every = tuple(_cells(study, tier, variant, values))
+    cells = tuple(cell for cell in every if _is_wanted(study, cell, only or {}))
+    if not cells:
+        raise UserError(f"{study.name}: tier {tier!r} has no cell with {_written(only or {})}")
     stacks = []
     for cell in cells:
         for first in range(0, num_seeds, cell.stack_size):
             stacks.append(Stack(cell, tuple(range(first, first + cell.stack_size))))
-    return Plan(study, tier, num_seeds, cells, tuple(stacks))
+    return Plan(study, tier, variant, num_seeds, len(cells) == len(every), cells, tuple(stacks))
 
 
-def _cells(study: Study, tier: str) -> list[Cell]:
+def _field_value(name: str, text: str) -> str | int | float:
+    """The value of a TrainConfig field from what a user wrote."""
+    kinds = {f.name: f.type for f in fields(TrainConfig)}
+    readers: dict[str, type[str] | type[int] | type[float]] = {"str": str, "int": int, "float": float}
+    reader = readers.get(str(kinds.get(name)))
+    if reader is None:
+        settable = [field for field, kind in kinds.items() if kind in readers]
+        raise UserError(f"--set {name}={text}: no such field; there are {', '.join(settable)}")
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise UserError(f"--set {name}={text}: not {'a whole number' if reader is int else 'a number'}") from error
+
+
+def _is_wanted(study: Study, cell: Cell, only: Mapping[str, tuple[str, ...]]) -> bool:
+    known = {name: {str(c[name]) for c in (cell.levels, *_control_cells(study))} for name in cell.levels}
+    for factor in (study.arms, *study.blocks):
+        known[factor.name].update(map(str, factor.levels))
+    for name, levels in only.items():
+        if name not in known:
+            raise UserError(f"--only {name}={','.join(levels)}: no factor {name!r}; there are {', '.join(known)}")
+        if unknown := set(levels) - known[name]:
+            near = difflib.get_close_matches(min(unknown), known[name], 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known[name]))}"
+            raise UserError(f"--only {name}={','.join(levels)}: no level {min(unknown)!r}; {hint}")
+    return all(str(cell.levels[name]) in levels for name, levels in only.items())
+
+
+def _written(only: Mapping[str, tuple[str, ...]]) -> str:
+    return " and ".join(f"{name}={','.join(levels)}" for name, levels in only.items())
+
+
+def _control_cells(study: Study) -> list[Mapping[str, Level]]:
+    return [cell for control in study.controls for cell in control.cells]
+
+
+def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any]) -> list[Cell]:
     kept = study.tiers[tier].levels
     factors = (study.arms, *study.blocks)
     grid = itertools.product(*(kept.get(factor.name, factor.levels) for factor in factors))
     points = [dict(zip((f.name for f in factors), levels, strict=True)) for levels in grid]
-    points += [{f.name: cell[f.name] for f in factors} for control in study.controls for cell in control.cells]
+    points += [{f.name: cell[f.name] for f in factors} for cell in _control_cells(study)]
     cells: dict[str, Cell] = {}
     for levels in points:
-        config = study.config(levels, tier)
+        config = replace(study.config(levels, tier), **values)
         size = stack_size(config)
-        cell = Cell(study.name, tier, levels, config, identity(config, size, study.revision), size)
+        cell = Cell(study.name, variant, levels, config, identity(config, size, study.revision), size)
         cells.setdefault(cell.key, cell)
     return list(cells.values())
 
@@ -138,43 +214,6 @@ def identity_difference(recorded: str, planned: str) -> str:
 
 def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     return {**identity.pop("config"), **identity}
-
-
-def num_parameters(config: TrainConfig) -> int:
-    """Weights and biases of one replicate."""
-    sizes = layer_sizes(config)
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-
-
-def layer_sizes(config: TrainConfig) -> list[int]:
-    """Input features, hidden widths, classes."""
-    info = DATA[config.dataset]
-    return [info.num_features, *[config.width] * config.depth, info.num_classes]
-
-
-def stack_size(config: TrainConfig) -> int:
-    """How many seeds train together: the largest of SIZES whose working set fits the nominal cache.
-
-    Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
-    replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
-    units: pre-activation, activation and gradient.
-    """
-    sizes = layer_sizes(config)
-    states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
-    per_example = sizes[0] + 3 * sum(sizes[1:])
-    working_set = 4 * (states * num_parameters(config) + config.batch_size * per_example)
-    return next((size for size in SIZES if size * working_set <= CACHE_BYTES), 1)
-
-
-def nominal_seconds(stack: Stack) -> float:
-    """Rough seconds of a stack on one core of a recent server; a plan scales them by what the store shows.
-
-    Fitted to 784-128xdepth-10 at depths 1 to 8: per parameter and example, per example, per step.
-    """
-    config = stack.cell.config
-    examples = config.epochs * (DATA[config.dataset].num_pool - DATA[config.dataset].num_validation)
-    per_replicate = examples * (8.4e-11 * num_parameters(config) + 2e-6)
-    return 0.1 + len(stack.seeds) * per_replicate + 1e-3 * examples / config.batch_size
 
 
 def study_names() -> list[str]:

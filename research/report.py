@@ -1,4 +1,4 @@
-"""Tables and figures of a study: exported from the record once, drawn again from the tables by anyone.
+"""What is published of a study: tables exported from the record once, all else drawn from the tables by anyone.
 
     python -m research.report [NAME ...] [--check] [--reports DIR]
 """  # fmt: skip
@@ -6,85 +6,155 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import io
 import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from research.design import UserError
-from research.plan import Plan, study_names
-from research.store import State, Store, read_frames
+from research.design import Study, UserError
+from research.pages import study_page
+from research.plan import Plan, load_study, study_names
+from research.store import Frames, State, Store, read_frames
+from research.verdict import Judgement, claim_digest, judge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ("runs.csv", "curves.csv")
+TABLES = ("runs.csv", "curves.csv", "layers.csv")
+PROVENANCE = "provenance.json"
+SUMS = "SHA256SUMS"
 
 
-def export(store: Store, plan: Plan, state: State, folder: Path) -> pd.DataFrame:
-    """Write the tables of a plan whose stacks are all done, and their provenance; the runs as they were written.
+def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.DataFrame, Judgement | None]:
+    """Export a plan whose stacks are all done into a folder and draw everything; its runs and its judgement.
+
+    Only the study as declared is judged.
+    """
+    export(store, plan, state, folder)
+    judgement = judge_tables(plan.study, folder) if plan.declared else None
+    for name, content in render(plan.study, folder, judgement).items():
+        write(folder / name, content)
+    return read_tables(folder).runs, judgement
+
+
+def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
+    """Write the tables of a plan, their provenance and their sums.
 
     The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
     """
-    runs, curves = read_frames(store, plan, state)
-    for name, frame in zip(TABLES, (runs, curves), strict=True):
-        write(folder / name, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
-    write(folder / "provenance.json", (json.dumps(provenance(plan, state), indent=1) + "\n").encode())
-    return runs
+    frames = read_frames(store, plan, state)
+    files = {
+        name: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+        for name, frame in zip(TABLES, frames, strict=True)
+    }
+    files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    for name, content in (files | {SUMS: sums.encode()}).items():
+        write(folder / name, content)
 
 
 def provenance(plan: Plan, state: State) -> dict[str, object]:
-    """What the results were made with: for each environment its stacks, with run ids, start and duration."""
-    environments: dict[str, dict[str, object]] = {}
-    for stack, runs in state.done.items():
-        tags = runs[0].tags
-        made_with = {
-            name: tags[tag]
-            for name, tag in (
-                ("commit", "mlflow.source.git.commit"), ("uncommitted", "uncommitted"), ("versions", "versions"),
-                ("cpu", "cpu"), ("device", "device"), ("threads", "threads"),
-            )
-            if tag in tags
-        }  # fmt: skip
-        entry = environments.setdefault(json.dumps(made_with), {**made_with, "stacks": {}})
-        started = pd.Timestamp(runs[0].started, unit="ms", tz="UTC").isoformat(timespec="seconds")
-        seconds = (runs[0].ended - runs[0].started) / 1000
-        entry["stacks"][stack] = {"started": started, "seconds": seconds, "runs": [run.id for run in runs]}  # type: ignore[index]
+    """What the results were made with: the environments, and for each stack which, its run ids, start and duration."""
+    tags = {
+        "commit": "mlflow.source.git.commit",
+        **{name: name for name in ("uncommitted", "versions", "cpu", "device")},
+    }
+    environments: list[dict[str, str]] = []
+    stacks = {}
+    for key, runs in state.done.items():
+        made_with = {name: runs[0].tags[tag] for name, tag in tags.items() if tag in runs[0].tags}
+        if made_with not in environments:
+            environments.append(made_with)
+        stacks[key] = {
+            "environment": environments.index(made_with),
+            "started": pd.Timestamp(runs[0].started, unit="ms", tz="UTC").isoformat(timespec="seconds"),
+            "seconds": (runs[0].ended - runs[0].started) / 1000,
+            "runs": [run.id for run in runs],
+        }
     fingerprints = {cell.key: cell.fingerprint for cell in plan.cells}
-    return {"study": plan.study.name, "tier": plan.tier, "seeds": plan.num_seeds,
-            "environments": list(environments.values()), "fingerprints": fingerprints}  # fmt: skip
+    claims = claims_at_the_runs(state)
+    return {"seeds": plan.num_seeds, "environments": environments, "fingerprints": fingerprints, "claims": claims,
+            "stacks": stacks}  # fmt: skip
 
 
-def render(study: str, folder: Path) -> dict[str, bytes]:
-    """The study's figures as file name -> bytes, drawn by `reports/STUDY.py` from the tables in the folder.
+def claims_at_the_runs(state: State) -> dict[str, list[str]]:
+    """The digests that each claim had when the recorded runs were made: one, if it never changed."""
+    digests: dict[str, list[str]] = {}
+    for runs in state.done.values():
+        for name, digest in json.loads(runs[0].tags["claims"]).items():
+            if digest not in digests.setdefault(name, []):
+                digests[name].append(digest)
+    return digests
 
-    The same tables give the same bytes. A study without such a script has no figures. Raises UserError for a missing or
-    unreadable table.
+
+def judge_tables(study: Study, folder: Path) -> Judgement:
+    """The findings of a study's exported tables."""
+    return judge(study, read_tables(folder).runs, study.tiers["full"].seeds, complete=True)
+
+
+def render(study: Study, folder: Path, judgement: Judgement | None) -> dict[str, bytes]:
+    """All that is drawn from the tables in a folder, as file name -> bytes: figures, and if judged findings and page.
+
+    The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one. Raises
+    UserError for a table that is missing, unreadable or changed by hand.
     """
-    if not (ROOT / "reports" / f"{study}.py").is_file():
-        return {}
     os.environ["MPLBACKEND"] = "Agg"
     import matplotlib.pyplot as plt
 
-    from research.figures import use_style
+    from research.figures import findings_figure, use_style
 
+    tables = read_tables(folder)
     use_style()
+    figures: dict[str, Figure] = {}
+    captions: dict[str, str] = {}
+    notes = ""
+    if judgement is not None:
+        figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
+    if (ROOT / "reports" / f"{study.name}.py").is_file():
+        script = importlib.import_module(f"reports.{study.name}")
+        figures.update(script.figures(*tables))
+        captions, notes = script.CAPTIONS, script.NOTES
     files = {}
-    for name, figure in importlib.import_module(f"reports.{study}").figures(*read_tables(folder)).items():
+    for name, figure in figures.items():
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, metadata=metadata)
             files[f"{name}.{kind}"] = buffer.getvalue()
         plt.close(figure)
+    if judgement is not None:
+        files["findings.csv"] = findings_table(judgement)
+        files["README.md"] = study_page(study, judgement, captions, notes, changed_claims(study, folder)).encode()
     return files
 
 
-def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The exported tables `runs` and `curves`. Raises UserError when one is missing or not such a table."""
+def findings_table(judgement: Judgement) -> bytes:
+    """The findings as a table: a row a control or claim."""
+    columns = ("name", "kind", "number", "low", "high", "level", "n", "num_diverged", "region", "verdict", "reason")
+    rows = [
+        {"role": role, **{column: getattr(finding, column) for column in columns}}
+        for role, findings in (("control", judgement.controls), ("claim", judgement.claims))
+        for finding in findings
+    ]
+    return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def changed_claims(study: Study, folder: Path) -> list[str]:
+    """The names of claims that are not now what they were when the runs were made."""
+    recorded = json.loads((folder / PROVENANCE).read_text())["claims"]
+    return [claim.name for claim in study.claims if recorded.get(claim.name) != [claim_digest(claim)]]
+
+
+def read_tables(folder: Path) -> Frames:
+    """The exported tables. Raises UserError when one is missing, was changed by hand, or is no such table."""
     tables = []
-    for name, needed in zip(TABLES, ("seed", "epoch"), strict=True):
+    for name, needed in zip(TABLES, ("seed", "epoch", "layer"), strict=True):
         try:
             table = pd.read_csv(folder / name)
         except (OSError, ValueError) as error:
@@ -92,7 +162,11 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         if needed not in table:
             raise UserError(f"{folder / name}: has no column {needed!r}; run the study to export it again")
         tables.append(table)
-    return tables[0], tables[1]
+    for line in (folder / SUMS).read_text().splitlines() if (folder / SUMS).is_file() else [f"-  {SUMS}"]:
+        digest, name = line.split("  ")
+        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise UserError(f"{folder / name}: is not what was exported; run the study to export it again")
+    return Frames(*tables)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -103,38 +177,37 @@ def write(path: Path, content: bytes) -> None:
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); choose another folder with --reports"
-        ) from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another with --reports") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line: draw the figures of the named studies (all that have tables) again, or check them."""
-    parser = argparse.ArgumentParser("python -m research.report", description="Draw a study's figures from its tables.")
+    """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
+    parser = argparse.ArgumentParser("python -m research.report", description="Draw findings, figures and pages again.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; say which figures do not fit their tables")
+    parser.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", metavar="DIR", help="default: reports/")
     options = parser.parse_args(arguments)
     stale = []
     try:
-        names = options.names or [name for name in study_names() if (options.reports / name / TABLES[0]).is_file()]
-        if unknown := set(names) - set(study_names()):
-            raise UserError(f"no study {min(unknown)!r}; there are {', '.join(study_names())}")
+        names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         for name in names:
-            for file, content in render(name, options.reports / name).items():
-                path = options.reports / name / file
+            study, folder = load_study(name), options.reports / name
+            files = render(study, folder, judge_tables(study, folder))
+            for file, content in files.items():
                 if not options.check:
-                    write(path, content)
-                elif not path.is_file() or path.read_bytes() != content:
-                    stale.append(path)
+                    write(folder / file, content)
+                elif not (folder / file).is_file() or (folder / file).read_bytes() != content:
+                    stale.append(folder / file)
+            stale += sorted(set(folder.iterdir()) - {folder / file for file in (*files, *TABLES, PROVENANCE, SUMS)})
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for path in stale:
-        print(f"stale: {path} does not fit its tables; draw it again with python -m research.report")
-    if not stale:
-        print(f"{'fit their tables' if options.check else 'drawn'}: {', '.join(names) or 'no study has tables yet'}")
-    return 1 if stale else 0
+    for path in stale if options.check else []:
+        print(f"stale: {path} does not come from its tables; python -m research.report draws it again")
+    if options.check and stale:
+        return 1
+    print(f"{'fits its tables' if options.check else 'drawn'}: {', '.join(names) or 'no study has tables yet'}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.design import UserError
 from research.plan import Plan
-from research.store import Store, experiment_name
+from research.store import Store
 
 if TYPE_CHECKING:
     import optuna
@@ -43,7 +43,7 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         for cell in plan.cells
         if math.isfinite(means.get(cell.name, math.nan))
     ]
-    name = experiment_name(plan.study.name, plan.tier)
+    name = plan.experiment
     try:
         storage = optuna.storages.RDBStorage(store.optuna_uri)
     except (SQLAlchemyError, RuntimeError) as error:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.design import UserError
 from research.plan import Plan, Stack, identity_difference
@@ -111,11 +111,6 @@ class State:
         return [stack for stack in plan.stacks if stack.key not in self.done]
 
 
-def experiment_name(study: str, tier: str) -> str:
-    """The full tier is the study's own experiment; smaller tiers stand beside it, so they never mix in a comparison."""
-    return study if tier == "full" else f"{study}-{tier}"
-
-
 def read_runs(store: Store, experiment: str) -> list[Run]:
     """The active runs of an experiment, oldest first."""
     where = "JOIN experiments e USING (experiment_id) WHERE e.name = ? AND r.lifecycle_stage = 'active'"
@@ -154,7 +149,7 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
                 raise UserError(
                     f"{cell.key}: the store holds results of another configuration ({difference}); "
                     ""
-                    "undo the change, choose another store with --store, or delete those runs in the MLflow UI"
+                    "undo the change, choose another store with --store, or replace the results with --redo"
                 )
             finished[cell.key, int(run.tags["seed"])] = run
     done = {
@@ -165,12 +160,22 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
     return State(done, {key: reason for key, reason in reasons.items() if key not in done})
 
 
-def read_frames(store: Store, plan: Plan, state: State) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The results of seeds 0..num_seeds-1 as tidy frames: `runs`, a row a replicate, and `curves`, a row an epoch.
+class Frames(NamedTuple):
+    """The results of a plan as tidy frames.
 
-    Both begin with the columns cell, the factors and seed; rows are in the order of the plan. Metrics are columns in
-    alphabetical order; a metric with a curve is its last value in `runs`.
+    `runs` has a row for each replicate, `curves` for each epoch, `layers` for each layer and epoch that was probed.
+
+    All begin with the columns cell, the factors and seed; rows are in the order of the plan, metrics in alphabetical
+    order. A metric with a curve is its last value in `runs`.
     """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    layers: pd.DataFrame
+
+
+def read_frames(store: Store, plan: Plan, state: State) -> Frames:
+    """The results of seeds 0..num_seeds-1 of what is done of a plan."""
     import pandas as pd
 
     heads = {
@@ -179,20 +184,37 @@ def read_frames(store: Store, plan: Plan, state: State) -> tuple[pd.DataFrame, p
         for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False)
         if seed < plan.num_seeds
     }
-    metrics = read_metrics(store, list(heads))
-    curve_names = {run.id: run.tags["curves"].split(",") for runs in state.done.values() for run in runs}
-    last: list[dict[str, Any]] = []
-    points: list[dict[str, Any]] = []
-    for run_id, head in heads.items():
-        last.append(
-            {**head, "diverged_step": None, **{name: values[max(values)] for name, values in metrics[run_id].items()}}
-        )
-        curves = {name: metrics[run_id][name] for name in curve_names[run_id]}
-        for epoch in sorted({epoch for values in curves.values() for epoch in values}):
-            row = {name: values[epoch] for name, values in curves.items() if epoch in values}
-            points.append({**head, "epoch": epoch, **row})
+    curve_names = {run.id: set(run.tags["curves"].split(",")) for runs in state.done.values() for run in runs}
+    rows: list[dict[str, Any]] = []
+    points: dict[tuple[str, int], dict[str, Any]] = {}
+    places: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for run_id, metrics in read_metrics(store, list(heads)).items():
+        row: dict[str, Any] = {**heads[run_id], "diverged_step": None}
+        for name, values in metrics.items():
+            quantity, is_probe, layer = name.partition("/layer_")
+            if is_probe:
+                for epoch, value in values.items():
+                    at = {**heads[run_id], "epoch": epoch, "layer": int(layer)}
+                    places.setdefault((run_id, epoch, int(layer)), at)[quantity] = value
+                continue
+            row[name] = values[max(values)]
+            if name in curve_names[run_id]:
+                for epoch, value in values.items():
+                    points.setdefault((run_id, epoch), {**heads[run_id], "epoch": epoch})[name] = value
+        rows.append(row)
+    order = {run_id: place for place, run_id in enumerate(heads)}
     first = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
-    return _ordered(pd.DataFrame(last), first), _ordered(pd.DataFrame(points), [*first, "epoch"])
+    return Frames(
+        _ordered(pd.DataFrame(rows), first),
+        _ordered(
+            pd.DataFrame([points[at] for at in sorted(points, key=lambda at: (order[at[0]], *at[1:]))]),
+            [*first, "epoch"],
+        ),
+        _ordered(
+            pd.DataFrame([places[at] for at in sorted(places, key=lambda at: (order[at[0]], *at[1:]))]),
+            [*first, "epoch", "layer"],
+        ),
+    )
 
 
 def _ordered(frame: pd.DataFrame, first: list[str]) -> pd.DataFrame:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from research.console import Progress, cell_table, counted, duration, words
 from research.data import fetch
 from research.design import UserError
 from research.execute import Stopped, run_stacks, warm_up
-from research.plan import Plan, Stack, load_study, make_plan, nominal_seconds, study_names
-from research.store import State, Store, experiment_name, read_frames, read_runs, read_state
+from research.plan import Plan, Stack, load_study, make_plan, study_names
+from research.store import State, Store, read_frames, read_runs, read_state
 
 if TYPE_CHECKING:
-    import pandas as pd
 
     from research.tracking import Recorder
     from research.train import StackResult
@@ -43,6 +43,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--plan", action="store_true", help="show what is done, failed and missing; train nothing")
     made.add_argument("--tier", default="full", help="the study's size: smoke, quick or full (default: full)")
     made.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 of every cell (default: the tier's number)")
+    made.add_argument(
+        "--only", action="append", default=[], metavar="FACTOR=LEVEL[,LEVEL]", help="only cells with these levels"
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="a field of every configuration, under a key of its own",
+    )
+    made.add_argument(
+        "--redo", action="store_true", help="remove the results that this would give, and make them again"
+    )
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
         "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
@@ -72,17 +85,31 @@ def main(arguments: list[str] | None = None) -> int:
         if options.name is None:
             list_studies(store)
             return 0
-        plan = make_plan(load_study(options.name), options.tier, options.seeds)
+        only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
+        plan = make_plan(load_study(options.name), options.tier, options.seeds, only, pairs("--set", options.set))
         if options.plan:
             show_plan(store, plan, options.workers)
             return 0
-        return run(store, plan, options.workers, options.reports.absolute())
+        return run(store, plan, options.workers, options.reports.absolute(), options.redo)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
         print("\nstopped; what is finished is recorded: run the same command again to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
+
+
+def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """What an option that is given as NAME=VALUE, perhaps several times, names."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise UserError(f"{option} {text}: must be written NAME=VALUE")
+        if name in found:
+            raise UserError(f"{option} {text}: {name} is given twice")
+        found[name] = value
+    return found
 
 
 def list_studies(store: Store) -> None:
@@ -108,7 +135,7 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         print(f"{cell.name:{width}}  {done} of {len(stacks)} stacks of {cell.stack_size} seeds  {status}")
     missing = state.missing(plan)
     print(
-        f"\n{plan.study.name}, tier {plan.tier}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
+        f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
     if missing:
@@ -117,45 +144,35 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
 
 def state_of(store: Store, plan: Plan) -> State:
     """How far the record of a plan is."""
-    return read_state(plan, read_runs(store, experiment_name(plan.study.name, plan.tier)))
+    return read_state(plan, read_runs(store, plan.experiment))
 
 
 def estimate(plan: Plan, state: State, workers: int) -> float:
     """Seconds to train what is missing: the nominal time, scaled by what the finished stacks took."""
     took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
-    ratios = sorted(took[stack.key] / nominal_seconds(stack) for stack in plan.stacks if stack.key in took)
+    ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
     scale = ratios[len(ratios) // 2] if ratios else 1.0
-    times = [scale * nominal_seconds(stack) for stack in state.missing(plan)]
+    times = [scale * stack.nominal_seconds for stack in state.missing(plan)]
     return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
-def duration(seconds: float) -> str:
-    """A time in words: seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its thing, in the plural where it is one."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def run(store: Store, plan: Plan, workers: int, reports: Path) -> int:
+def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> int:
     """Train what is missing, then export, draw and print. The status is 1 if a stack failed."""
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
-        missing = state_of(store, plan).missing(plan)
+        missing = list(plan.stacks) if redo else state_of(store, plan).missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
                 fetch(data)
             print(f"{len(missing)} of {len(plan.stacks)} stacks to train, {counted(workers, 'worker')}", flush=True)
             warm_up()
+        from research.report import publish
         from research.search import project_grid
         from research.tracking import Recorder
+        from research.verdict import findings_table
 
-        failures = train(Recorder(store, plan), missing, workers)
+        failures = train(Recorder(store, plan, redo), missing, workers)
         state = state_of(store, plan)
-        frame, _ = read_frames(store, plan, state)
+        frame = read_frames(store, plan, state).runs
         project_grid(store, plan, frame)
         if failures:
             print(cell_table(plan, frame))
@@ -163,26 +180,13 @@ def run(store: Store, plan: Plan, workers: int, reports: Path) -> int:
                 print(f"failed: {key}: {reason}", file=sys.stderr)
             print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
             return 1
-        folder = reports / plan.study.name if plan.declared else store.folder / "reports" / report_name(plan)
-        print(cell_table(plan, publish(store, plan, state, folder)))
+        folder = reports / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
+        frame, judgement = publish(store, plan, state, folder)
+        print(cell_table(plan, frame))
+        if judgement is not None:
+            print(f"\n{findings_table(judgement)}")
         print(f"\ntables and figures: {folder}")
         return 0
-
-
-def report_name(plan: Plan) -> str:
-    """The folder, under the store, for the tables of a plan that is not the study as declared."""
-    declared = plan.study.tiers[plan.tier].seeds == plan.num_seeds
-    return experiment_name(plan.study.name, plan.tier) + ("" if declared else f"-{plan.num_seeds}-seeds")
-
-
-def publish(store: Store, plan: Plan, state: State, folder: Path) -> pd.DataFrame:
-    """Export the tables and draw the figures into a folder; the runs as exported."""
-    from research.report import export, render, write
-
-    frame = export(store, plan, state, folder)
-    for name, content in render(plan.study.name, folder).items():
-        write(folder / name, content)
-    return frame
 
 
 def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, str]:
@@ -205,65 +209,6 @@ def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, s
 
         run_stacks(missing, workers, on_finished, on_failed, progress.show)
     return failures
-
-
-class Progress:
-    """A bar with the time left on a terminal, and a line for each stack as it ends; elsewhere the lines alone."""
-
-    def __init__(self, stacks: list[Stack]) -> None:
-        from tqdm import tqdm
-
-        self.weights = {stack.key: nominal_seconds(stack) for stack in stacks}
-        self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
-        self.started = time.monotonic()
-        self.live = sys.stderr.isatty()
-        form = "{percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left{postfix}"
-        self.bar = tqdm(total=self.total, disable=not (self.live and stacks), bar_format=form)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def show(self, shares: dict[str, float]) -> None:
-        """Bring the bar up to date: `shares` is how much is done of each stack in work."""
-        self.bar.n = self.finished + sum(share * self.weights[key] for key, share in shares.items())
-        self.bar.set_postfix_str(f"{self.count}/{len(self.weights)} stacks")
-
-    def line(self, stack: Stack, text: str) -> None:
-        """Print what a stack came to."""
-        self.finished += self.weights[stack.key]
-        self.count += 1
-        left = (time.monotonic() - self.started) * (self.total / self.finished - 1)
-        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(left)} left)"
-        seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
-        self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
-        sys.stdout.flush()
-
-
-def words(name: str) -> str:
-    """A metric's name as words."""
-    return name.replace("_", " ")
-
-
-def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
-    """The cells with the mean, 95 % interval over seeds and n of each headline metric, as aligned text."""
-    from research.stats import mean_interval
-
-    width = max(len(cell.name) for cell in plan.cells)
-    head = f"{'cell':{width}}" + "".join(f"  {words(name):>27}" for name in plan.study.headline) + "   n"
-    lines = ["", head, "-" * len(head)]
-    for cell in plan.cells:
-        rows = frame[frame["cell"] == cell.name]
-        line = f"{cell.name:{width}}"
-        for name in plan.study.headline:
-            mean, low, high, n = mean_interval(rows.get(name, []))
-            line += f"  {f'{mean:.4f} [{low:.4f}, {high:.4f}]' if n else '-':>27}"
-        diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
-        lines.append(f"{line}  {len(rows):2d}" + (f"  {diverged} diverged" if diverged else ""))
-    lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import math
 import os
@@ -12,12 +13,14 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from research.cost import layer_sizes, num_parameters
 from research.data import DATA
 from research.design import UserError
 from research.environment import environment
-from research.plan import Cell, Plan, Stack, layer_sizes, num_parameters
+from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
-from research.store import Run, Store, experiment_name, read_metrics, read_runs, read_state
+from research.store import Run, Store, read_metrics, read_runs, read_state
+from research.verdict import claim_digest
 
 if TYPE_CHECKING:
     from research.train import Replicate, StackResult
@@ -31,26 +34,35 @@ class Recorder:
     Opening it makes the store and the experiment where needed and mends what a crash left: runs that never ended, and
     results of stacks that are not whole, are closed as KILLED; each cell's parent run is made to fit its replicates.
 
+    With `redo` the runs of the plan's cells are deleted first (MLflow keeps deleted runs until `mlflow gc`).
+
     Raises UserError when the store cannot be written, the experiment was deleted, or results of another configuration
     stand under the plan's keys.
     """
 
-    def __init__(self, store: Store, plan: Plan) -> None:
+    def __init__(self, store: Store, plan: Plan, redo: bool = False) -> None:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
         from mlflow import MlflowClient
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.store, self.plan = store, plan
-        self.experiment = experiment_name(plan.study.name, plan.tier)
-        read_state(plan, read_runs(store, self.experiment))
+        self.experiment = plan.experiment
+        if not redo:
+            read_state(plan, read_runs(store, self.experiment))
         self.environment = environment()
+        self.claims = json.dumps({claim.name: claim_digest(claim) for claim in plan.study.claims})
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
         self.devices: set[str] = set()
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
+        if redo:
+            keys = {cell.key for cell in plan.cells}
+            for run in read_runs(store, self.experiment):
+                if run.tags.get("key") in keys:
+                    self.client.delete_run(run.id)
         self._mend(read_runs(store, self.experiment))
 
     def write_stack(self, stack: Stack, result: StackResult) -> None:
@@ -115,6 +127,7 @@ class Recorder:
             "key": cell.key,
             "fingerprint": cell.fingerprint,
             "identity": cell.identity,
+            "claims": self.claims,
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
@@ -246,7 +259,7 @@ def experiment_note(plan: Plan) -> str:
         f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
         f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its seeds. "
         'Search for `tags.kind = "cell"` to see the cells alone. '
-        f"Tier `{plan.tier}`. Metrics of a cell are means over its seeds; "
+        f"Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
         "`_low` and `_high` bound Student's 95 % interval.\n\n"
         f"Claims under test:\n{claims}\n"
     )

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +17,7 @@ import torch
 from research.data import ImageData, load
 from research.design import TrainConfig
 from research.module import StackModule
+from research.probes import LayerProbe
 
 REPORTS_PER_STACK = 200
 
@@ -62,11 +63,13 @@ def train_stack(
 
     Metrics: `test_accuracy`, `test_loss`, `untrained_test_accuracy`, `train_progress` (1 - last epoch's mean training
     loss / entropy of the label frequencies: how far beyond the best constant prediction) and, only where a loss was not
-    finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
+    finite, `diverged_step`; with probe_epochs also what `probes.LayerProbe` measures. Numbers that a diverged replicate
+    does not have are NaN.
     """
     started = time.time()
     module = StackModule(config, seeds, cached_data(config.dataset))
-    trainer = quiet_trainer(config.epochs, [Progress(report, config.epochs * module.num_steps)])
+    probe = LayerProbe(config.probe_epochs)
+    trainer = quiet_trainer(config.epochs, [Progress(report, config.epochs * module.num_steps), probe])
     untrained = module.evaluate(module.test_indices, test=True)[1]
     trainer.fit(module, train_dataloaders=range(module.num_steps))
     test_loss, test_accuracy = module.evaluate(module.test_indices, test=True)
@@ -78,14 +81,14 @@ def train_stack(
             "test_loss": float(test_loss[row]),
             "untrained_test_accuracy": float(untrained[row]),
             "train_progress": 1 - _finite(module.curves["train_loss"][-1][row]) / entropy,
+            **{name: float(values[row]) for name, values in probe.metrics().items()},
         }
-        if module.diverged_step[row] >= 0:
-            metrics["diverged_step"] = float(module.diverged_step[row])
-        curves = {
-            name: tuple(enumerate((_finite(values[row]) for values in curve), config.epochs + 1 - len(curve)))
-            for name, curve in module.curves.items()
-        }
-        replicates.append(Replicate(seed, metrics, curves, weights_sha256(module, row)))
+        step = int(module.diverged_step[row])
+        if step < 0 and test_loss[row].isnan():
+            step = trainer.global_step  # the weights were lost in the very last step
+        if step >= 0:
+            metrics["diverged_step"] = float(step)
+        replicates.append(Replicate(seed, metrics, _curves(module, probe, row), weights_sha256(module, row)))
     return StackResult(tuple(replicates), trainer.strategy.root_device.type, started, time.time())
 
 
@@ -120,6 +123,16 @@ def weights_sha256(module: StackModule, row: int) -> str:
     for parameter in module.model.parameters():
         digest.update(parameter[row].detach().cpu().numpy().astype("<f4").tobytes())
     return digest.hexdigest()
+
+
+def _curves(module: StackModule, probe: LayerProbe, row: int) -> dict[str, tuple[tuple[int, float], ...]]:
+    """One replicate's (epoch, value) pairs. The module's curves go up to the last epoch, the probe has its own."""
+    after_last = module.config.epochs + 1
+    curves: dict[str, Iterable[tuple[int, torch.Tensor]]] = {
+        **{name: enumerate(curve, after_last - len(curve)) for name, curve in module.curves.items()},
+        **probe.curves,
+    }
+    return {name: tuple((epoch, _finite(values[row])) for epoch, values in curve) for name, curve in curves.items()}
 
 
 def _finite(value: torch.Tensor) -> float:

@@ -36,6 +36,7 @@ def configure(activation: str, depth: int) -> TrainConfig:
         lr=0.1,  # the document names none; customary for plain SGD on MLPs in textbooks (Dive into Deep Learning, 5.2)
         batch_size=128,
         epochs=5,
+        probe_epochs=(0, 1, 5),  # the start, when the fate of a network is decided, and the end
     )
 
 
@@ -47,6 +48,11 @@ def deep_progress(arm: str, across_depths: Literal["max", "min"]) -> Number:
 def lead_over(arm: str) -> Number:
     """How far ReLU's progress is ahead of an arm's, averaged over 4, 6 and 8 layers. Diverged: nowhere."""
     return Number("train_progress", ("relu", arm), {"depth": DEEP}, "difference", "mean", diverged=0.0)
+
+
+def passed_back(metric: str) -> Number:
+    """What eight layers of sigmoid pass back at the start. It cannot diverge before training."""
+    return Number(metric, ("sigmoid",), {"depth": (8,)}, "only", "only", diverged=float("nan"))
 
 
 STUDY = Study(
@@ -138,6 +144,23 @@ STUDY = Study(
             kind="mean",
             number=lead_over("tanh"),
             above=0.5,
+        ),
+        Claim(
+            name="a-quarter-a-layer",
+            text="A sigmoid layer passes back at most a quarter of the signal",
+            passage="B 6.3, B 8.1, A 'Vanishing Gradient Problem'",
+            kind="mean",
+            number=passed_back("backward_factor"),
+            below=0.25,
+        ),
+        Claim(
+            name="four-layers",
+            text="Four sigmoid layers pass back about 0.25^4 = 0.0039 of the signal, to a factor of two",
+            passage="B 6.3",
+            kind="mean",
+            number=passed_back("backward_log10_across_4"),
+            above=-2.708,  # log10(0.25^4) - 0.3
+            below=-2.108,
         ),
     ),
 )

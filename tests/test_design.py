@@ -23,6 +23,9 @@ TOY = Study(
 )
 
 
+NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only", 0.0)
+
+
 def claim(arms: tuple[str, ...], depths: tuple[int, ...]) -> Claim:
     return Claim(
         "c", "text", "A", "mean", Number("test_accuracy", arms, {"depth": depths}, "only", "max", 0.0), below=1
@@ -79,7 +82,7 @@ def test_a_factor_that_configure_ignores_is_refused():
 
 def test_a_control_must_set_every_factor():
     with pytest.raises(UserError, match="control 'linear' leaves depth open"):
-        replace(TOY, controls=(Control("linear", "text", cells=({"activation": "identity"},)),))
+        replace(TOY, controls=(Control("linear", "text", NUMBER, cells=({"activation": "identity"},)),))
 
 
 @pytest.mark.parametrize("levels", [(), (1, 1), ("a/b",), ("a=b",), ("a b",)])
@@ -101,3 +104,11 @@ def test_universe_factors_stand_at_their_reference_unless_they_are_set():
     study = replace(TOY, configure=with_rate, universes=(Factor("lr", (0.1, 0.01)),))
     assert study.config({"activation": "relu", "depth": 1}).lr == 0.1
     assert study.config({"activation": "relu", "depth": 1, "lr": 0.01}).lr == 0.01
+
+
+def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
+    number = replace(NUMBER, arms=("identity",))
+    cells = ({"activation": "identity", "depth": 1},)
+    replace(TOY, controls=(Control("linear", "text", number, cells=cells),))
+    with pytest.raises(UserError, match="control 'linear' names activation 'identity'"):
+        replace(TOY, controls=(Control("linear", "text", number),))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYOUT = re.findall(r"^  (\w+)\.py ", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
-    "pytorch_lightning": {"module", "train"},
+    "pytorch_lightning": {"module", "probes", "train"},
     "mlflow": {"tracking"},
     "optuna": {"search"},
     "multiprocessing": {"execute"},

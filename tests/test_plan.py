@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from test_design import TOY
+from test_design import NUMBER, TOY
 
 from research.data import DATA
 from research.design import CHOICES, Control, Factor, TrainConfig, UserError
@@ -17,16 +17,13 @@ from research.plan import (
     identity_difference,
     load_study,
     make_plan,
-    nominal_seconds,
-    num_parameters,
-    stack_size,
     study_names,
 )
 
 GOLDEN = {
-    "activation_depth/full/activation=relu/depth=4": "ece34714b1a1cb42",
-    "activation_depth/full/activation=sigmoid/depth=8": "64b0a5780aca2a65",
-    "activation_depth/smoke/activation=gelu/depth=1": "1a25bdd2cdf8e311",
+    "activation_depth/full/activation=relu/depth=4": "cabd841fac145a29",
+    "activation_depth/full/activation=sigmoid/depth=8": "5b7470c558640b44",
+    "activation_depth/smoke/activation=gelu/depth=1": "4d07717031c7c652",
 }
 
 
@@ -77,7 +74,7 @@ def test_every_combination_of_levels_is_a_cell_once_with_a_readable_key():
 
 def test_the_cells_of_a_control_are_planned_beside_the_grid_and_only_once():
     extra = ({"activation": "identity", "depth": 2}, {"activation": "relu", "depth": 1})
-    plan = make_plan(replace(TOY, controls=(Control("c", "text", extra),)))
+    plan = make_plan(replace(TOY, controls=(Control("c", "text", NUMBER, cells=extra),)))
     assert [cell.name for cell in plan.cells[4:]] == ["identity depth=2"]
 
 
@@ -103,29 +100,44 @@ def test_adding_a_level_or_a_universe_leaves_keys_and_fingerprints_as_they_were(
     assert len(after) == 6
 
 
-def test_the_stack_gets_smaller_as_the_network_outgrows_the_cache():
-    sizes = [stack_size(TrainConfig(width=width)) for width in (8, 128, 512, 2048, 8192)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] == 10
-    assert sizes[-1] == 1
-
-
-def test_a_deeper_network_is_estimated_to_take_longer():
-    times = {stack.cell.config.depth: nominal_seconds(stack) for stack in make_plan(TOY).stacks}
-    assert times[1] < times[2]
-
-
-def test_parameters_are_counted_as_torch_counts_them():
-    from research.models import StackedMLP
-
-    for config in (TrainConfig(), TrainConfig(depth=0), TrainConfig(dataset="digits", depth=3, width=17)):
-        assert num_parameters(config) == sum(p.numel() for p in StackedMLP(config, [0]).parameters())
-
-
 def test_only_the_declared_full_tier_counts_as_the_study():
     assert make_plan(TOY).declared
     assert not make_plan(TOY, num_seeds=4).declared
     assert not make_plan(TOY, "smoke").declared
+
+
+def test_only_keeps_the_cells_with_the_levels_and_their_keys():
+    plan = make_plan(TOY, only={"activation": ("relu",), "depth": ("2",)})
+    assert [cell.key for cell in plan.cells] == ["toy/full/activation=relu/depth=2"]
+    assert not plan.declared
+    assert plan.report_name == "toy-part"
+    assert make_plan(TOY, only={"activation": ("relu", "tanh")}).declared
+
+
+def test_set_gives_every_cell_the_value_under_a_key_of_its_own():
+    plan = make_plan(TOY, settings={"lr": "0.01", "epochs": "2"})
+    assert plan.cells[0].key == "toy/full+lr=0.01+epochs=2/activation=tanh/depth=1"
+    assert {(cell.config.lr, cell.config.epochs) for cell in plan.cells} == {(0.01, 2)}
+    assert plan.experiment == "toy-full+lr=0.01+epochs=2"
+    assert not plan.declared
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"only": {"activation": ("rleu",)}}, "no level 'rleu'; did you mean 'relu'\\?"),
+        ({"only": {"width": ("8",)}}, "no factor 'width'; there are activation, depth"),
+        ({"tier": "smoke", "only": {"depth": ("2",)}}, "tier 'smoke' has no cell with depth=2"),
+        ({"settings": {"rate": "1"}}, "--set rate=1: no such field; there are dataset, depth"),
+        ({"settings": {"lr": "fast"}}, "--set lr=fast: not a number"),
+        ({"settings": {"epochs": "1.5"}}, "--set epochs=1.5: not a whole number"),
+        ({"settings": {"depth": "3"}}, "--set depth: is a factor of toy; choose its levels with --only"),
+        ({"settings": {"lr": "-1"}}, "lr=-1.0 must be finite and at least 0"),
+    ],
+)
+def test_a_level_or_field_that_does_not_exist_is_refused_with_what_does(arguments, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(TOY, **arguments)
 
 
 def test_data_sets_that_may_be_named_are_those_that_exist():

@@ -12,7 +12,7 @@ from test_design import TOY
 
 from research.design import UserError
 from research.plan import Plan, make_plan
-from research.store import SCHEMA, Store, experiment_name, read_frames, read_metrics, read_runs, read_state
+from research.store import SCHEMA, Store, read_frames, read_metrics, read_runs, read_state
 from research.tracking import Recorder
 from research.train import Replicate, StackResult
 
@@ -25,7 +25,10 @@ def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
         Replicate(
             seed,
             {"test_accuracy": value + seed, "test_loss": float("nan") if seed == 1 else 1.0},
-            {"train_loss": tuple((epoch, epoch + seed / 10) for epoch in (1, 2))},
+            {
+                "train_loss": tuple((epoch, epoch + seed / 10) for epoch in (1, 2)),
+                **{f"backward_norm/layer_{layer}": ((0, layer / 2), (2, seed / 2)) for layer in (1, 2)},
+            },
             f"{seed:064x}",
         )
         for seed in seeds
@@ -55,7 +58,7 @@ def copied(recorded: Store, tmp_path: Path) -> Iterator[Store]:
 
 
 def state_of(store: Store, plan: Plan = PLAN):
-    return read_state(plan, read_runs(store, experiment_name("toy", "full")))
+    return read_state(plan, read_runs(store, "toy"))
 
 
 def test_a_store_that_does_not_exist_is_an_empty_record(tmp_path):
@@ -78,7 +81,7 @@ def test_a_recorded_stack_is_done_and_a_failed_one_is_missing_with_its_reason(re
 
 
 def test_frames_hold_every_reported_seed_and_what_was_recorded(recorded):
-    runs, curves = read_frames(recorded, PLAN, state_of(recorded))
+    runs, curves, layers = read_frames(recorded, PLAN, state_of(recorded))
     assert list(runs.columns) == [
         "cell", "activation", "depth", "seed", "diverged_step", "test_accuracy", "test_loss", "train_loss",
     ]  # fmt: skip
@@ -88,20 +91,25 @@ def test_frames_hold_every_reported_seed_and_what_was_recorded(recorded):
     assert list(runs["train_loss"]) == [2.0, 2.1, 2.2] * 2
     assert list(curves.columns) == ["cell", "activation", "depth", "seed", "epoch", "train_loss"]
     assert list(curves["train_loss"][:4]) == [1.0, 2.0, 1.1, 2.1]
+    assert list(layers.columns) == ["cell", "activation", "depth", "seed", "epoch", "layer", "backward_norm"]
+    assert layers[["seed", "epoch", "layer", "backward_norm"]].to_numpy()[4:8].tolist() == [
+        [1, 0, 1, 0.5], [1, 0, 2, 1.0], [1, 2, 1, 0.5], [1, 2, 2, 0.5],
+    ]  # fmt: skip
 
 
 def test_more_seeds_of_whole_stacks_are_there_when_they_are_asked_for(recorded):
     size = PLAN.stacks[0].cell.stack_size
     plan = make_plan(TOY, num_seeds=size)
-    runs, _ = read_frames(recorded, plan, state_of(recorded, plan))
+    runs, _, _ = read_frames(recorded, plan, state_of(recorded, plan))
     assert list(runs["seed"]) == [*range(size)] * 2
 
 
 def test_frames_of_nothing_have_their_columns(tmp_path):
-    runs, curves = read_frames(Store(tmp_path), PLAN, state_of(Store(tmp_path)))
+    runs, curves, layers = read_frames(Store(tmp_path), PLAN, state_of(Store(tmp_path)))
     assert isinstance(runs, pd.DataFrame)
     assert list(runs.columns) == ["cell", "activation", "depth", "seed"]
     assert list(curves.columns) == ["cell", "activation", "depth", "seed", "epoch"]
+    assert list(layers.columns) == ["cell", "activation", "depth", "seed", "epoch", "layer"]
 
 
 def test_metrics_are_read_exactly(recorded):

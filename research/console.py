@@ -1,0 +1,83 @@
+"""What a command shows: times in words, live progress, the table of cells."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from research.plan import Plan, Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def duration(seconds: float) -> str:
+    """A time in words: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number with its thing, in the plural where it is one."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+class Progress:
+    """A bar with the time left on a terminal, and a line for each stack as it ends; elsewhere the lines alone."""
+
+    def __init__(self, stacks: list[Stack]) -> None:
+        from tqdm import tqdm
+
+        self.weights = {stack.key: stack.nominal_seconds for stack in stacks}
+        self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
+        self.started = time.monotonic()
+        self.live = sys.stderr.isatty()
+        form = "{percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left{postfix}"
+        self.bar = tqdm(total=self.total, disable=not (self.live and stacks), bar_format=form)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def show(self, shares: dict[str, float]) -> None:
+        """Bring the bar up to date: `shares` is how much is done of each stack in work."""
+        self.bar.n = self.finished + sum(share * self.weights[key] for key, share in shares.items())
+        self.bar.set_postfix_str(f"{self.count}/{len(self.weights)} stacks")
+
+    def line(self, stack: Stack, text: str) -> None:
+        """Print what a stack came to."""
+        self.finished += self.weights[stack.key]
+        self.count += 1
+        left = (time.monotonic() - self.started) * (self.total / self.finished - 1)
+        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(left)} left)"
+        seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
+        self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
+        sys.stdout.flush()
+
+
+def words(name: str) -> str:
+    """A metric's name as words."""
+    return name.replace("_", " ")
+
+
+def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
+    """The cells with the mean, 95 % interval over seeds and n of each headline metric, as aligned text."""
+    from research.stats import mean_interval
+
+    width = max(len(cell.name) for cell in plan.cells)
+    head = f"{'cell':{width}}" + "".join(f"  {words(name):>27}" for name in plan.study.headline) + "   n"
+    lines = ["", head, "-" * len(head)]
+    for cell in plan.cells:
+        rows = frame[frame["cell"] == cell.name]
+        line = f"{cell.name:{width}}"
+        for name in plan.study.headline:
+            mean, low, high, n = mean_interval(rows.get(name, []))
+            line += f"  {f'{mean:.4f} [{low:.4f}, {high:.4f}]' if n else '-':>27}"
+        diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
+        lines.append(f"{line}  {len(rows):2d}" + (f"  {diverged} diverged" if diverged else ""))
+    lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""A study's page in Markdown: question, design, findings, figures, caveats, how to run it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from research.design import Factor, Study
+from research.plan import make_plan
+
+if TYPE_CHECKING:
+    from research.verdict import Finding, Judgement
+
+MARKS = {"supported": "✔ supported", "refuted": "✘ refuted", "inconclusive": "? inconclusive"}
+
+
+def study_page(
+    study: Study, judgement: Judgement, captions: Mapping[str, str], notes: str, changed: Sequence[str]
+) -> str:
+    """The whole page. `changed` names the claims that were not yet so when the runs were made."""
+    parts = [
+        f"# {study.question}",
+        f"Study `{study.name}`. From {study.passage}.",
+        summary(judgement),
+        "![Every finding with its interval and its region](findings.svg)",
+        "## Findings",
+        findings_lines(judgement.claims),
+        "Controls, which must come out in a known way before any verdict is given:",
+        findings_lines(judgement.controls),
+        notes.strip(),
+        *(f"![{caption}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
+        "## Design",
+        design_lines(study),
+        "## What the findings do not say",
+        caveats(judgement, changed),
+        "## Run it again",
+        f"```\npython -m research.study {study.name}\n```",
+        "Tables: [runs.csv](runs.csv), a row a trained network; [curves.csv](curves.csv), a row an epoch; "
+        "[layers.csv](layers.csv), a row a layer; [findings.csv](findings.csv). What they were made with: "
+        "[provenance.json](provenance.json). `python -m research.report` draws this page from them, without training.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(judgement: Judgement) -> str:
+    """How many claims came out how, in a sentence."""
+    counts: dict[str, int] = {}
+    for finding in judgement.claims:
+        counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
+    described = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return f"**Of {len(judgement.claims)} claims: {described}.**"
+
+
+def findings_lines(findings: Sequence[Finding]) -> str:
+    """The findings as a Markdown table."""
+    lines = ["| claim | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
+    for finding in findings:
+        verdict = MARKS.get(finding.verdict, finding.verdict)
+        if finding.verdict == "withheld":
+            verdict += f" (would be {finding.would_be})"
+        lines.append(
+            f"| {finding.text}{f' ({finding.passage})' if finding.passage else ''} | {finding.region} | "
+            f"{measured(finding)} | {finding.n} | **{verdict}**: {finding.reason} |"
+        )
+    return "\n".join(lines)
+
+
+def measured(finding: Finding) -> str:
+    """A number with its interval, to three digits."""
+    if finding.low != finding.low:
+        return f"{finding.number:.3g}"
+    return f"{finding.number:.3g} [{finding.low:.3g}, {finding.high:.3g}]"
+
+
+def design_lines(study: Study) -> str:
+    """Arms, blocks, seeds and constants of the full tier as a list."""
+
+    def levels(factor: Factor) -> str:
+        return f"{factor.name}: {', '.join(map(str, factor.levels))}"
+
+    plan = make_plan(study)
+    configs = [asdict(cell.config) for cell in plan.cells]
+    fixed = {name: value for name, value in configs[0].items() if len({str(config[name]) for config in configs}) == 1}
+    return "\n".join([
+        f"- What is compared: {levels(study.arms)}.",
+        *(f"- Crossed with {levels(block)}." for block in study.blocks),
+        f"- {plan.num_seeds} seeds of each of {len(plan.cells)} cells. Seed *s* means the same split, the same order "
+        "of examples and, where shapes agree, the same initial draws in every cell, so differences are paired.",
+        f"- The same everywhere: {', '.join(f'{name} {value}' for name, value in fixed.items())}.",
+        *(f"- Control: {control.text}." for control in study.controls),
+    ])  # fmt: skip
+
+
+def caveats(judgement: Judgement, changed: Sequence[str]) -> str:
+    """What a reader must not conclude, as a list."""
+    claims = judgement.claims
+    levels = {finding.level for finding in claims}
+    lines = [
+        "- Intervals speak of other seeds, not of other test sets, data, widths, rates or horizons.",
+        *(
+            f"- The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all "
+            "hold at once in 95 % of studies. Controls stand at 95 % each."
+            for level in levels
+        ),
+        *(f"- *{finding.text}*: {finding.caveat}" for finding in claims if finding.caveat),
+        *(
+            f"- *{finding.text}*: {finding.num_diverged} diverged replicates are counted as the claim declares."
+            for finding in claims
+            if finding.num_diverged
+        ),
+    ]
+    if changed:
+        lines.append(f"- **Changed after runs were made**: {', '.join(changed)}. These claims were not yet so before.")
+    return "\n".join(lines)

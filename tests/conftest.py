@@ -1,0 +1,195 @@
+"""What the tests of the command share: a toy study on real data, the command as a process, and what it recorded."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from research.plan import load_study, make_plan
+from research.store import State, Store, read_runs, read_state
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-m", "research.study"]
+
+# A stack of it takes one to two seconds, long enough to be caught at work, and ten seeds train together.
+STUDY_FILE = '''"""A study of four cells on scikit-learn's digits."""
+
+from research.design import Claim, Factor, Number, Study, Tier, TrainConfig
+
+
+def configure(activation: str, depth: int) -> TrainConfig:
+    return TrainConfig("digits", depth=depth, width=32, activation=activation, lr={lr}, batch_size=32, epochs=20)
+
+
+STUDY = Study(
+    name="toy",
+    question="Does the toy work?",
+    passage="nowhere",
+    configure=configure,
+    arms=Factor("activation", {activations}),
+    blocks=(Factor("depth", (1, 2)),),
+    headline=("test_accuracy", "train_progress"),
+    tiers={{"full": Tier(seeds=3), "small": Tier(seeds=3, overrides={{"epochs": 1}}, levels={{"depth": (1,)}})}},
+    claims=(
+        Claim("works", "The toy works", "nowhere", "mean",
+              Number("test_accuracy", ("{claimed}",), {{"depth": (1,)}}, "only", "mean", diverged=0.1), above=0.5),
+    ),
+)
+'''
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A folder with a toy study, its store and its tables."""
+
+    folder: Path
+
+    @property
+    def file(self):
+        return self.folder / "toy.py"
+
+    @property
+    def store(self):
+        return self.folder / "store"
+
+    @property
+    def places(self):
+        return ["--store", str(self.store), "--reports", str(self.folder / "reports")]
+
+    def write(self, activations=("tanh", "relu"), lr=0.1, claimed="relu"):
+        """Write the study file, with these arms and this learning rate."""
+        self.file.write_text(STUDY_FILE.format(activations=activations, lr=lr, claimed=claimed))
+        return self
+
+    def run(self, *options):
+        """Run the study with the command and wait for its end."""
+        return command(self.file, *options, *self.places)
+
+    @contextlib.contextmanager
+    def start(self, *options):
+        """The command at work, in a process group of its own as under a terminal; what is left at the end is killed."""
+        with (self.folder / "stdout").open("w") as out, (self.folder / "stderr").open("w") as err:
+            process = subprocess.Popen(
+                [*COMMAND, self.file, *options, *self.places], cwd=ROOT, stdout=out, stderr=err, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def printed(self, stream="stdout"):
+        """What the started command has printed so far."""
+        return (self.folder / stream).read_text()
+
+    def tables(self):
+        """The exported tables of the study as declared."""
+        return {name: (self.folder / "reports" / "toy" / name).read_bytes() for name in ("runs.csv", "curves.csv")}
+
+    def plan(self, **options):
+        return make_plan(load_study(str(self.file)), **options)
+
+    def state(self, **options) -> State:
+        return read_state(self.plan(**options), self.runs())
+
+    def finished_ids(self, **options):
+        """The run ids of each finished stack, by its key."""
+        return {key: [run.id for run in runs] for key, runs in self.state(**options).done.items()}
+
+    def runs(self, experiment="toy"):
+        """The active runs of the record."""
+        return read_runs(Store(self.store), experiment)
+
+    def statuses(self):
+        """The status of every run in the store, deleted ones too."""
+        if not (self.store / "mlflow.db").exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}/mlflow.db?mode=ro", uri=True)) as connection:
+            return [status for (status,) in connection.execute("SELECT status FROM runs")]
+
+    def copy(self, folder):
+        """The same in another folder, to be changed."""
+        shutil.copytree(self.folder, folder)
+        return Toy(folder)
+
+    def digest(self):
+        """One hash over all that the store holds. Locks and what reading leaves are no part of it."""
+        content = hashlib.sha256()
+        for path in sorted(self.store.rglob("*")):
+            if path.is_file() and path.stat().st_size and not path.name.startswith(".") and path.suffix != ".db-shm":
+                content.update(f"{path.relative_to(self.store)}\n".encode() + path.read_bytes())
+        return content.hexdigest()
+
+
+def command(*arguments, **environment):
+    """The finished process of `python -m research.study` with these arguments."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def wait_until(condition, seconds=60, process=None):
+    """Wait for something to become true and give it; the test fails if it does not in time or if the process ends."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process is None or process.poll() is None, f"it ended with status {process.returncode}"
+        assert time.monotonic() < end, f"not true within {seconds} s"
+        time.sleep(0.005)
+    return found
+
+
+def processes_of(group):
+    """The living processes of a process group, as process id -> parent's process id."""
+    if Path("/proc/self/stat").exists():
+        lines = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                number, rest = path.parent.name, path.read_text().rpartition(") ")[2].split()
+                lines.append([number, rest[1], rest[2], rest[0]])
+    else:
+        listed = subprocess.check_output(["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], text=True)
+        lines = [line.split() for line in listed.splitlines()]
+    return {int(pid): int(parent) for pid, parent, its, stat in lines if int(its) == group and not stat.startswith("Z")}
+
+
+def workers_of(coordinator):
+    """The process ids of the workers: the children of the coordinator's children, for these are fork servers."""
+    alive = processes_of(coordinator)
+    return {pid for pid, parent in alive.items() if alive.get(parent) == coordinator}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The toy study as one undisturbed run with two workers left it. Copy it to change it."""
+    toy = Toy(tmp_path_factory.mktemp("finished")).write()
+    done = toy.run("--workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    (toy.folder / "printed").write_text(done.stdout)
+    return toy
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished toy study."""
+    return finished.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """The toy study before its first run."""
+    return Toy(tmp_path).write()

@@ -1,0 +1,40 @@
+"""What a command shows."""
+
+import pandas as pd
+import pytest
+from test_store import PLAN
+
+from research.console import Progress, cell_table, counted, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (5400, "1.5 h"), (36000, "10.0 h")],
+)
+def test_a_duration_is_written_in_the_unit_that_fits(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_one_thing_is_not_in_the_plural():
+    assert (counted(1, "stack"), counted(2, "stack")) == ("1 stack", "2 stacks")
+
+
+def test_the_table_has_a_line_a_cell_with_mean_interval_and_n_and_says_what_diverged():
+    rows = [
+        {"cell": "tanh depth=1", "seed": seed, "test_accuracy": value, "diverged_step": step}
+        for seed, value, step in ((0, 0.8, None), (1, 0.9, None), (2, float("nan"), 7.0))
+    ]
+    lines = cell_table(PLAN, pd.DataFrame(rows)).splitlines()
+    assert lines[3].split() == "tanh depth=1 0.8500 [0.2147, 1.4853] 3 1 diverged".split()
+    assert lines[-2].split() == "relu depth=2 - 0".split()
+
+
+def test_away_from_a_terminal_each_stack_is_a_line_and_all_but_the_last_say_what_is_left(capsys):
+    with Progress(list(PLAN.stacks[:2])) as progress:
+        progress.show({PLAN.stacks[0].key: 0.5})
+        progress.line(PLAN.stacks[0], "fine")
+        progress.line(PLAN.stacks[1], "fine too")
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("[1/2] tanh depth=1 seeds 0-9: fine  (")
+    assert first.endswith(" left)")
+    assert last == "[2/2] tanh depth=2 seeds 0-9: fine too"

@@ -1,0 +1,164 @@
+"""What holds when a study is disturbed: killed, stopped, robbed of its workers, given what cannot be trained."""
+
+import os
+import random
+import re
+import signal
+import textwrap
+import time
+
+import pytest
+from conftest import processes_of, wait_until, workers_of
+
+from research.execute import TRIES
+
+IMPORTS = 60  # seconds within which a fork server has its imports behind it, even on a busy machine; it is deaf before
+
+
+def kill(process, seconds=5):
+    """End a coordinator as `kill -9` does, and hold it to leaving no process behind for longer than this."""
+    assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    wait_until(lambda: not processes_of(process.pid), seconds)
+
+
+def to_train(printed):
+    """How many stacks a run said that it would train."""
+    (number,) = re.findall(r"(\d+) of \d+ stacks to train", printed)
+    return int(number)
+
+
+def test_killed_at_any_moment_a_study_resumes_to_the_same_tables(finished, fresh):
+    rng = random.Random(0)
+    with fresh.start("--workers", "2") as process:
+        wait_until(lambda: (fresh.store / "mlflow.new").exists(), process=process)
+        kill(process, IMPORTS)  # while the database is made and the fork server imports
+    with fresh.start("--workers", "2") as process:
+        wait_until(lambda: len(workers_of(process.pid)) == 2, process=process)
+        time.sleep(rng.uniform(0, 1))
+        kill(process)  # while the first stacks train
+    # A stack of ten seeds is eleven runs: with the 3rd it is half recorded, after the 10th its runs are closed one by
+    # one, the 11th sums its cell up, the 12th is the next stack's.
+    for moment in (3, 10, 12):
+        before, done = len(fresh.statuses()), fresh.finished_ids()
+        with fresh.start("--workers", "2") as process:
+            wait_until(lambda wanted=before + moment: len(fresh.statuses()) >= wanted, process=process)
+            time.sleep(rng.uniform(0, 0.03))
+            kill(process)
+        assert to_train(fresh.printed()) == 4 - len(done)
+        assert done.items() <= fresh.finished_ids().items()
+    done = fresh.finished_ids()
+    resumed = fresh.run("--workers", "2")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert to_train(resumed.stdout) == 4 - len(done) > 0
+    assert done.items() <= fresh.finished_ids().items()
+    assert fresh.tables() == finished.tables()
+    assert set(fresh.statuses()) == {"FINISHED", "KILLED"}
+
+
+def test_workers_that_are_killed_cost_time_but_no_result(finished, fresh):
+    with fresh.start("--workers", "2") as process:
+        wait_until(lambda: "[1/4]" in fresh.printed(), process=process)
+        first = wait_until(lambda: workers_of(process.pid), process=process)
+        for worker in first:
+            os.kill(worker, signal.SIGKILL)
+        assert process.wait(timeout=120) == 0
+        wait_until(lambda: not processes_of(process.pid), seconds=5)
+    assert fresh.printed("stderr") == ""
+    assert fresh.tables() == finished.tables()
+    assert set(fresh.statuses()) == {"FINISHED"}
+
+
+def test_a_worker_that_dies_while_it_is_idle_is_replaced(finished, fresh):
+    with fresh.start("--workers", "1") as process:
+        wait_until(lambda: "RUNNING" in fresh.statuses(), process=process)  # its stack is recorded, it has no other yet
+        (worker,) = workers_of(process.pid)
+        os.kill(worker, signal.SIGKILL)
+        assert process.wait(timeout=120) == 0
+    assert fresh.printed("stderr") == ""
+    assert fresh.tables() == finished.tables()
+
+
+def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_the_next_run(finished, fresh):
+    killed = set()
+    with fresh.start("--workers", "1") as process:
+        while len(killed) < TRIES:
+            (worker,) = wait_until(lambda: workers_of(process.pid) - killed, process=process)
+            time.sleep(0.3)
+            os.kill(worker, signal.SIGKILL)
+            killed.add(worker)
+        assert process.wait(timeout=120) == 1
+    reason = f"its worker process died {TRIES} times"
+    (victim,) = fresh.state().failed
+    assert f"failed: {victim}: {reason}" in fresh.printed("stderr")
+    assert "1 stack failed; the same command tries again" in fresh.printed("stderr")
+    assert len(fresh.state().done) == 3
+    assert f"0 of 1 stacks of 10 seeds  failed: {reason}" in fresh.run("--plan").stdout
+    again = fresh.run("--workers", "1")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert to_train(again.stdout) == 1
+    assert "4 done, 0 failed, 0 to run" in fresh.run("--plan").stdout
+    assert fresh.tables() == finished.tables()
+
+
+def test_what_cannot_be_trained_is_recorded_with_its_reason_and_what_diverges_is_a_result(fresh):
+    fresh.file.write_text(
+        textwrap.dedent("""
+            from research.design import Factor, Study, Tier, TrainConfig
+
+            CASES = {
+                "good": TrainConfig("digits", width=8, epochs=1),
+                "diverging": TrainConfig("digits", width=8, epochs=1, lr=1e38),
+                "endless": TrainConfig("digits", width=10**14, epochs=1),  # more than any machine can address
+            }
+            STUDY = Study(
+                "toy", "What fails?", "nowhere", lambda case: CASES[case], Factor("case", tuple(CASES)), (),
+                {"full": Tier(seeds=3)}, ("test_accuracy",),
+            )
+        """)
+    )
+    done = fresh.run("--workers", "1")
+    assert done.returncode == 1
+    *listed, last = done.stderr.splitlines()
+    assert [line.partition(" Unable")[0] for line in listed] == [
+        f"failed: toy/full/case=endless/seeds={seed}-{seed}: MemoryError:" for seed in range(3)
+    ]
+    assert last == "3 stacks failed; the same command tries again"
+    assert "0 of 3 stacks of 1 seeds  failed: MemoryError: Unable to allocate" in fresh.run("--plan").stdout
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith(("good", "div", "end"))}
+    assert lines["good"].endswith(" 3")
+    assert lines["diverging"].endswith(" 3  3 diverged")
+    assert lines["endless"].endswith(" -   0")
+    failures = [run for run in fresh.runs() if run.status == "FAILED"]
+    assert [run.name for run in failures] == [f"endless seeds={seed}-{seed} (failed)" for seed in range(3)]
+    assert "RUNNING" not in fresh.statuses()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_at_work_a_study_leaves_nothing_half_done_and_says_how_to_go_on(copied, number, status):
+    with copied.start("--seeds", "12", "--workers", "2") as process:
+        wait_until(lambda: "[1/4]" in copied.printed(), process=process)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # a terminal's Ctrl-C reaches every process of the command
+        else:
+            process.send_signal(number)
+        assert process.wait(timeout=20) == status
+        wait_until(lambda: not processes_of(process.pid), seconds=5)
+    assert copied.printed("stderr").strip() == (
+        "stopped; what is finished is recorded: run the same command again to go on"
+    )
+    assert set(copied.statuses()) == {"FINISHED"}
+    assert 5 <= len(copied.state(num_seeds=12).done) < 8
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3])
+def test_ctrl_c_before_the_work_begins_ends_it_with_one_line_too(fresh, seconds):
+    with fresh.start("--workers", "2") as process:
+        wait_until(lambda: "stacks to train" in fresh.printed(), process=process)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=20) in (130, -signal.SIGINT)  # a shell shows 130 for either
+        wait_until(lambda: not processes_of(process.pid), seconds=IMPORTS)
+    assert len(fresh.printed("stderr").strip().splitlines()) == 1
+    assert "RUNNING" not in fresh.statuses()

@@ -1,0 +1,116 @@
+"""What holds for the Optuna grid study: it shows the record, whatever it showed before."""
+
+import contextlib
+import sqlite3
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import TrialState
+
+from research.design import UserError
+from research.search import project_grid
+from research.store import Store, read_frames
+
+
+def frame_of(toy, plan):
+    return read_frames(Store(toy.store), plan, toy.state(num_seeds=plan.num_seeds))[0]
+
+
+def project(toy, plan):
+    return project_grid(Store(toy.store), plan, frame_of(toy, plan)).trials
+
+
+def stored(toy):
+    """The trials as a user would load them."""
+    storage = optuna.storages.RDBStorage(Store(toy.store).optuna_uri)
+    return optuna.load_study(study_name="toy", storage=storage).trials
+
+
+def shown(trials):
+    return {(trial.params["activation"], trial.params["depth"]): trial.value for trial in trials}
+
+
+def means(toy, plan):
+    frame = frame_of(toy, plan)
+    return {
+        (activation, depth): frame.query("activation == @activation and depth == @depth")["test_accuracy"].mean()
+        for activation in ("tanh", "relu")
+        for depth in (1, 2)
+    }
+
+
+def test_after_a_run_the_grid_has_one_finished_trial_a_cell_with_its_mean(copied):
+    trials = stored(copied)
+    assert len(trials) == 4
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    assert shown(trials) == pytest.approx(means(copied, copied.plan()))
+    assert [trial.user_attrs["key"] for trial in trials] == [cell.key for cell in copied.plan().cells]
+
+
+def test_projecting_the_same_record_again_writes_nothing(copied):
+    before = (copied.store / "optuna.db").read_bytes()
+    project(copied, copied.plan())
+    assert (copied.store / "optuna.db").read_bytes() == before
+
+
+def test_with_more_seeds_the_grid_shows_the_new_means(copied):
+    more = copied.plan(num_seeds=10)
+    before = shown(stored(copied))
+    after = shown(project(copied, more))
+    assert after == shown(stored(copied)) == pytest.approx(means(copied, more))
+    assert all(after[cell] != before[cell] for cell in before)
+
+
+def test_a_new_level_has_its_place_in_the_grid_and_its_trial_once_there_is_a_result(copied):
+    before = shown(stored(copied))
+    plan = copied.write(activations=("tanh", "relu", "gelu")).plan()
+    trials = project(copied, plan)
+    assert shown(trials) == before
+    assert {trial.distributions["activation"].choices for trial in stored(copied)} == {("tanh", "relu", "gelu")}
+    frame = frame_of(copied, plan)
+    gelu = frame[frame["activation"] == "relu"].assign(activation="gelu")
+    gelu["cell"] = gelu["cell"].str.replace("relu", "gelu")
+    trials = project_grid(Store(copied.store), plan, pd.concat([frame, gelu])).trials
+    assert [trial.params["activation"] for trial in trials] == ["tanh", "tanh", "relu", "relu", "gelu", "gelu"]
+
+
+@pytest.mark.parametrize("damage", ["an unfinished trial", "a trial too few", "another value"])
+def test_what_a_crash_or_a_user_left_in_the_grid_gives_way_to_the_record(copied, damage):
+    plan = copied.plan()
+    good = shown(stored(copied))
+    if damage == "an unfinished trial":
+        study = optuna.load_study(study_name="toy", storage=Store(copied.store).optuna_uri)
+        study.ask()
+    elif damage == "a trial too few":
+        project_grid(Store(copied.store), plan, frame_of(copied, plan).query("depth == 1"))
+        assert len(stored(copied)) == 2
+    else:
+        project_grid(Store(copied.store), plan, frame_of(copied, plan).assign(test_accuracy=0.5))
+        assert set(shown(stored(copied)).values()) == {0.5}
+    assert shown(project(copied, plan)) == shown(stored(copied)) == good
+    assert len(stored(copied)) == 4
+
+
+def of_another_optuna(database):
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
+        connection.execute("UPDATE version_info SET schema_version = 99")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_text("my notes, " * 999), of_another_optuna])
+def test_a_database_that_this_optuna_cannot_use_is_named_and_may_be_deleted(copied, damage):
+    good, database = shown(stored(copied)), copied.store / "optuna.db"
+    damage(database)
+    with pytest.raises(UserError, match=r"\Astore .*: optuna.db cannot be used \(.*\); delete it: .*\Z"):
+        project(copied, copied.plan())
+    database.unlink()
+    assert shown(project(copied, copied.plan())) == shown(stored(copied)) == good
+
+
+def test_a_cell_without_a_finite_mean_has_no_trial(copied):
+    plan = copied.plan()
+    frame = frame_of(copied, plan)
+    frame.loc[frame["depth"] == 2, "test_accuracy"] = float("nan")
+    assert set(shown(project_grid(Store(copied.store), plan, frame).trials)) == {("tanh", 1), ("relu", 1)}
+    assert project_grid(Store(copied.store), plan, frame.iloc[:0]).trials == []

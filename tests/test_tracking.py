@@ -1,0 +1,228 @@
+"""What a user finds in MLflow after a run, and what the record does when it is extended, damaged or misused."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import scipy.stats
+from conftest import ROOT
+from mlflow import MlflowClient
+
+from research.data import DATA
+from research.design import UserError
+from research.store import Store
+from research.tracking import Recorder
+from research.train import StackResult
+
+CURVES = ("train_loss", "validation_loss", "validation_accuracy")
+METRICS = ("test_accuracy", "test_loss", "untrained_test_accuracy", "train_progress")
+
+
+def client_of(toy):
+    return MlflowClient(tracking_uri=Store(toy.store).mlflow_uri)
+
+
+def search(toy, where=""):
+    """The active runs that MLflow's own search finds."""
+    client = client_of(toy)
+    experiment = client.get_experiment_by_name("toy")
+    return list(client.search_runs([experiment.experiment_id], where, max_results=1000))
+
+
+def parents(toy):
+    """The active parent runs by name; no two of them have the same."""
+    found = search(toy, "tags.kind = 'cell'")
+    by_name = {run.info.run_name: run for run in found}
+    assert len(by_name) == len(found)
+    return by_name
+
+
+def children(toy, parent):
+    """The runs that the UI nests under a parent, by seed."""
+    found = search(toy, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    return {int(run.data.params["seed"]): run for run in found}
+
+
+def curve(client, run, name):
+    return {metric.step: metric.value for metric in client.get_metric_history(run.info.run_id, name)}
+
+
+@pytest.fixture(scope="module")
+def seen(finished, tmp_path_factory):
+    """A copy of the finished toy study that is looked at, not changed."""
+    return finished.copy(tmp_path_factory.mktemp("seen") / "copy")
+
+
+def test_a_finished_study_is_one_parent_a_cell_and_a_child_a_seed_and_nothing_else(seen):
+    found = parents(seen)
+    assert set(found) == {"tanh depth=1", "tanh depth=2", "relu depth=1", "relu depth=2"}
+    for name, parent in found.items():
+        assert {seed: run.info.run_name for seed, run in children(seen, parent).items()} == {
+            seed: f"{name} seed={seed}" for seed in range(10)
+        }
+    runs = search(seen)
+    assert len(runs) == 44
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.info.start_time <= run.info.end_time for run in runs)
+
+
+def test_cells_and_replicates_carry_levels_and_configuration_as_params(seen):
+    cell = parents(seen)["relu depth=2"]
+    expected = {
+        "activation": "relu", "depth": "2", "width": "32", "dataset": "digits", "init": "default",
+        "optimizer": "sgd", "lr": "0.1", "batch_size": "32", "epochs": "20",
+    }  # fmt: skip
+    assert expected.items() <= cell.data.params.items()
+    assert cell.data.params["seeds"] == "3"
+    for seed, run in children(seen, cell).items():
+        assert expected.items() | {("seed", str(seed))} <= run.data.params.items()
+
+
+def test_a_cells_metrics_and_curves_are_the_means_of_its_reported_seeds_with_students_interval(seen):
+    client = client_of(seen)
+    for cell in parents(seen).values():
+        runs = [run for seed, run in children(seen, cell).items() if seed < 3]
+        for name in METRICS:
+            values = [run.data.metrics[name] for run in runs]
+            mean = sum(values) / 3
+            assert cell.data.metrics[name] == pytest.approx(mean, rel=1e-12)
+            if name in ("test_accuracy", "train_progress"):
+                low, high = scipy.stats.t.interval(0.95, 2, mean, scipy.stats.sem(values))
+                assert cell.data.metrics[f"{name}_low"] == pytest.approx(low)
+                assert cell.data.metrics[f"{name}_high"] == pytest.approx(high)
+        for name in CURVES:
+            curves = [curve(client, run, name) for run in runs]
+            assert curve(client, cell, name) == pytest.approx(
+                {epoch: sum(each[epoch] for each in curves) / 3 for epoch in curves[0]}, rel=1e-12
+            )
+
+
+def test_replicates_carry_curves_of_every_epoch_and_the_digest_of_their_weights(seen):
+    client = client_of(seen)
+    runs = list(children(seen, parents(seen)["tanh depth=1"]).values())
+    for name in CURVES:
+        assert sorted(curve(client, runs[0], name)) == list(range(1 if name == "train_loss" else 0, 21))
+    digests = {run.data.tags["weights_sha256"] for run in runs}
+    assert len(digests) == 10
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in digests)
+
+
+def test_every_run_names_its_data_set_with_its_digest(seen):
+    for run in search(seen):
+        (used,) = run.inputs.dataset_inputs
+        assert used.dataset.name == "digits"
+        assert json.loads(used.dataset.profile) == {"sha256": DATA["digits"].digest}
+        assert DATA["digits"].digest.startswith(used.dataset.digest)
+        assert len(used.dataset.digest) >= 12
+
+
+def test_every_result_says_what_it_was_made_with(seen):
+    for run in search(seen, "tags.kind = 'replicate'"):
+        tags = run.data.tags
+        assert tags["key"] == f"toy/full/activation={run.data.params['activation']}/depth={run.data.params['depth']}"
+        assert len(bytes.fromhex(tags["fingerprint"])) == 32
+        assert all(tags[name] for name in ("identity", "device", "versions", "cpu", "threads"))
+
+
+def test_the_experiment_and_the_cells_say_what_they_are(seen):
+    note = client_of(seen).get_experiment_by_name("toy").tags["mlflow.note.content"]
+    assert "Does the toy work?" in note
+    assert "The toy works" in note
+    note = parents(seen)["relu depth=2"].data.tags["mlflow.note.content"]
+    for text in ("| activation | **relu** |", "| depth | **2** |", "64-32-32-10", "Mean of 3 seeds", "toy/full/"):
+        assert text in note
+
+
+def test_with_more_seeds_the_parents_are_made_again_and_keep_their_children(copied):
+    before = parents(copied)
+    kept = {name: {run.info.run_id for run in children(copied, parent).values()} for name, parent in before.items()}
+    Recorder(Store(copied.store), copied.plan(num_seeds=5))
+    after = parents(copied)
+    assert set(after) == set(before)
+    for name, parent in after.items():
+        assert parent.info.run_id != before[name].info.run_id
+        assert parent.data.params["seeds"] == "5"
+        runs = children(copied, parent)
+        assert {run.info.run_id for run in runs.values()} == kept[name]
+        values = [runs[seed].data.metrics["test_accuracy"] for seed in range(5)]
+        assert parent.data.metrics["test_accuracy"] == pytest.approx(sum(values) / 5, rel=1e-12)
+
+
+def test_opening_a_whole_record_changes_nothing(copied):
+    before = [run.to_dictionary() for run in search(copied)]
+    Recorder(Store(copied.store), copied.plan())
+    assert [run.to_dictionary() for run in search(copied)] == before
+
+
+def test_what_is_left_of_a_broken_stack_is_closed_as_killed_and_its_stack_is_missing(copied):
+    client = client_of(copied)
+    runs = children(copied, parents(copied)["relu depth=1"])
+    client.delete_run(runs[4].info.run_id)
+    Recorder(Store(copied.store), copied.plan(num_seeds=10))
+    left = {seed: client.get_run(run.info.run_id) for seed, run in runs.items() if seed != 4}
+    assert {run.info.status for run in left.values()} == {"KILLED"}
+    assert {run.info.run_name for run in left.values()} == {f"relu depth=1 seed={seed} (killed)" for seed in left}
+    assert [stack.cell.name for stack in copied.state().missing(copied.plan())] == ["relu depth=1"]
+    assert set(parents(copied)) == {"tanh depth=1", "tanh depth=2", "relu depth=2"}
+
+
+def test_runs_that_a_crash_left_open_are_closed_as_killed_and_of_two_parents_one_stays(copied):
+    client = client_of(copied)
+    parent = parents(copied)["relu depth=1"]
+    child = children(copied, parent)[0]
+
+    def again(run, status=None):
+        number = client.create_run(run.info.experiment_id, tags=run.data.tags).info.run_id
+        if status:
+            client.set_terminated(number, status)
+        return number
+
+    opened = [again(parent), again(child)]
+    twin = again(parent, "FINISHED")
+    Recorder(Store(copied.store), copied.plan())
+    assert [client.get_run(number).info.status for number in opened] == ["KILLED", "KILLED"]
+    assert client.get_run(twin).info.lifecycle_stage == "deleted"
+    assert len(parents(copied)) == 4
+    assert set(children(copied, parents(copied)["relu depth=1"])) == set(range(10))
+
+
+def test_results_of_another_device_class_are_refused(copied):
+    recorder = Recorder(Store(copied.store), copied.plan(num_seeds=12))
+    before = copied.statuses()
+    (stack, *_) = copied.state(num_seeds=12).missing(copied.plan(num_seeds=12))
+    with pytest.raises(UserError, match=r"recorded on cpu, this machine trains on cuda; .*choose another with --store"):
+        recorder.write_stack(stack, StackResult((), "cuda", 0.0, 1.0))
+    assert copied.statuses() == before
+
+
+def test_a_deleted_experiment_is_refused_until_it_is_restored(copied):
+    client = client_of(copied)
+    experiment = client.get_experiment_by_name("toy").experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(UserError, match=r"\Aexperiment 'toy' was deleted in the MLflow UI; restore it"):
+        Recorder(Store(copied.store), copied.plan())
+    client.restore_experiment(experiment)
+    Recorder(Store(copied.store), copied.plan())
+    assert len(copied.state().done) == 4
+
+
+def test_mlflow_sends_no_telemetry(copied):
+    code = f"""
+import sys
+from pathlib import Path
+from research.plan import load_study, make_plan
+from research.store import Store
+from research.tracking import Recorder
+Recorder(Store(Path({str(copied.store)!r})), make_plan(load_study({str(copied.file)!r})))
+from mlflow.telemetry import client, utils
+print(client.get_telemetry_client(), utils._IS_IN_CI_ENV_OR_TESTING)
+"""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "CI", "GITHUB", "MLFLOW", "DO_NOT_TRACK"))
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("None False", "")  # none, and not because MLflow saw a test
