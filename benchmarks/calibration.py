@@ -70,6 +70,7 @@ KINDS = (
     Family("very skewed", lambda rng, shape: rng.lognormal(0, 1, shape), math.exp(1 / 2)),
 )
 GROUPS = (*map(some_never_start, (10, 30, 50)), some_never_start(30, spread=True))
+SHARES = tuple(some_never_start(percent, spread) for spread in (False, True) for percent in (10, 16, 25, 35, 45))
 FAMILIES = {family.name: family for family in (*KINDS, *GROUPS)}
 
 
@@ -313,12 +314,14 @@ def table(title: str, rows: Sequence[Mapping[str, object]]) -> str:
 def tables(num_studies: int, seed: int) -> Iterator[str]:
     """Every table, as Markdown."""
 
-    def over(families: Iterable[Family], rates: Callable[[Family, int, int, int], Rates]) -> list[dict[str, object]]:
-        grid = itertools.product(families, SIZES)
+    def over(
+        families: Iterable[Family], sizes: Iterable[int], rates: Callable[[Family, int, int, int], Rates]
+    ) -> list[dict[str, object]]:
+        grid = itertools.product(families, sizes)
         return [{"numbers": family.name, "n": n, **rates(family, n, num_studies, seed)} for family, n in grid]
 
-    yield table("1. Truth on the edge of the region", over(FAMILIES.values(), edge_rates))
-    yield table("2. Two kinds of seeds", over(GROUPS, group_rates))
+    yield table("1. Truth on the edge of the region", over(FAMILIES.values(), SIZES, edge_rates))
+    yield table("2. Two kinds of seeds", over(SHARES, SIZES[1:], group_rates))
     yield table(
         "3. Intervals to choose from, ten seeds",
         [{"interval": name, **method_rates(name, 10, 5 * num_studies, seed)} for name in METHODS],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib
 import importlib.util
 import itertools
 import json
@@ -224,28 +223,27 @@ def study_names() -> list[str]:
 def load_study(name: str) -> Study:
     """The STUDY of `studies/NAME.py`, or of the file when `name` ends in .py.
 
-    Raises UserError for a study that does not exist (with the nearest name) or a file that defines none.
+    Raises UserError for a study that does not exist (with the nearest name) or a file that cannot be loaded or defines
+    none.
     """
-    if name.endswith(".py"):
-        path = Path(name)
-        if not path.is_file():
-            raise UserError(f"{name}: no such study file")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except (SyntaxError, ImportError, NameError, TypeError) as error:
-            raise UserError(f"{name}: cannot be loaded: {error}") from error
-    elif name in study_names():
-        path = STUDIES / f"{name}.py"
-        module = importlib.import_module(f"studies.{name}")
-    else:
+    path = Path(name) if name.endswith(".py") else STUDIES / f"{name}.py"
+    if not path.is_file() and name.endswith(".py"):
+        raise UserError(f"{name}: no such study file")
+    if not path.is_file():
         near = difflib.get_close_matches(name, study_names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(study_names())}"
         raise UserError(f"no study {name!r}; {hint}")
+    spec = importlib.util.spec_from_file_location(f"studies.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except Exception as error:  # whatever is wrong in a file that a user wrote is told in a line
+        raise UserError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study) or study.name != path.stem:
-        raise UserError(f"{path.name}: must define STUDY = Study(name={path.stem!r}, ...)")
+        raise UserError(f"{path}: must define STUDY = Study(name={path.stem!r}, ...)")
     return study

@@ -39,10 +39,10 @@ class Store:
         return f"sqlite:///{self.folder / 'optuna.db'}"
 
     @contextlib.contextmanager
-    def lock(self, name: str, holder: str) -> Iterator[None]:
+    def lock(self, name: str, holder: str, patient: bool = False) -> Iterator[None]:
         """Hold the store's lock of this name while the block runs; the system frees it however the process ends.
 
-        Raises UserError when another process holds it, or when the folder cannot be written.
+        Raises UserError when another process holds it and we are not patient, or when the folder cannot be written.
         """
         path = self.folder / f".{name}.lock"
         try:
@@ -54,7 +54,7 @@ class Store:
             ) from error
         with handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
             except OSError as error:
                 handle.seek(0)
                 raise UserError(

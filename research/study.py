@@ -17,7 +17,6 @@ from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 
 if TYPE_CHECKING:
-
     from research.tracking import Recorder
     from research.train import StackResult
 
@@ -158,7 +157,9 @@ def estimate(plan: Plan, state: State, workers: int) -> float:
 
 def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> int:
     """Train what is missing, then export, draw and print. The status is 1 if a stack failed."""
+    folder = reports / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
+        check_writable(folder)
         missing = list(plan.stacks) if redo else state_of(store, plan).missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
@@ -180,13 +181,19 @@ def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> in
                 print(f"failed: {key}: {reason}", file=sys.stderr)
             print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
             return 1
-        folder = reports / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
         frame, judgement = publish(store, plan, state, folder)
         print(cell_table(plan, frame))
         if judgement is not None:
             print(f"\n{findings_table(judgement)}")
         print(f"\ntables and figures: {folder}")
         return 0
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError if files could not be written into a folder, which need not exist yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise UserError(f"{folder}: cannot be written; choose another with --reports or --store")
 
 
 def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, str]:

@@ -221,7 +221,7 @@ def _create_database(store: Store) -> None:
     """Make MLflow's database where there is none, under its own name only once it is whole."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with store.lock("creation", f"store {store.folder}: its creation"):
+    with store.lock("creation", f"store {store.folder}", patient=True):
         if not store.database.exists():
             fresh = store.database.with_suffix(".new")
             fresh.unlink(missing_ok=True)

@@ -190,7 +190,7 @@ BROKEN_FILES = {
     "another name": (lambda text: text.replace('"toy"', '"tot"'), r"toy.py: must define STUDY = Study\(name='toy'"),
     "another configuration": (
         lambda text: text.replace("lr=0.1", "lr=0.2"),
-        r"toy/full/activation=\w+/depth=\d: .*\(lr: recorded with 0.1, now 0.2\); undo the change, .* or delete",
+        r"toy/full/activation=\w+/depth=\d: .*\(lr: recorded with 0.1, now 0.2\); undo the change, .*--store, or ",
     ),
 }
 
