@@ -187,3 +187,24 @@ def test_weights_lost_in_the_very_last_step_count_as_diverged():
 def test_results_survive_the_way_from_a_worker_to_its_coordinator(result, diverged):
     assert pickle.loads(pickle.dumps(result)) == result
     assert repr(pickle.loads(pickle.dumps(diverged))) == repr(diverged)
+
+
+@pytest.mark.parametrize(
+    ("config", "train_loss", "test_loss"),
+    [
+        (TrainConfig("digits", 2, 32, "tanh", batch_size=32, epochs=2), [2.222812, 1.866164], 1.608207),
+        (
+            TrainConfig("digits", 3, 16, "gelu", "he", optimizer="adam", lr=1e-3, batch_size=50, epochs=2),
+            [2.273453, 2.099703],
+            1.984903,
+        ),
+    ],
+)
+def test_results_are_those_that_earlier_versions_gave(config, train_loss, test_loss):
+    """If this fails by intent, committed results are no longer this code's: raise NUMERICS and run the studies again.
+
+    The tolerance is above what another class of CPU rounds differently in so short a training.
+    """
+    (replicate,) = train_stack(config, (0,)).replicates
+    assert [value for _, value in replicate.curves["train_loss"]] == pytest.approx(train_loss, rel=1e-4)
+    assert replicate.metrics["test_loss"] == pytest.approx(test_loss, rel=1e-4)
