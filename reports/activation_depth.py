@@ -77,20 +77,23 @@ CAPTIONS = {
 NOTES = """
 ### What is known about why
 
-**The control of the identity networks.** It compares accuracies after the very last step, and stochastic gradient descent at
-this rate makes that step a noisy one in deep networks. The last batch of an epoch is short, and in one of the seeds it is
-also lopsided: its last step costs several points of accuracy. Because a seed means the same order of examples in every cell,
-that seed is the lowest dot in nearly every cell that learns. The step was computed again in float64 with plain `torch.nn`
-and gives the same loss of accuracy, and the same cells trained by a separate plain PyTorch program agree with these in
-distribution (`python -m benchmarks.plain_pytorch`). Training progress is a mean over an epoch and hardly shows it. The control was
-fixed before the runs, so it stays as it is, and while it does not come out the verdicts are withheld.
+**The control of the identity networks.** It compares accuracies after the very last step, and stochastic gradient
+descent at this rate makes that step a noisy one in deep networks. The last batch of an epoch is short, and in one of
+the seeds it is also lopsided: its last step costs several points of accuracy. Because a seed means the same order of
+examples in every cell, that seed is the lowest dot in nearly every cell that learns. The step was computed again in
+float64 with plain `torch.nn` and gives the same loss of accuracy, and the same cells trained by a separate plain
+PyTorch program agree with these in distribution (`python -m benchmarks.plain_pytorch`). Training progress is a mean
+over an epoch and hardly shows it. The control was fixed before the runs, so it stays as it is, and while it does not
+come out the verdicts are withheld.
 
-**The start decides.** `nn.Linear` draws its weights with a variance of a third over the number of inputs. At that size a layer
-of ReLU or GELU passes on too little of the signal, forward and backward, so these networks too stall when they are deep enough;
-tanh is steeper around zero and keeps learning. The document does not say which start it means.
+**The start decides.** `nn.Linear` draws its weights with a variance of a third over the number of inputs. At that
+size a layer of ReLU or GELU passes on too little of the signal, forward and backward, so these networks too stall
+when they are deep enough; tanh is steeper around zero and keeps learning. The document does not say which start it
+means.
 
-**A quarter a layer is a bound on the slope alone.** The backward signal is multiplied by the weights too, and with this start
-the weights shrink it further. So a layer passes back less than a quarter, and four layers much less than 0.25^4.
+**A quarter a layer is a bound on the slope alone.** The backward signal is multiplied by the weights too, and with
+this start the weights shrink it further. So a layer passes back less than a quarter, and four layers much less than
+0.25^4.
 """
 
 
