@@ -111,9 +111,9 @@ class Number:
     """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
 
     `across_arms` joins the arms within a seed and a block ("only" the one arm, "spread" largest minus smallest,
-    "difference" first minus second), then `across_blocks` the blocks. A replicate that diverged, and so has no such
-    metric, counts as `diverged`. `resolution` is the smallest step of the metric: if all seeds give
-    the same number, the interval is that wide to either side.
+    "difference" first minus second), then `across_blocks` the blocks. A replicate that diverged, or has no such
+    metric, counts as `diverged`; where that is NaN the metric is one from before training, and what was measured stays.
+    `resolution` is the smallest step of the metric: no interval of a mean is narrower than that to either side.
     """
 
     metric: str
