@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,8 @@ from research.plan import Plan, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from research.verdict import Finding, Judgement
 
 
 def duration(seconds: float) -> str:
@@ -81,3 +86,40 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
         lines.append(f"{line}  {len(rows):2d}" + (f"  {diverged} diverged" if diverged else ""))
     lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
     return "\n".join(lines)
+
+
+def verdict_words(finding: Finding) -> str:
+    """The verdict, and what it would be where it is withheld."""
+    return f"withheld (would be {finding.would_be})" if finding.verdict == "withheld" else finding.verdict
+
+
+def findings_table(judgement: Judgement) -> str:
+    """The findings as text for the end of a run, controls first, at most 118 characters wide."""
+    lines: list[str] = []
+    for title, findings in (("control", judgement.controls), ("claim", judgement.claims)):
+        if findings:
+            lines += _row(title, "number", f"{100 * findings[0].level:.4g} % interval", "region", "n", "verdict")
+            lines.append("-" * 118)
+        for finding in findings:
+            scale, unit = (100, " %") if finding.kind in ("share", "existence", "never") else (1, "")
+            number, low, high = (f"{scale * value:.4g}" for value in (finding.number, finding.low, finding.high))
+            ends = "-" if math.isnan(finding.low) else f"{low} to {high}{unit}"
+            why = f"{verdict_words(finding)}: {finding.reason}"
+            if finding.num_diverged:
+                why += f"; replicates that diverged: {finding.num_diverged}"
+            number = "-" if number == "nan" else number + unit
+            lines += [*_row(finding.text, number, ends, finding.region, str(finding.n), why), ""]
+    notes = ["The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."]
+    notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
+    for note in dict.fromkeys(notes):
+        lines += textwrap.wrap(note, 118)
+    return "\n".join(lines)
+
+
+def _row(*cells: str) -> list[str]:
+    widths = (33, 10, 18, 14, 6, 27)
+    wrapped = (
+        textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=False)
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in itertools.zip_longest(*wrapped, fillvalue="")]

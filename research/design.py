@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -123,6 +124,18 @@ class Number:
     across_blocks: Literal["only", "difference", "max", "min", "mean"]
     diverged: float
     resolution: float = 1e-6
+
+    def __post_init__(self) -> None:
+        num_blocks = math.prod(len(levels) for levels in self.blocks.values())
+        for across, how, count in (
+            ("arms", self.across_arms, len(self.arms)),
+            ("blocks", self.across_blocks, num_blocks),
+        ):
+            needed = {"only": 1, "difference": 2}.get(how, count)
+            if count != needed or not count:
+                raise UserError(
+                    f"number {self.metric!r}: across_{across}={how!r} needs {needed or 1} of them, has {count}"
+                )
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ def findings_figure(findings: Sequence[Finding]) -> Figure:
         len(findings), 3, figsize=(9.2, 0.3 + 0.62 * len(findings)), width_ratios=(3.6, 4, 1.7), squeeze=False
     )
     for (left, ax, right), finding in zip(grid, findings, strict=True):
-        left.text(0, 0.5, textwrap.fill(finding.text, 46), va="center", fontsize=8)
+        text = finding.text if finding.passage else f"Control: {finding.text}"
+        left.text(0, 0.5, textwrap.fill(text, 46), va="center", fontsize=8)
         colour = VERDICT_COLOURS.get(finding.verdict, "0.35")
         more = f"\n(would be {finding.would_be})" if finding.verdict == "withheld" else ""
         right.text(0, 0.5, finding.verdict + more, va="center", fontsize=8, weight="bold", color=colour)

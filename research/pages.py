@@ -25,9 +25,9 @@ def study_page(
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
         "## Findings",
-        findings_lines(judgement.claims),
+        findings_lines(judgement.claims, "claim"),
         "Controls, which must come out in a known way before any verdict is given:",
-        findings_lines(judgement.controls),
+        findings_lines(judgement.controls, "control"),
         notes.strip(),
         *(f"![{caption}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",
@@ -44,24 +44,28 @@ def study_page(
 
 
 def summary(judgement: Judgement) -> str:
-    """How many claims came out how, in a sentence."""
-    counts: dict[str, int] = {}
-    for finding in judgement.claims:
-        counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
-    described = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"**Of {len(judgement.claims)} claims: {described}.**"
+    """How many claims came out how, in a sentence; if verdicts are withheld, why, and what they would be."""
+    claims = judgement.claims
+    withheld = {finding.reason for finding in claims if finding.verdict == "withheld"}
+    text = f"**Of {len(claims)} claims: {_counts([finding.verdict for finding in claims])}**"
+    if withheld:
+        text += f", because {'; '.join(sorted(withheld))}. Without it: {_counts([f.would_be for f in claims])}"
+    return text + "."
 
 
-def findings_lines(findings: Sequence[Finding]) -> str:
+def _counts(verdicts: Sequence[str]) -> str:
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+
+
+def findings_lines(findings: Sequence[Finding], what: str) -> str:
     """The findings as a Markdown table."""
-    lines = ["| claim | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
+    lines = [f"| {what} | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
     for finding in findings:
         verdict = MARKS.get(finding.verdict, finding.verdict)
-        if finding.verdict == "withheld":
-            verdict += f" (would be {finding.would_be})"
+        more = f" (would be {finding.would_be})" if finding.verdict == "withheld" else f": {finding.reason}"
+        passage = f" ({finding.passage})" if finding.passage else ""
         lines.append(
-            f"| {finding.text}{f' ({finding.passage})' if finding.passage else ''} | {finding.region} | "
-            f"{measured(finding)} | {finding.n} | **{verdict}**: {finding.reason} |"
+            f"| {finding.text}{passage} | {finding.region} | {measured(finding)} | {finding.n} | **{verdict}**{more} |"
         )
     return "\n".join(lines)
 
@@ -103,7 +107,7 @@ def caveats(judgement: Judgement, changed: Sequence[str]) -> str:
             "hold at once in 95 % of studies. Controls stand at 95 % each."
             for level in levels
         ),
-        *(f"- *{finding.text}*: {finding.caveat}" for finding in claims if finding.caveat),
+        *(f"- {line}" for line in dict.fromkeys(line for f in claims for line in f.caveat.splitlines())),
         *(
             f"- *{finding.text}*: {finding.num_diverged} diverged replicates are counted as the claim declares."
             for finding in claims

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from research.console import Progress, cell_table, counted, duration, words
+from research.console import Progress, cell_table, counted, duration, findings_table, words
 from research.data import fetch
 from research.design import UserError
 from research.execute import Stopped, run_stacks, warm_up
@@ -169,7 +169,6 @@ def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> in
         from research.report import publish
         from research.search import project_grid
         from research.tracking import Recorder
-        from research.verdict import findings_table
 
         failures = train(Recorder(store, plan, redo), missing, workers)
         state = state_of(store, plan)

@@ -112,3 +112,17 @@ def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
     replace(TOY, controls=(Control("linear", "text", number, cells=cells),))
     with pytest.raises(UserError, match="control 'linear' names activation 'identity'"):
         replace(TOY, controls=(Control("linear", "text", number),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": ("tanh", "relu")}, "across_arms='only' needs 1 of them, has 2"),
+        ({"blocks": {"depth": (1, 2)}}, "across_blocks='only' needs 1 of them, has 2"),
+        ({"across_arms": "difference"}, "across_arms='difference' needs 2 of them, has 1"),
+        ({"arms": (), "across_arms": "max"}, "across_arms='max' needs 1 of them, has 0"),
+    ],
+)
+def test_a_number_that_joins_too_many_or_too_few_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        replace(NUMBER, **changes)

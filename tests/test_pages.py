@@ -40,7 +40,7 @@ def page() -> str:
 
 def test_it_begins_with_the_question_and_counts_the_verdicts(page):
     assert page.startswith("# Is a toy a toy?\n")
-    assert "Of 2 claims: 1 supported, 1 refuted." in page
+    assert "**Of 2 claims: 1 supported, 1 refuted**." in page
 
 
 def test_every_claim_stands_with_its_passage_region_number_n_and_verdict(page):
@@ -60,7 +60,7 @@ def test_design_controls_figures_notes_and_the_way_to_run_it_again_are_there(pag
 def test_a_control_that_does_not_come_out_withholds_verdicts_in_plain_sight():
     study = replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99),))
     page = study_page(study, judged(study), {}, "", [])
-    assert "Of 2 claims: 2 withheld." in page
+    assert "**Of 2 claims: 2 withheld**, because control sane did not come out. Without it: 1 supported" in page
     assert "would be supported" in page
 
 

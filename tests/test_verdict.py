@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from research.console import findings_table
 from research.data import stream
 from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig, UserError
 from research.stats import mean_interval
-from research.verdict import claim_digest, family_level, findings_table, judge, outcome, region_text, sample
+from research.verdict import claim_digest, family_level, judge, outcome, region_text, sample
 
 SCORES = {"tanh": 0.6, "relu": 0.8}
 
