@@ -1,5 +1,6 @@
 """Reading the record back, on databases that MLflow itself made."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_design import TOY
+from test_design import NUMBER, TOY
 
-from research.design import UserError
+from research.design import Claim, UserError
 from research.plan import Plan, make_plan
 from research.store import SCHEMA, Store, read_frames, read_metrics, read_runs, read_state
 from research.tracking import Recorder
 from research.train import Replicate, StackResult
+from research.verdict import claim_digest
 
 PLAN = make_plan(TOY, num_seeds=3)
 
@@ -163,3 +165,28 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"), Store(tmp_path / "file" / "store").lock("a", "a"):
         pass
+
+
+def test_redo_removes_the_results_of_its_cells_and_no_others(copied):
+    first = PLAN.cells[0]
+    part = make_plan(TOY, num_seeds=3, only={name: (str(level),) for name, level in first.levels.items()})
+    Recorder(copied, part, redo=True)
+    assert set(state_of(copied).done) == {PLAN.stacks[1].key}
+    assert not [run for run in read_runs(copied, "toy") if run.tags["key"] == first.key]
+
+
+def test_redo_is_the_way_out_of_a_changed_configuration(copied):
+    changed = make_plan(replace(TOY, configure=lambda **levels: replace(TOY.configure(**levels), lr=0.2)), num_seeds=3)
+    with pytest.raises(UserError, match="--redo"):
+        Recorder(copied, changed)
+    recorder = Recorder(copied, changed, redo=True)
+    recorder.write_stack(changed.stacks[0], made_up_result(changed.stacks[0].seeds))
+    assert set(state_of(copied, changed).done) == {changed.stacks[0].key}
+
+
+def test_the_claims_that_stood_when_a_run_was_made_are_on_it(tmp_path):
+    study = replace(TOY, claims=(Claim("c", "text", "A", "mean", NUMBER, above=0.5),))
+    plan = make_plan(study, num_seeds=3)
+    Recorder(Store(tmp_path), plan).write_stack(plan.stacks[0], made_up_result(plan.stacks[0].seeds))
+    (run, *_) = state_of(Store(tmp_path), plan).done[plan.stacks[0].key]
+    assert json.loads(run.tags["claims"]) == {"c": claim_digest(study.claims[0])}
