@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import math
 import sys
 import textwrap
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from research.design import UserError
 from research.plan import Plan, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from research.verdict import Finding, Judgement
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of options whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
 
 
 def duration(seconds: float) -> str:
@@ -79,11 +88,12 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     for cell in plan.cells:
         rows = frame[frame["cell"] == cell.name]
         line = f"{cell.name:{width}}"
-        for name in plan.study.headline:
-            mean, low, high, n = mean_interval(rows.get(name, []))
-            line += f"  {f'{mean:.4f} [{low:.4f}, {high:.4f}]' if n else '-':>27}"
+        intervals = [mean_interval(rows.get(name, [])) for name in plan.study.headline]
+        for mean, low, high, n in intervals:
+            bounds = f" [{low:.4f}, {high:.4f}]" if n > 1 else ""
+            line += f"  {f'{mean:.4f}{bounds}' if n else '-':>27}"
         diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
-        lines.append(f"{line}  {len(rows):2d}" + (f"  {diverged} diverged" if diverged else ""))
+        lines.append(f"{line}  {intervals[0].n:2d}" + (f"  {diverged} diverged" if diverged else ""))
     lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
     return "\n".join(lines)
 

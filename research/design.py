@@ -126,6 +126,10 @@ class Number:
     resolution: float = 1e-6
 
     def __post_init__(self) -> None:
+        joins = ("only", "spread", "difference", "max", "min", "mean")
+        for how in (self.across_arms, self.across_blocks):
+            if how not in joins:
+                raise UserError(f"number {self.metric!r}: {how!r} is not one of {', '.join(joins)}")
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())
         for across, how, count in (
             ("arms", self.across_arms, len(self.arms)),
@@ -155,6 +159,13 @@ class Claim:
     above: float = float("-inf")
     below: float = float("inf")
     share: float = 0.5
+
+    def __post_init__(self) -> None:
+        kinds = ("mean", "share", "identity", "existence", "never")
+        if self.kind not in kinds:
+            raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
+        if not self.above < self.below:
+            raise UserError(f"claim {self.name!r}: nothing lies above {self.above} and below {self.below}")
 
 
 @dataclass(frozen=True)
@@ -197,8 +208,15 @@ class Study:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
         names = [factor.name for factor in self.factors]
-        if len(set(names)) < len(names):
-            raise UserError(f"{self.name}: two factors have the same name: {', '.join(names)}")
+        if len(set(names)) < len(names) or {"cell", "seed", "epoch", "layer"} & set(names):
+            raise UserError(
+                f"{self.name}: factors need names of their own, not cell, seed, epoch, layer: {', '.join(names)}"
+            )
+        findings = [judged.name for judged in self.judged]
+        if len(set(findings)) < len(findings):
+            raise UserError(f"{self.name}: two claims or controls have the same name: {', '.join(findings)}")
+        if not self.headline:
+            raise UserError(f"{self.name}: headline must name at least one metric")
         if "full" not in self.tiers:
             raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
         for place, levels in self._named_levels():
@@ -209,6 +227,11 @@ class Study:
     def factors(self) -> tuple[Factor, ...]:
         """Arms, block factors and universe factors, in the order of the key."""
         return (self.arms, *self.blocks, *self.universes)
+
+    @property
+    def judged(self) -> tuple[Control | Claim, ...]:
+        """All that gets a finding: controls, then claims."""
+        return (*self.controls, *self.claims)
 
     def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
         """A cell's configuration: `configure` at its levels, universes at their reference, the tier's overrides."""
@@ -236,6 +259,8 @@ class Study:
         if place.startswith("control"):
             cells = [cell for control in self.controls for cell in control.cells]
             known = {name: (*levels, *(cell[name] for cell in cells if name in cell)) for name, levels in known.items()}
+        if not place.startswith("tier") and (left := {f.name for f in (self.arms, *self.blocks)} - set(named)):
+            raise UserError(f"{self.name}: {place} leaves {', '.join(sorted(left))} open")
         for name, levels in named.items():
             if name not in known:
                 raise UserError(f"{self.name}: {place} names factor {name!r}, the study has {', '.join(known)}")
@@ -251,6 +276,8 @@ class Study:
                 self.config(cell, tier)
         names = [factor.name for factor in self.factors]
         grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
+        for tier in self.tiers:
+            self.config(grid[0], tier)
         configs = [(levels, self.config(levels)) for levels in grid]
         for factor in self.factors:
             others: dict[Any, set[TrainConfig]] = {}

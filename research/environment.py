@@ -20,19 +20,21 @@ def environment() -> dict[str, str]:
         "threads": "1",
     }
     root = Path(__file__).resolve().parents[1]
-    commit = _git(root, "rev-parse", "HEAD").strip()
+    commit = _git(root, "rev-parse", "HEAD").decode().strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit
         changes = _git(root, "diff", "HEAD")
-        tags["uncommitted"] = hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else "none"
+        for name in _git(root, "ls-files", "--others", "--exclude-standard", "-z", "research", "studies").split(b"\0"):
+            changes += name + (root / name.decode()).read_bytes() if name else b""
+        tags["uncommitted"] = hashlib.sha256(changes).hexdigest()[:12] if changes else "none"
     return tags
 
 
-def _git(root: Path, *words: str) -> str:
+def _git(root: Path, *words: str) -> bytes:
     try:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, check=False).stdout
     except OSError:
-        return ""
+        return b""
 
 
 def _cpu_model() -> str:

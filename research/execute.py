@@ -143,16 +143,18 @@ def run_stacks(
     stacks: list[Stack],
     workers: int,
     finished: Callable[[Stack, StackResult], None],
-    failed: Callable[[Stack, str], None],
+    failed: Callable[[Stack, str, str], None],
     progress: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> None:
-    """Train the stacks, longest first, and hand each result or reason for failure back in this process.
+    """Train the stacks, longest first, and hand each result, or the reason for failure and the traceback, back here.
 
     `progress` is called now and then with the share that is done of each stack in work, by its key. What one stack
     raises, or a worker that dies with it, does not stop the others.
 
     Raises Stopped when the user asks to stop.
     """
+    if not stacks:
+        return
     context = warm_up()
     waiting = sorted(
         reversed(stacks), key=lambda stack: stack.nominal_seconds
@@ -174,12 +176,12 @@ def run_stacks(
                     if not isinstance(outcome, BaseException):
                         finished(stack, outcome)
                     elif not isinstance(outcome, BrokenProcessPool):
-                        failed(stack, f"{type(outcome).__name__}: {outcome}")
+                        failed(stack, f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
                     elif deaths[stack.key] < TRIES - 1:
                         deaths[stack.key] += 1
                         waiting.append(stack)
                     else:
-                        failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory")
+                        failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory", "")
                 check()
         finally:
             for slot in slots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ def looks(levels: Sequence[str]) -> dict[str, dict[str, Any]]:
     colours = sns.color_palette("colorblind", len(levels))
     return {
         level: {"color": colour, "linestyle": dash, "marker": marker}
-        for level, colour, dash, marker in zip(levels, colours, DASHES, MARKERS, strict=False)
+        for level, colour, dash, marker in zip(
+            levels, colours, itertools.cycle(DASHES), itertools.cycle(MARKERS), strict=False
+        )
     }
 
 
@@ -87,6 +90,8 @@ def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequen
     """Curves of y over epochs: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
     for level, look in looks(levels).items():
         rows = frame[frame[arms] == level].dropna(subset=[y])
+        if rows.empty:
+            continue
         sns.lineplot(
             rows,
             x="epoch",
@@ -110,6 +115,8 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
     width = 0.17
     for row, (level, look) in enumerate(looks(levels).items()):
         rows = frame[frame[arms] == level].dropna(subset=[y])
+        if rows.empty:
+            continue
         shift = (row - (len(levels) - 1) / 2) * width
         jitter = (rows["seed"] / max(1, frame["seed"].max()) - 0.5) * width * 0.5
         ax.scatter(
@@ -134,6 +141,8 @@ def draw_layers(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequen
     """y of each layer as a share of the last one's, over the layers between; log scale, every seed a thin line."""
     for level, look in looks(levels).items():
         wide = frame[frame[arms] == level].pivot(index="seed", columns="layer", values=y)
+        if wide.empty:
+            continue
         shares = wide.div(wide.iloc[:, -1], axis=0)
         distance = shares.shape[1] - 1 - np.arange(shares.shape[1])
         ax.plot(distance, shares.T, color=look["color"], linewidth=0.5, alpha=0.35)
@@ -149,7 +158,7 @@ def findings_figure(findings: Sequence[Finding]) -> Figure:
     )
     for (left, ax, right), finding in zip(grid, findings, strict=True):
         text = finding.text if finding.passage else f"Control: {finding.text}"
-        left.text(0, 0.5, textwrap.fill(text, 46), va="center", fontsize=8)
+        left.text(0, 0.5, textwrap.fill(text, 56), va="center", fontsize=8)
         colour = VERDICT_COLOURS.get(finding.verdict, "0.35")
         more = f"\n(would be {finding.would_be})" if finding.verdict == "withheld" else ""
         right.text(0, 0.5, finding.verdict + more, va="center", fontsize=8, weight="bold", color=colour)
@@ -162,15 +171,19 @@ def findings_figure(findings: Sequence[Finding]) -> Figure:
 def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     """A finding's region as a band, its seeds as dots, its number and interval above them."""
     edges = [edge for edge in (finding.above, finding.below) if np.isfinite(edge)]
-    shown = [*edges, *finding.values, *(v for v in (finding.number, finding.low, finding.high) if np.isfinite(v))]
+    seeds = [value for value in finding.values if np.isfinite(value)]
+    # Of a share the number and interval are shares of seeds, which have no place on this axis.
+    interval = (finding.number, finding.low, finding.high) if finding.kind in ("mean", "identity") else ()
+    shown = [*edges, *seeds, *(value for value in interval if np.isfinite(value))] or [0.0]
     margin = 0.08 * (max(shown) - min(shown) or 1.0)
     low, high = min(shown) - margin, max(shown) + margin
     ax.axvspan(max(finding.above, low), min(finding.below, high), color="0.9", linewidth=0)
     for edge in edges:
         ax.axvline(edge, color="0.55", linewidth=0.8)
-    ax.scatter(finding.values, [0.3] * len(finding.values), s=7, color="0.35", alpha=0.6, linewidth=0)
-    ax.plot([finding.low, finding.high], [0.7, 0.7], color=colour, linewidth=1.8)
-    ax.plot(finding.number, 0.7, "o", color=colour, markersize=4.5)
+    ax.scatter(seeds, [0.3] * len(seeds), s=7, color="0.35", alpha=0.6, linewidth=0)
+    if interval:
+        ax.plot([finding.low, finding.high], [0.7, 0.7], color=colour, linewidth=1.8)
+        ax.plot(finding.number, 0.7, "o", color=colour, markersize=4.5)
     ax.set(xlim=(low, high), ylim=(0, 1), yticks=[])
     ax.tick_params(labelsize=7, length=2, pad=1)
     ax.spines["left"].set_visible(False)

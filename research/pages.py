@@ -24,6 +24,7 @@ def study_page(
         f"Study `{study.name}`. From {study.passage}.",
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
+        "*Grey is where the claim holds. Dots are seeds, above them the number with its interval. Scales differ.*",
         "## Findings",
         findings_lines(judgement.claims, "claim"),
         "Controls, which must come out in a known way before any verdict is given:",

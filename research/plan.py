@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import itertools
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,13 +18,6 @@ from research.data import DATA
 from research.design import Level, Study, TrainConfig, UserError
 
 NUMERICS = 1  # raise when a change in code or of a default changes any result
-SIZES = (
-    10,
-    5,
-    2,
-    1,
-)  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
-CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
@@ -123,8 +117,8 @@ def make_plan(
     num_seeds = study.tiers[tier].seeds if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
-    values = {name: _field_value(name, text) for name, text in (settings or {}).items()}
-    if factors := [factor.name for factor in study.factors if factor.name in values]:
+    values = {name: _field_value(name, text) for name, text in sorted((settings or {}).items())}
+    if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
     variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
     every = tuple(_cells(study, tier, variant, values))
@@ -237,6 +231,7 @@ def load_study(name: str) -> Study:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses in the file look themselves up there
     try:
         spec.loader.exec_module(module)
     except UserError:

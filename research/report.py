@@ -5,21 +5,22 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import importlib
 import io
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from research.console import Parser
 from research.design import Study, UserError
 from research.pages import study_page
-from research.plan import Plan, load_study, study_names
+from research.plan import Plan, load_study, make_plan, study_names
 from research.store import Frames, State, Store, read_frames
 from research.verdict import Judgement, claim_digest, judge
 
@@ -55,8 +56,7 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
         for name, frame in zip(TABLES, frames, strict=True)
     }
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    for name, content in (files | {SUMS: sums.encode()}).items():
+    for name, content in (files | {SUMS: sums(files)}).items():
         write(folder / name, content)
 
 
@@ -94,9 +94,26 @@ def claims_at_the_runs(state: State) -> dict[str, list[str]]:
     return digests
 
 
-def judge_tables(study: Study, folder: Path) -> Judgement:
-    """The findings of a study's exported tables."""
-    return judge(study, read_tables(folder).runs, study.tiers["full"].seeds, complete=True)
+def sums(files: Mapping[str, bytes]) -> bytes:
+    """The SHA-256 of each file, as `sha256sum` writes them."""
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
+
+
+def judge_tables(study: Study, folder: Path) -> Judgement | None:
+    """The findings of a study's exported tables, None if it declares nothing to judge.
+
+    Raises UserError when the tables come from another configuration than the study has now.
+    """
+    tables = read_tables(folder)
+    recorded = json.loads((folder / PROVENANCE).read_text())["fingerprints"]
+    now = {cell.key: cell.fingerprint for cell in make_plan(study).cells}
+    if different := [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]:
+        raise UserError(
+            f"{folder}: made with another configuration of {different[0]}; run the study to export it again"
+        )
+    if not study.judged:
+        return None
+    return judge(study, tables.runs, study.tiers["full"].seeds, complete=True)
 
 
 def render(study: Study, folder: Path, judgement: Judgement | None) -> dict[str, bytes]:
@@ -120,7 +137,7 @@ def render(study: Study, folder: Path, judgement: Judgement | None) -> dict[str,
     if (ROOT / "reports" / f"{study.name}.py").is_file():
         script = importlib.import_module(f"reports.{study.name}")
         figures.update(script.figures(*tables))
-        captions, notes = script.CAPTIONS, script.NOTES
+        captions, notes = getattr(script, "CAPTIONS", {}), getattr(script, "NOTES", "")
     files = {}
     for name, figure in figures.items():
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
@@ -146,9 +163,9 @@ def findings_table(judgement: Judgement) -> bytes:
 
 
 def changed_claims(study: Study, folder: Path) -> list[str]:
-    """The names of claims that are not now what they were when the runs were made."""
+    """The names of claims and controls that are not now what they were when the runs were made."""
     recorded = json.loads((folder / PROVENANCE).read_text())["claims"]
-    return [claim.name for claim in study.claims if recorded.get(claim.name) != [claim_digest(claim)]]
+    return [claim.name for claim in study.judged if recorded.get(claim.name) != [claim_digest(claim)]]
 
 
 def read_tables(folder: Path) -> Frames:
@@ -162,10 +179,14 @@ def read_tables(folder: Path) -> Frames:
         if needed not in table:
             raise UserError(f"{folder / name}: has no column {needed!r}; run the study to export it again")
         tables.append(table)
-    for line in (folder / SUMS).read_text().splitlines() if (folder / SUMS).is_file() else [f"-  {SUMS}"]:
-        digest, name = line.split("  ")
-        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise UserError(f"{folder / name}: is not what was exported; run the study to export it again")
+    try:
+        found = sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}).splitlines()
+        exported = (folder / SUMS).read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read; run the study to export it again") from error
+    if changed := [line for line in found if line not in exported]:
+        name = changed[0].decode().split()[-1]
+        raise UserError(f"{folder / name}: is not what was exported; run the study to export it again")
     return Frames(*tables)
 
 
@@ -182,28 +203,32 @@ def write(path: Path, content: bytes) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
-    parser = argparse.ArgumentParser("python -m research.report", description="Draw findings, figures and pages again.")
+    parser = Parser("python -m research.report", description="Draw findings, figures and pages again.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
     parser.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", metavar="DIR", help="default: reports/")
-    options = parser.parse_args(arguments)
     stale = []
     try:
+        options = parser.parse_args(arguments)
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         for name in names:
-            study, folder = load_study(name), options.reports / name
+            study = load_study(name)
+            folder = options.reports / study.name
             files = render(study, folder, judge_tables(study, folder))
             for file, content in files.items():
                 if not options.check:
                     write(folder / file, content)
                 elif not (folder / file).is_file() or (folder / file).read_bytes() != content:
                     stale.append(folder / file)
-            stale += sorted(set(folder.iterdir()) - {folder / file for file in (*files, *TABLES, PROVENANCE, SUMS)})
+            known = {folder / file for file in (*files, *TABLES, PROVENANCE, SUMS)}
+            stale += sorted(path for path in set(folder.glob("[!.]*")) - known)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for path in stale if options.check else []:
-        print(f"stale: {path} does not come from its tables; python -m research.report draws it again")
+        print(
+            f"stale: {path} does not come from its tables; draw it again with python -m research.report, or delete it"
+        )
     if options.check and stale:
         return 1
     print(f"{'fits its tables' if options.check else 'drawn'}: {', '.join(names) or 'no study has tables yet'}")

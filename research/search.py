@@ -32,7 +32,7 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         name: optuna.distributions.CategoricalDistribution(choices) for name, choices in levels.items()
     }
     headline = plan.study.headline[0]
-    means = {str(cell): float(rows[headline].mean()) for cell, rows in runs.groupby("cell")} if len(runs) else {}
+    means = {str(cell): float(rows[headline].mean()) for cell, rows in runs.groupby("cell")} if headline in runs else {}
     trials = [
         optuna.trial.create_trial(
             params=dict(cell.levels),

@@ -148,7 +148,6 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
                 difference = identity_difference(run.tags["identity"], cell.identity)
                 raise UserError(
                     f"{cell.key}: the store holds results of another configuration ({difference}); "
-                    ""
                     "undo the change, choose another store with --store, or replace the results with --redo"
                 )
             finished[cell.key, int(run.tags["seed"])] = run

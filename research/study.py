@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from research.console import Progress, cell_table, counted, duration, findings_table, words
+from research.console import Parser, Progress, cell_table, counted, duration, findings_table, words
 from research.data import fetch
 from research.design import UserError
 from research.execute import Stopped, run_stacks, warm_up
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 12  # imports, first use of the store, figures
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         help="a field of every configuration, under a key of its own",
     )
     made.add_argument(
-        "--redo", action="store_true", help="remove the results that this would give, and make them again"
+        "--redo", action="store_true", help="remove all results of these cells, of every seed, and train them again"
     )
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
@@ -82,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--workers {options.workers}: at least one worker is needed")
         store = Store(options.store.absolute())
         if options.name is None:
+            if options.plan or options.redo or options.only or options.set or options.seeds is not None:
+                raise UserError("--plan, --redo, --only, --set and --seeds need the NAME of a study")
             list_studies(store)
             return 0
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
@@ -94,7 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
-        print("\nstopped; what is finished is recorded: run the same command again to go on", file=sys.stderr)
+        print(
+            "\nstopped; what is finished is recorded: run the same command again (without --redo) to go on",
+            file=sys.stderr,
+        )
         return stop.status if isinstance(stop, Stopped) else 130
 
 
@@ -114,8 +112,12 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
 def list_studies(store: Store) -> None:
     """Print each study with its question, how far its full tier is, and the time that it still needs."""
     for name in study_names():
-        plan = make_plan(load_study(name))
-        state = state_of(store, plan)
+        try:
+            plan = make_plan(load_study(name))
+            state = state_of(store, plan)
+        except UserError as error:
+            print(f"{name}\n    error: {error}")
+            continue
         left = f", about {duration(estimate(plan, state, cores()))} to go" if state.missing(plan) else ""
         stacks = f"{len(state.done)} of {len(plan.stacks)} stacks done{left}"
         print(f"{name}\n    {plan.study.question}\n    {len(plan.cells)} cells, {plan.num_seeds} seeds: {stacks}")
@@ -160,7 +162,8 @@ def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> in
     folder = reports / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
-        missing = list(plan.stacks) if redo else state_of(store, plan).missing(plan)
+        runs = read_runs(store, plan.experiment)
+        missing = list(plan.stacks) if redo else read_state(plan, runs).missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
                 fetch(data)
@@ -204,12 +207,16 @@ def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, s
         def on_finished(stack: Stack, result: StackResult) -> None:
             recorder.write_stack(stack, result)
             values = [replicate.metrics for replicate in result.replicates]
-            means = [f"{words(name)} {sum(v[name] for v in values) / len(values):.4f}" for name in headline]
+            means = [
+                f"{words(name)} {sum(v[name] for v in values) / len(values):.4f}"
+                for name in headline
+                if name in values[0]
+            ]
             diverged = sum("diverged_step" in v for v in values)
             progress.line(stack, ", ".join(means) + (f", {diverged} diverged" if diverged else ""))
 
-        def on_failed(stack: Stack, reason: str) -> None:
-            recorder.write_failure(stack, reason)
+        def on_failed(stack: Stack, reason: str, traceback: str) -> None:
+            recorder.write_failure(stack, reason, traceback)
             failures[stack.key] = reason
             progress.line(stack, f"failed: {reason}")
 

@@ -48,10 +48,11 @@ class Recorder:
             logging.getLogger(name).setLevel(logging.WARNING)
         self.store, self.plan = store, plan
         self.experiment = plan.experiment
+        before = read_runs(store, self.experiment)
         if not redo:
-            read_state(plan, read_runs(store, self.experiment))
+            read_state(plan, before)
         self.environment = environment()
-        self.claims = json.dumps({claim.name: claim_digest(claim) for claim in plan.study.claims})
+        self.claims = json.dumps({judged.name: claim_digest(judged) for judged in plan.study.judged})
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
@@ -60,7 +61,7 @@ class Recorder:
         self.parents: dict[str, list[str]] = {}
         if redo:
             keys = {cell.key for cell in plan.cells}
-            for run in read_runs(store, self.experiment):
+            for run in before:
                 if run.tags.get("key") in keys:
                     self.client.delete_run(run.id)
         self._mend(read_runs(store, self.experiment))
@@ -101,9 +102,9 @@ class Recorder:
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
 
-    def write_failure(self, stack: Stack, reason: str) -> None:
+    def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
-        tags = {"stack": stack.key, "reason": reason, **self.environment}
+        tags = {"stack": stack.key, "reason": reason, NOTE: f"{reason}\n\n```\n{traceback}\n```", **self.environment}
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
         run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")

@@ -120,9 +120,27 @@ def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
         ({"arms": ("tanh", "relu")}, "across_arms='only' needs 1 of them, has 2"),
         ({"blocks": {"depth": (1, 2)}}, "across_blocks='only' needs 1 of them, has 2"),
         ({"across_arms": "difference"}, "across_arms='difference' needs 2 of them, has 1"),
+        ({"across_arms": "maximum"}, "'maximum' is not one of only, spread"),
         ({"arms": (), "across_arms": "max"}, "across_arms='max' needs 1 of them, has 0"),
     ],
 )
 def test_a_number_that_joins_too_many_or_too_few_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         replace(NUMBER, **changes)
+
+
+def test_mistakes_in_claims_show_before_any_training():
+    good = claim(("relu",), (1,))
+    with pytest.raises(UserError, match="claim 'c': kind 'meen' is not one of mean, share"):
+        replace(good, kind="meen")
+    with pytest.raises(UserError, match="claim 'c': nothing lies above 1 and below 1"):
+        replace(good, above=1)
+    with pytest.raises(UserError, match="two claims or controls have the same name: c, c"):
+        replace(TOY, claims=(good, good))
+    with pytest.raises(UserError, match="claim 'c' leaves depth open"):
+        replace(TOY, claims=(replace(good, number=replace(NUMBER, blocks={})),))
+
+
+def test_a_factor_may_not_take_the_name_of_a_column():
+    with pytest.raises(UserError, match="not cell, seed, epoch, layer: activation, seed"):
+        replace(TOY, blocks=(Factor("seed", (1, 2)),))

@@ -64,6 +64,13 @@ def test_a_diverged_replicate_leaves_a_gap_and_no_error(frame, ax):
     draw_against(ax, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", ARMS)
 
 
+def test_an_arm_without_rows_is_left_out(frame, ax):
+    frame.loc[frame["activation"] == "relu", "test_accuracy"] = np.nan
+    draw_curves(ax, frame[frame["depth"] == 1], "test_accuracy", "activation", [*ARMS, "gelu"])
+    draw_against(ax, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", [*ARMS, "gelu"])
+    assert len(looks([f"arm{number}" for number in range(9)])) == 9
+
+
 def test_arms_differ_in_colour_and_in_dashes_and_in_marker():
     for property in ("color", "linestyle", "marker"):
         values = [look[property] for look in looks(["sigmoid", "tanh", "relu", "gelu"]).values()]

@@ -117,9 +117,9 @@ def test_only_keeps_the_cells_with_the_levels_and_their_keys():
 
 def test_set_gives_every_cell_the_value_under_a_key_of_its_own():
     plan = make_plan(TOY, settings={"lr": "0.01", "epochs": "2"})
-    assert plan.cells[0].key == "toy/full+lr=0.01+epochs=2/activation=tanh/depth=1"
+    assert plan.cells[0].key == "toy/full+epochs=2+lr=0.01/activation=tanh/depth=1"
     assert {(cell.config.lr, cell.config.epochs) for cell in plan.cells} == {(0.01, 2)}
-    assert plan.experiment == "toy-full+lr=0.01+epochs=2"
+    assert plan.experiment == "toy-full+epochs=2+lr=0.01"
     assert not plan.declared
 
 

@@ -1,6 +1,5 @@
 """What is published: exported once, drawn again by anyone, and noticed when it no longer fits."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -14,7 +13,20 @@ from test_store import PLAN, made_up_result
 from research.data import stream
 from research.design import UserError
 from research.plan import load_study, make_plan
-from research.report import ROOT, SUMS, TABLES, changed_claims, export, main, read_tables, render
+from research.report import (
+    PROVENANCE,
+    ROOT,
+    SUMS,
+    TABLES,
+    changed_claims,
+    export,
+    judge_tables,
+    main,
+    publish,
+    read_tables,
+    render,
+    sums,
+)  # fmt: skip
 from research.store import State, Store, read_runs, read_state
 from research.tracking import Recorder
 from research.verdict import claim_digest
@@ -31,8 +43,7 @@ def recorded_state(store: Store) -> State:
 
 def sign(folder: Path) -> None:
     """Make the sums fit the tables, as an export does."""
-    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in TABLES]
-    (folder / SUMS).write_text("".join(sums))
+    (folder / SUMS).write_bytes(sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,9 @@ def made_up(tmp_path_factory) -> Path:
     ]
     for name, rows in zip(TABLES, (runs, curves, layers), strict=True):
         pd.DataFrame(rows).to_csv(folder / name, index=False)
-    digests = {claim.name: [claim_digest(claim)] for claim in study.claims}
-    (folder / "provenance.json").write_text(json.dumps({"claims": digests}))
+    digests = {judged.name: [claim_digest(judged)] for judged in study.judged}
+    fingerprints = {cell.key: cell.fingerprint for cell in make_plan(study).cells}
+    (folder / "provenance.json").write_text(json.dumps({"claims": digests, "fingerprints": fingerprints}))
     sign(folder)
     assert main(["--reports", str(folder.parent)]) == 0
     return folder
@@ -140,6 +152,22 @@ def test_a_part_of_a_study_is_drawn_but_not_judged(made_up):
     files = render(load_study("activation_depth"), made_up, None)
     assert not {"findings.csv", "README.md", "findings.png"} & set(files)
     assert "learning_curves.png" in files
+
+
+def test_tables_of_another_configuration_are_not_judged(made_up):
+    study = load_study("activation_depth")
+    changed = replace(study, configure=lambda **levels: replace(study.configure(**levels), lr=0.7))
+    with pytest.raises(UserError, match=r"made with another configuration of activation_depth/full/"):
+        judge_tables(changed, made_up)
+
+
+def test_a_study_without_claims_or_script_is_published_as_tables(tmp_path):
+    store = Store(tmp_path / "store")
+    state = recorded_state(store)
+    runs, judgement = publish(store, PLAN, state, tmp_path / "out")
+    assert judgement is None
+    assert len(runs) == 12
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*TABLES, PROVENANCE, SUMS}
 
 
 def test_what_is_committed_fits_its_tables():
