@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+DOCUMENTS = {
+    "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
+    "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
+}
 Level = str | int | float
 Levels = Mapping[str, Level]
 
@@ -187,6 +191,9 @@ class Control:
 class Study:
     """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
 
+    `passage` names places in DOCUMENTS, `says` is what they say, paraphrased. `headline` names the metrics that are
+    shown first; a change in the meaning of the same configuration needs a higher `revision`.
+
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control or tier does not find among the
     factors, or a factor that `configure` ignores.
     """
@@ -199,6 +206,7 @@ class Study:
     blocks: tuple[Factor, ...]
     tiers: Mapping[str, Tier]
     headline: tuple[str, ...]
+    says: str = ""
     universes: tuple[Factor, ...] = ()
     controls: tuple[Control, ...] = ()
     claims: tuple[Claim, ...] = ()

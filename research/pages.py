@@ -6,12 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from research.design import Factor, Study
+from research.design import DOCUMENTS, Claim, Control, Factor, Number, Study
 from research.plan import make_plan
 
 if TYPE_CHECKING:
     from research.verdict import Finding, Judgement
 
+JOINS = {
+    "max": "the largest",
+    "min": "the smallest",
+    "mean": "the mean",
+    "spread": "largest minus smallest",
+    "difference": "first minus second",
+}
+METRICS = {
+    "train_progress": "1 - mean training loss of the last epoch / entropy of the label frequencies: 0 is no better "
+    "than the best constant prediction, 1 is perfect",
+    "test_accuracy": "share of the test set that is classified right after training",
+    "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
+    "at a layer's pre-activations arrives at the layer before",
+    "backward_log10_across_4": "the logarithm to base 10 of what four layers pass back, before training",
+}
 MARKS = {"supported": "✔ supported", "refuted": "✘ refuted", "inconclusive": "? inconclusive"}
 
 
@@ -21,14 +36,14 @@ def study_page(
     """The whole page. `changed` names the claims that were not yet so when the runs were made."""
     parts = [
         f"# {study.question}",
-        f"Study `{study.name}`. From {study.passage}.",
+        f"Study `{study.name}`. {said(study)}",
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
         "*Grey is where the claim holds. Dots are seeds, above them the number with its interval. Scales differ.*",
         "## Findings",
-        findings_lines(judgement.claims, "claim"),
+        findings_lines(judgement.claims, study.claims),
         "Controls, which must come out in a known way before any verdict is given:",
-        findings_lines(judgement.controls, "control"),
+        findings_lines(judgement.controls, study.controls),
         notes.strip(),
         *(f"![{caption}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",
@@ -58,17 +73,38 @@ def _counts(verdicts: Sequence[str]) -> str:
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
 
 
-def findings_lines(findings: Sequence[Finding], what: str) -> str:
-    """The findings as a Markdown table."""
+def said(study: Study) -> str:
+    """What the documents say, and where."""
+    named = "; ".join(f"{letter}: *{title}*" for letter, title in DOCUMENTS.items() if f"{letter} " in study.passage)
+    return " ".join(
+        part for part in (f"From {study.passage} ({named})." if named else f"From {study.passage}.", study.says) if part
+    )
+
+
+def findings_lines(findings: Sequence[Finding], judged: Sequence[Claim | Control]) -> str:
+    """The findings as a Markdown table, with what is measured and where it must lie."""
+    what = "control" if isinstance(judged[0], Control) else "claim"
     lines = [f"| {what} | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
-    for finding in findings:
+    for finding, declared in zip(findings, judged, strict=True):
         verdict = MARKS.get(finding.verdict, finding.verdict)
         more = f" (would be {finding.would_be})" if finding.verdict == "withheld" else f": {finding.reason}"
         passage = f" ({finding.passage})" if finding.passage else ""
         lines.append(
-            f"| {finding.text}{passage} | {finding.region} | {measured(finding)} | {finding.n} | **{verdict}**{more} |"
+            f"| {finding.text}{passage} | {number_words(declared.number)} is {finding.region} | {measured(finding)} | "
+            f"{finding.n} | **{verdict}**{more} |"
         )
     return "\n".join(lines)
+
+
+def number_words(number: Number) -> str:
+    """What is measured, such as `train progress of sigmoid, largest over depth 4, 6, 8`."""
+    arms = [str(arm) for arm in number.arms]
+    blocks = [f"{name} {', '.join(map(str, levels))}" for name, levels in number.blocks.items()]
+    first = {"difference": f"{arms[0]} minus {arms[-1]}", "only": arms[0]}.get(
+        number.across_arms, f"{', '.join(arms)}, {JOINS.get(number.across_arms)} of them"
+    )
+    then = "at" if number.across_blocks == "only" else f"{JOINS[number.across_blocks]} over"
+    return f"{number.metric.replace('_', ' ')} of {first}, {then} {' and '.join(blocks)}"
 
 
 def measured(finding: Finding) -> str:
@@ -84,6 +120,7 @@ def design_lines(study: Study) -> str:
     def levels(factor: Factor) -> str:
         return f"{factor.name}: {', '.join(map(str, factor.levels))}"
 
+    used = {judged.number.metric for judged in study.judged}
     plan = make_plan(study)
     configs = [asdict(cell.config) for cell in plan.cells]
     fixed = {name: value for name, value in configs[0].items() if len({str(config[name]) for config in configs}) == 1}
@@ -93,7 +130,7 @@ def design_lines(study: Study) -> str:
         f"- {plan.num_seeds} seeds of each of {len(plan.cells)} cells. Seed *s* means the same split, the same order "
         "of examples and, where shapes agree, the same initial draws in every cell, so differences are paired.",
         f"- The same everywhere: {', '.join(f'{name} {value}' for name, value in fixed.items())}.",
-        *(f"- Control: {control.text}." for control in study.controls),
+        *(f"- {name.replace('_', ' ').capitalize()}: {METRICS[name]}." for name in METRICS if name in used),
     ])  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from test_design import NUMBER, TOY
 
 from research.data import stream
 from research.design import Claim, Control, Study
-from research.pages import study_page
+from research.pages import number_words, study_page
 from research.verdict import Judgement, judge
 
 STUDY = replace(
@@ -55,6 +55,32 @@ def test_design_controls_figures_notes_and_the_way_to_run_it_again_are_there(pag
     for text in ("activation: tanh, relu", "depth: 1, 2", "ReLU is better than nothing", "![A curve.](curve.svg)",
                  "A note.", "python -m research.study toy", "not of other test sets"):  # fmt: skip
         assert text in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "test accuracy of relu, at depth 1"),
+        ({"blocks": {"depth": (1, 2)}, "across_blocks": "max"}, "test accuracy of relu, the largest over depth 1, 2"),
+        (
+            {"arms": ("relu", "tanh"), "across_arms": "difference", "metric": "train_progress"},
+            "train progress of relu minus tanh, at depth 1",
+        ),
+        (
+            {"arms": ("relu", "tanh"), "across_arms": "spread"},
+            "test accuracy of relu, tanh, largest minus smallest of them, at depth 1",
+        ),
+    ],
+)
+def test_what_is_measured_is_said_in_words(changes, words):
+    assert number_words(replace(NUMBER, **changes)) == words
+
+
+def test_the_documents_are_named_with_what_they_say():
+    study = replace(STUDY, passage="B 6.3", says="They say so.")
+    page = study_page(study, judged(study), {}, "", [])
+    assert "From B 6.3 (B: *ML Foundations (6/9)" in page
+    assert "They say so." in page
 
 
 def test_a_control_that_does_not_come_out_withholds_verdicts_in_plain_sight():
