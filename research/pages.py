@@ -1,4 +1,4 @@
-"""A study's page in Markdown: question, design, findings, figures, caveats, how to run it again."""
+"""What is written for people, in Markdown: a study's page, and the notes of its runs in the MLflow UI."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from research.cost import layer_sizes, num_parameters
 from research.design import DOCUMENTS, Claim, Control, Factor, Number, Study
-from research.plan import make_plan
+from research.plan import Cell, Plan, make_plan
 
 if TYPE_CHECKING:
     from research.verdict import Finding, Judgement
@@ -155,3 +156,31 @@ def caveats(judgement: Judgement, changed: Sequence[str]) -> str:
     if changed:
         lines.append(f"- **Changed after runs were made**: {', '.join(changed)}. These claims were not yet so before.")
     return "\n".join(lines)
+
+
+def experiment_note(plan: Plan) -> str:
+    """The experiment's description in the MLflow UI."""
+    study = plan.study
+    claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
+    return (
+        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
+        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its seeds. "
+        'Search for `tags.kind = "cell"` to see the cells alone. '
+        f"Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
+        "`_low` and `_high` bound Student's 95 % interval.\n\n" + (f"Claims under test:\n{claims}\n" if claims else "")
+    )
+
+
+def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
+    """What a cell is, in Markdown, for the parent run's page in the MLflow UI."""
+    config = cell.config
+    levels = "\n".join(f"| {name} | **{level}** |" for name, level in cell.levels.items())
+    fixed = {name: value for name, value in asdict(config).items() if name not in cell.levels}
+    return (
+        f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
+        f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
+        f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
+        "each seed has its own split, order and start.\n\n"
+        f"Fixed: {', '.join(f'{name} {value}' for name, value in fixed.items())}.\n\n"
+        f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
+    )

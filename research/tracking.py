@@ -13,10 +13,10 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from research.cost import layer_sizes, num_parameters
 from research.data import DATA
 from research.design import UserError
 from research.environment import environment
+from research.pages import cell_note, experiment_note
 from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, Store, read_metrics, read_runs, read_state
@@ -250,32 +250,3 @@ def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:
 
 def _digest(runs: list[Run]) -> str:
     return hashlib.sha256(",".join(run.id for run in runs).encode()).hexdigest()
-
-
-def experiment_note(plan: Plan) -> str:
-    """The experiment's description in the MLflow UI."""
-    study = plan.study
-    claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
-    return (
-        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
-        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}; open it (+) for its seeds. "
-        'Search for `tags.kind = "cell"` to see the cells alone. '
-        f"Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
-        "`_low` and `_high` bound Student's 95 % interval.\n\n"
-        f"Claims under test:\n{claims}\n"
-    )
-
-
-def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
-    """What a cell is, in Markdown, for the parent run's page in the MLflow UI."""
-    config = cell.config
-    levels = "\n".join(f"| {name} | **{level}** |" for name, level in cell.levels.items())
-    fixed = {name: value for name, value in asdict(config).items() if name not in cell.levels}
-    return (
-        f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
-        f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
-        f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
-        "each seed has its own split, order and start.\n\n"
-        f"Fixed: {', '.join(f'{name} {value}' for name, value in fixed.items())}.\n\n"
-        f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
-    )
