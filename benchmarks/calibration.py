@@ -260,7 +260,7 @@ def paired_study(control_above: float = 0.5) -> Study:
         arms=Factor("arm", ("plain", "treated")),
         blocks=(),
         tiers={"full": Tier(seeds=3)},
-        headline=(),
+        headline=("score",),
         controls=(Control("plain-is-fine", "", control, above=control_above),),
         claims=claims,
     )

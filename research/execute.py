@@ -145,44 +145,43 @@ def run_stacks(
     finished: Callable[[Stack, StackResult], None],
     failed: Callable[[Stack, str, str], None],
     progress: Callable[[dict[str, float]], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Train the stacks, longest first, and hand each result, or the reason for failure and the traceback, back here.
 
     `progress` is called now and then with the share that is done of each stack in work, by its key. What one stack
     raises, or a worker that dies with it, does not stop the others.
 
-    Raises Stopped when the user asks to stop.
+    `check` is called between writes: it raises Stopped when the user has asked to stop.
     """
     if not stacks:
         return
     context = warm_up()
-    waiting = sorted(
-        reversed(stacks), key=lambda stack: stack.nominal_seconds
-    )  # the longest last, where pop() takes it
+    # The longest last, where pop() takes it; of equal ones the first of the plan.
+    waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
     deaths: Counter[str] = Counter()
     slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
-    with stop_signals() as check:
-        try:
-            while waiting or any(slot.stack for slot in slots):
-                for slot in slots:
-                    if waiting and slot.stack is None:
-                        slot.start(waiting.pop())
-                wait([slot.future for slot in slots if slot.stack], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                progress({slot.stack.key: slot.share() for slot in slots if slot.stack})
-                for slot in slots:
-                    if slot.stack is None or not slot.future.done():
-                        continue
-                    stack, outcome = slot.take()
-                    if not isinstance(outcome, BaseException):
-                        finished(stack, outcome)
-                    elif not isinstance(outcome, BrokenProcessPool):
-                        failed(stack, f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
-                    elif deaths[stack.key] < TRIES - 1:
-                        deaths[stack.key] += 1
-                        waiting.append(stack)
-                    else:
-                        failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory", "")
-                check()
-        finally:
+    try:
+        while waiting or any(slot.stack for slot in slots):
             for slot in slots:
-                slot.close()
+                if waiting and slot.stack is None:
+                    slot.start(waiting.pop())
+            wait([slot.future for slot in slots if slot.stack], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            progress({slot.stack.key: slot.share() for slot in slots if slot.stack})
+            for slot in slots:
+                if slot.stack is None or not slot.future.done():
+                    continue
+                stack, outcome = slot.take()
+                if not isinstance(outcome, BaseException):
+                    finished(stack, outcome)
+                elif not isinstance(outcome, BrokenProcessPool):
+                    failed(stack, f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
+                elif deaths[stack.key] < TRIES - 1:
+                    deaths[stack.key] += 1
+                    waiting.append(stack)
+                else:
+                    failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory", "")
+            check()
+    finally:
+        for slot in slots:
+            slot.close()

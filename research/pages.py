@@ -43,7 +43,7 @@ def study_page(
         "*Grey is where the claim holds. Dots are seeds, above them the number with its interval. Scales differ.*",
         "## Findings",
         findings_lines(judgement.claims, study.claims),
-        "Controls, which must come out in a known way before any verdict is given:",
+        "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
         findings_lines(judgement.controls, study.controls),
         notes.strip(),
         *(f"![{caption}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
@@ -84,6 +84,8 @@ def said(study: Study) -> str:
 
 def findings_lines(findings: Sequence[Finding], judged: Sequence[Claim | Control]) -> str:
     """The findings as a Markdown table, with what is measured and where it must lie."""
+    if not judged:
+        return ""
     what = "control" if isinstance(judged[0], Control) else "claim"
     lines = [f"| {what} | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
     for finding, declared in zip(findings, judged, strict=True):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.console import Parser, Progress, cell_table, counted, duration, findings_table, words
 from research.data import fetch
 from research.design import UserError
-from research.execute import Stopped, run_stacks, warm_up
+from research.execute import Stopped, run_stacks, stop_signals, warm_up
 from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 
@@ -173,7 +173,10 @@ def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> in
         from research.search import project_grid
         from research.tracking import Recorder
 
-        failures = train(Recorder(store, plan, redo), missing, workers)
+        with stop_signals() as check:
+            recorder = Recorder(store, plan, redo)
+            check()
+            failures = train(recorder, missing, workers, check)
         state = state_of(store, plan)
         frame = read_frames(store, plan, state).runs
         project_grid(store, plan, frame)
@@ -198,7 +201,7 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"{folder}: cannot be written; choose another with --reports or --store")
 
 
-def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, str]:
+def train(recorder: Recorder, missing: list[Stack], workers: int, check: Callable[[], None]) -> dict[str, str]:
     """Train and record the missing stacks with live progress; the reasons of those that failed, by key."""
     failures: dict[str, str] = {}
     headline = recorder.plan.study.headline
@@ -220,7 +223,7 @@ def train(recorder: Recorder, missing: list[Stack], workers: int) -> dict[str, s
             failures[stack.key] = reason
             progress.line(stack, f"failed: {reason}")
 
-        run_stacks(missing, workers, on_finished, on_failed, progress.show)
+        run_stacks(missing, workers, on_finished, on_failed, progress.show, check)
     return failures
 
 

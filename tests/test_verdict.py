@@ -229,12 +229,12 @@ def test_what_was_not_measured_is_named():
 
 def test_a_number_that_leaves_a_factor_open_is_an_error():
     open_number = Number("score", ("relu",), {}, "only", "only", 0.0)
-    with pytest.raises(UserError, match="score at activation=relu is not one cell; name a level of every block factor"):
+    with pytest.raises(UserError, match="toy: claim 'c' leaves depth open"):
         only_finding(claim(measured=open_number), make_runs())
 
 
 def control(above):
-    return Control("known", "Something known", number(("tanh",)), above=above)
+    return Control(f"known-{above:g}", "Something known", number(("tanh",)), above=above)
 
 
 def test_a_control_that_comes_out_leaves_the_verdicts_and_stands_at_95_percent():
@@ -254,7 +254,7 @@ def test_a_control_that_does_not_come_out_withholds_every_verdict(above):
     judged = study(claim("a", above=0.7), claim("b", above=0.9), controls=(control(0.5), control(above)))
     claims = judge(judged, make_runs(), 5, complete=True).claims
     assert [(f.verdict, f.would_be) for f in claims] == [("withheld", "supported"), ("withheld", "refuted")]
-    assert claims[0].reason == "control known did not come out"
+    assert claims[0].reason == f"control known-{above:g} did not come out"
 
 
 def test_a_control_without_its_cells_withholds_too_but_not_what_is_not_judged():
