@@ -69,8 +69,9 @@ def cores() -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
+    options = argparse.Namespace(redo=False)
     try:
-        options = parser().parse_args(arguments)
+        parser().parse_args(arguments, options)
         if options.workers < 1:
             raise UserError(f"--workers {options.workers}: at least one worker is needed")
         store = Store(options.store.absolute())
@@ -89,10 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
-        print(
-            "\nstopped; what is finished is recorded: run the same command again (without --redo) to go on",
-            file=sys.stderr,
-        )
+        again = "the same command without --redo" if options.redo else "the same command again"
+        print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
 
 
