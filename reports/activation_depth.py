@@ -86,10 +86,10 @@ PyTorch program agree with these in distribution (`python -m benchmarks.plain_py
 over an epoch and hardly shows it. The control was fixed before the runs, so it stays as it is, and while it does not
 come out the verdicts are withheld.
 
-**The start decides.** `nn.Linear` draws its weights with a variance of a third over the number of inputs. At that
-size a layer of ReLU or GELU passes on too little of the signal, forward and backward, so these networks too stall
-when they are deep enough; tanh is steeper around zero and keeps learning. The document does not say which start it
-means.
+**The start is the likely reason, but that was not tested here.** `nn.Linear` draws its weights with a variance of a
+third over the number of inputs. At that size a layer of ReLU or GELU passes on little of the signal, which fits that
+these networks too stall when deep; tanh is steeper around zero and keeps learning. The document does not say which
+start it means.
 
 **A quarter a layer is a bound on the slope alone.** The backward signal is multiplied by the weights too, and with
 this start the weights shrink it further. So a layer passes back less than a quarter, and four layers much less than
