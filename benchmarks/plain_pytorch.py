@@ -20,7 +20,7 @@ from scipy.stats import ttest_ind
 from torch import Tensor, nn
 
 from research import data
-from research.design import UserError
+from research.config import UserError
 
 CELLS = {"relu depth=4": (nn.ReLU, 4), "tanh depth=2": (nn.Tanh, 2)}
 METRICS = ("test_accuracy", "test_loss", "untrained_test_accuracy")
@@ -29,7 +29,7 @@ METRICS = ("test_accuracy", "test_loss", "untrained_test_accuracy")
 def mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images [60000, 784] in 0..1 and labels of the training files, then those of the test files."""
     raw = data.load("mnist")
-    return raw.images / 255, raw.labels, raw.test_images / 255, raw.test_labels
+    return raw.inputs / 255, raw.targets, raw.test_inputs / 255, raw.test_targets
 
 
 def train(

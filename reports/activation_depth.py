@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from research.figures import draw_against, draw_curves, draw_layers, place_legend, word
+from research.store import Frames
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]
 
@@ -97,11 +98,11 @@ this start the weights shrink it further. So a layer passes back less than a qua
 """
 
 
-def figures(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Figure]:
+def figures(tables: Frames) -> dict[str, Figure]:
     """The study's figures by file name."""
-    if not runs["activation"].isin(ARMS).any():  # a part of the study, with none of what these figures compare
+    if not tables.runs["activation"].isin(ARMS).any():  # a part of the study, with none of what these figures compare
         return {}
-    runs, curves, layers = (table[table["activation"].isin(ARMS)] for table in (runs, curves, layers))
+    runs, curves, layers = (table[table["activation"].isin(ARMS)] for table in tables[:3])
     return {
         "learning_curves": learning_curves(runs, curves),
         "accuracy_by_depth": accuracy_by_depth(runs),

@@ -10,7 +10,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from research.design import UserError
+from research.config import UserError
 from research.plan import Plan, Stack
 
 if TYPE_CHECKING:

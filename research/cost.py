@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from research.config import TrainConfig
 from research.data import DATA
-from research.design import TrainConfig
 
 SIZES = (
     10,
@@ -14,18 +14,40 @@ SIZES = (
     1,
 )  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
+CHANNELS = (1, 8, 16)  # of the CNN: grey in, then the maps of its two convolutions
+KERNEL = 3
+NUM_BINS = 10  # as many classes as digits, where a regression is learnt as one
+
+
+def num_outputs(config: TrainConfig) -> int:
+    """Units of the last layer: one for each class, one for a number."""
+    if config.is_regression:
+        return NUM_BINS if config.loss == "cross_entropy" else 1
+    return DATA[config.dataset].num_classes
 
 
 def num_parameters(config: TrainConfig) -> int:
     """Weights and biases of one replicate."""
-    sizes = layer_sizes(config)
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+    dense = sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config)))
+    return dense + sum((fan_in + 1) * fan_out for fan_in, fan_out in kernel_sizes(config))
+
+
+def kernel_sizes(config: TrainConfig) -> list[tuple[int, int]]:
+    """Inputs and outputs of each convolution at one place; none for an MLP."""
+    if config.network == "mlp":
+        return []
+    return [(KERNEL**2 * before, after) for before, after in itertools.pairwise(CHANNELS)]
 
 
 def layer_sizes(config: TrainConfig) -> list[int]:
-    """Input features, hidden widths, classes."""
-    info = DATA[config.dataset]
-    return [info.num_features, *[config.width] * config.depth, info.num_classes]
+    """Inputs of the first dense layer, hidden widths, outputs.
+
+    Each convolution is followed by pooling 2x2, so 16 maps of a 16th of the pixels leave as many numbers as came in.
+    """
+    features = DATA[config.dataset].num_features
+    if config.head == "pooled":
+        features = CHANNELS[-1]
+    return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
 def stack_size(config: TrainConfig) -> int:
@@ -37,16 +59,37 @@ def stack_size(config: TrainConfig) -> int:
     """
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
-    per_example = sizes[0] + 3 * sum(sizes[1:])
-    working_set = 4 * (states * num_parameters(config) + config.batch_size * per_example)
+    pixels = DATA[config.dataset].num_features
+    maps = sum(after * pixels // 4**place for place, (_, after) in enumerate(kernel_sizes(config)))
+    per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
+    batch = min(config.batch_size, DATA[config.dataset].num_pool)
+    working_set = 4 * (states * num_parameters(config) + batch * per_example)
     return next((size for size in SIZES if size * working_set <= CACHE_BYTES), 1)
+
+
+def num_train(config: TrainConfig) -> int:
+    """Examples in the training part of a replicate."""
+    info = DATA[config.dataset]
+    return min(config.num_train or info.num_pool, info.num_pool - info.num_validation)
+
+
+def num_steps(config: TrainConfig) -> int:
+    """Training steps of the whole horizon."""
+    return config.steps or config.epochs * -(-num_train(config) // config.batch_size)
 
 
 def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     """Rough seconds of a stack of num_seeds on one core of a recent server; a plan scales them by what the store shows.
 
-    Fitted to 784-128xdepth-10 at depths 1 to 8: per parameter and example, per example, per step.
+    Fitted to 784-128xdepth-10 at depths 1 to 8, to 1-width-1 at widths 8 to 2048 and to the CNN: per example for each
+    parameter, input, hidden unit, and weight of a convolution at each place; and per step.
     """
-    examples = config.epochs * (DATA[config.dataset].num_pool - DATA[config.dataset].num_validation)
-    per_replicate = examples * (8.4e-11 * num_parameters(config) + 2e-6)
-    return 0.1 + num_seeds * per_replicate + 1e-3 * examples / config.batch_size
+    steps = num_steps(config)
+    examples = steps * min(config.batch_size, num_train(config))
+    pixels = DATA[config.dataset].num_features
+    places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
+    hidden = config.width * config.depth
+    per_example = 6.5e-11 * num_parameters(config) + 2.5e-9 * pixels + 6e-9 * hidden + 3e-10 * places
+    if config.evaluate_every:
+        per_example *= 1 + DATA[config.dataset].num_validation / (3 * config.batch_size * config.evaluate_every)
+    return float(0.1 + num_seeds * examples * per_example + 1e-3 * steps)

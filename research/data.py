@@ -1,21 +1,21 @@
 """Data sets as tensors, the random streams, and the splits drawn from them.
 
-The digits come with scikit-learn, and MNIST from `research.mnist`. Heavy packages are imported where they are used, so
-that importing this module costs little.
+The digits come with scikit-learn, MNIST from `research.mnist`, and the curves of a regression are computed. Heavy
+packages are imported where they are used, so that importing this module costs little.
 """
 
 from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from research import mnist
-from research.design import UserError
+from research.config import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class DataInfo:
     """What is known of a data set unloaded. digest is a SHA-256 that names its content; inputs are 0..max_value.
 
-    The training and the validation part are drawn from the pool; the test part is fixed.
+    The training and the validation part are drawn from the pool; the test part is fixed. The curves of a regression
+    have no classes and no validation part, and their inputs stay as they are.
     """
 
     name: str
@@ -40,14 +41,32 @@ class DataInfo:
 
 
 @dataclass(frozen=True)
-class ImageData:
-    """A data set in memory: images uint8 [N, D] with values 0..info.max_value, labels int64 [N]; pool and test."""
+class DataSet:
+    """A data set in memory, pool and test part: inputs [N, D], targets [N].
+
+    Inputs of images are uint8, 0..info.max_value, and their targets classes in int64; both are float64 of a regression.
+    """
 
     info: DataInfo
-    images: torch.Tensor
-    labels: torch.Tensor
-    test_images: torch.Tensor
-    test_labels: torch.Tensor
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    test_inputs: torch.Tensor
+    test_targets: torch.Tensor
+
+
+def _curve(name: str, formula: str) -> DataInfo:
+    source = f"y = {formula} at 1,024 evenly spaced points of [-2 pi, 2 pi], ends included; tested at 4,096"
+    return DataInfo(
+        name=name,
+        digest=hashlib.sha256(source.encode()).hexdigest(),
+        num_features=1,
+        num_classes=0,
+        max_value=1,
+        num_pool=1024,
+        num_validation=0,
+        num_test=4096,
+        source=source,
+    )
 
 
 DATA: Mapping[str, DataInfo] = {
@@ -73,7 +92,10 @@ DATA: Mapping[str, DataInfo] = {
         num_test=297,
         source="optical handwritten digits, 8x8 (Alpaydin and Kaynak, 1998), as bundled with scikit-learn",
     ),
+    "sine": _curve("sine", "sin x"),
+    "line": _curve("line", "x / (2 pi)"),
 }
+CURVES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"sine": np.sin, "line": lambda x: x / (2 * np.pi)}
 
 
 def stream(seed: int, purpose: str, *indices: int) -> np.random.Generator:
@@ -114,18 +136,23 @@ def fetch(name: str) -> None:
         mnist.contents()
 
 
-def load(name: str) -> ImageData:
+def load(name: str) -> DataSet:
     """A data set as tensors, fetched if need be; the bytes that become tensors are those whose sums were checked.
 
     Raises UserError for an unknown name, a damaged file, files that cannot be had, or a folder that cannot be written.
     """
     info = known(name)
-    arrays = mnist.arrays() if name == "mnist" else digits_arrays()
 
     import torch
 
+    if name in CURVES:
+        points = [np.linspace(-2 * np.pi, 2 * np.pi, count) for count in (info.num_pool, info.num_test)]
+        inputs, test_inputs = (torch.from_numpy(x[:, None]) for x in points)
+        targets, test_targets = (torch.from_numpy(CURVES[name](x)) for x in points)
+        return DataSet(info, inputs, targets, test_inputs, test_targets)
+    arrays = mnist.arrays() if name == "mnist" else digits_arrays()
     images, labels, test_images, test_labels = (torch.from_numpy(array) for array in arrays)
-    return ImageData(info, images.flatten(1), labels.long(), test_images.flatten(1), test_labels.long())
+    return DataSet(info, images.flatten(1), labels.long(), test_images.flatten(1), test_labels.long())
 
 
 def known(name: str) -> DataInfo:

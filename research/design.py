@@ -1,4 +1,4 @@
-"""Studies as frozen values: configurations, factors, tiers, controls and claims, checked when they are built."""
+"""Studies as frozen values: factors, tiers, controls and claims, checked when they are built."""
 
 from __future__ import annotations
 
@@ -9,82 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from research.config import TrainConfig, UserError
+
+__all__ = ["Claim", "Control", "Factor", "Number", "Study", "Tier", "TrainConfig"]
+
 DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
 Level = str | int | float
 Levels = Mapping[str, Level]
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "dataset": ("mnist", "digits"),
-    "activation": ("identity", "sigmoid", "tanh", "relu", "gelu"),
-    "init": ("default", "xavier", "he", "normal", "zero"),
-    "loss": ("cross_entropy",),
-    "optimizer": ("sgd", "adam", "adamw"),
-}
-SMALLEST = {  # and the type: an int stands for a whole number
-    "depth": 0,
-    "width": 1,
-    "init_std": 0.0,
-    "lr": 0.0,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "batch_size": 1,
-    "epochs": 1,
-}
-
-
-class UserError(Exception):
-    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """All that decides the numbers of a replicate, but for its seed.
-
-    depth counts hidden layers (0 is softmax regression), width their units. init is a name of `models.initial_layer`;
-    init_std is used by "normal" alone. One epoch is one pass over the training split in batches of batch_size. After
-    the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond epochs are ignored, so that
-    a tier can shorten the training. A field left at its default is not part of the fingerprint, so new fields can be
-    added.
-
-    Raises UserError for a name that does not exist or a number out of range.
-    """
-
-    dataset: str = "mnist"
-    depth: int = 1
-    width: int = 128
-    activation: str = "relu"
-    init: str = "default"
-    init_std: float = 1.0
-    loss: str = "cross_entropy"
-    optimizer: str = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    batch_size: int = 128
-    epochs: int = 5
-    probe_epochs: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
-        for name, smallest in SMALLEST.items():
-            value = getattr(self, name)
-            whole = isinstance(smallest, int)
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
-            if not smallest <= value < float("inf"):
-                raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
-        if self.momentum and self.optimizer != "sgd":
-            raise UserError(f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}")
-        probed = self.probe_epochs
-        if not isinstance(probed, tuple) or any(type(epoch) is not int for epoch in probed):
-            raise UserError(f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)")
-        if any(late <= early for early, late in itertools.pairwise((-1, *probed))):
-            raise UserError(f"probe_epochs={probed!r} must ascend from 0 or later, each epoch once")
 
 
 @dataclass(frozen=True)
@@ -115,31 +49,40 @@ class Tier:
 class Number:
     """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
 
-    `across_arms` joins the arms within a seed and a block ("only" the one arm, "spread" largest minus smallest,
-    "difference" first minus second), then `across_blocks` the blocks. A replicate that diverged, or has no such
-    metric, counts as `diverged`; where that is NaN the metric is one from before training, and what was measured stays.
-    `resolution` is the smallest step of the metric: no interval of a mean is narrower than that to either side.
+    `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
+    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second. Of arms that are
+    numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the smallest arm whose
+    metric is below `threshold`, twice the largest if none is.
+
+    A replicate that diverged, or has no such metric, counts as `diverged`; where that is NaN the metric is one from
+    before training, and what was measured stays. `resolution` is the smallest step of the number: no interval of a mean
+    is narrower than that to either side.
     """
 
     metric: str
     arms: tuple[Level, ...]
     blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference", "max", "min"]
-    across_blocks: Literal["only", "difference", "max", "min", "mean"]
+    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "log_slope", "first_below"]
+    across_blocks: Literal["only", "difference", "ratio", "max", "min", "mean"]
     diverged: float
     resolution: float = 1e-6
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
-        joins = ("only", "spread", "difference", "max", "min", "mean")
-        for how in (self.across_arms, self.across_blocks):
-            if how not in joins:
-                raise UserError(f"number {self.metric!r}: {how!r} is not one of {', '.join(joins)}")
+        joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
+        for how, more in ((self.across_arms, ("log_slope", "first_below")), (self.across_blocks, ())):
+            if how not in (*joins, *more):
+                raise UserError(f"number {self.metric!r}: {how!r} is not one of {', '.join((*joins, *more))}")
+        if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
+            raise UserError(f"number {self.metric!r}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
+        if (self.across_arms == "first_below") != (self.threshold is not None):
+            raise UserError(f"number {self.metric!r}: a threshold goes with across_arms='first_below', and only with it")
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())
         for across, how, count in (
             ("arms", self.across_arms, len(self.arms)),
             ("blocks", self.across_blocks, num_blocks),
         ):
-            needed = {"only": 1, "difference": 2}.get(how, count)
+            needed = {"only": 1, "difference": 2, "ratio": 2, "log_slope": max(2, count)}.get(how, count)
             if count != needed or not count:
                 raise UserError(
                     f"number {self.metric!r}: across_{across}={how!r} needs {needed or 1} of them, has {count}"
@@ -192,7 +135,8 @@ class Study:
     """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
 
     `passage` names places in DOCUMENTS, `says` is what they say, paraphrased. `headline` names the metrics that are
-    shown first; a change in the meaning of the same configuration needs a higher `revision`.
+    shown first, `direction` which way the first is better; a change in the meaning of the same configuration needs a
+    higher `revision`.
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control or tier does not find among the
     factors, or a factor that `configure` ignores.
@@ -206,6 +150,7 @@ class Study:
     blocks: tuple[Factor, ...]
     tiers: Mapping[str, Tier]
     headline: tuple[str, ...]
+    direction: Literal["maximize", "minimize"] = "maximize"
     says: str = ""
     universes: tuple[Factor, ...] = ()
     controls: tuple[Control, ...] = ()

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from research.design import UserError
+from research.config import UserError
 
 
 @dataclass(frozen=True)

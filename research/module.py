@@ -1,4 +1,4 @@
-"""The LightningModule that wraps a stack of MLPs, with its data in memory."""
+"""The LightningModule that wraps a stack of networks, with its data in memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from research.data import ImageData, split, stream
-from research.design import TrainConfig
-from research.models import LOSSES, StackedMLP
+from research.config import TrainConfig
+from research.data import DataSet, stream
+from research.examples import make_examples
+from research.losses import example_losses
+from research.models import network
 
 EVALUATION_BATCH = (
     1000  # examples of each replicate at once; large enough to amortise the calls, small enough for cache
@@ -22,35 +24,44 @@ EVALUATION_BATCH = (
 class StackModule(pl.LightningModule):
     """Trains R replicates at once, each on its own split and in its own order, and keeps their curves.
 
-    The training batches are step numbers, `range(module.num_steps)`: the examples of a step are looked up in tensors
-    that live on the device. The loss is summed over the replicates, so each gets the gradient of its own mean loss.
+    Lightning's epochs are the intervals from one evaluation to the next, an epoch of the data or `evaluate_every`
+    steps. The training batches are step numbers, `range(module.num_steps)`: the examples of a step are looked up in
+    tensors that live on the device. The loss is summed over the replicates, so each gets the gradient of its own mean
+    loss.
 
-    `curves` maps a name to one tensor [R] per epoch: `train_loss` (mean over the epoch's steps, from epoch 1),
-    `validation_loss` and `validation_accuracy` (from epoch 0, before any training). `diverged_step` [R] is the first
+    `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
+    0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
+    `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
     step whose loss was not finite, -1 where all were.
     """
 
-    images: Tensor
-    labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
+    inputs: Tensor
+    targets: Tensor
+    test_inputs: Tensor
+    test_targets: Tensor
 
     def __init__(
-        self, config: TrainConfig, seeds: Sequence[int], data: ImageData, dtype: torch.dtype = torch.float32
+        self, config: TrainConfig, seeds: Sequence[int], data: DataSet, dtype: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
         self.config, self.seeds = config, tuple(seeds)
-        self.model = StackedMLP(config, seeds, dtype)
-        self.losses = LOSSES[config.loss]
-        self.scale = 1 / data.info.max_value
-        for name in ("images", "labels", "test_images", "test_labels"):
-            self.register_buffer(name, getattr(data, name), persistent=False)
-        parts = [split(data.labels.numpy(), data.info.num_validation, seed) for seed in seeds]
-        self.train_indices = np.stack([train for train, _ in parts])
-        self.validation_indices = torch.from_numpy(np.stack([validation for _, validation in parts]))
-        self.test_indices = torch.arange(data.info.num_test).expand(len(self.seeds), -1)
-        self.num_steps = -(-self.train_indices.shape[1] // config.batch_size)
-        self.curves: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": [], "validation_accuracy": []}
+        self.model = network(config, seeds, dtype)
+        self.examples = make_examples(config, seeds, data)
+        for name in ("inputs", "targets", "test_inputs", "test_targets"):
+            values = getattr(self.examples, name)
+            self.register_buffer(name, values.to(dtype) if values.is_floating_point() else values, persistent=False)
+        self.precision = dtype
+        self.train_indices = self.examples.train
+        self.validation_indices, self.test_indices = map(
+            torch.from_numpy, map(np.array, (self.examples.validation, self.examples.test))
+        )
+        self.steps_per_epoch = -(-self.train_indices.shape[1] // config.batch_size)
+        self.num_steps = config.evaluate_every or self.steps_per_epoch
+        self.num_intervals = config.steps // config.evaluate_every if config.steps else config.epochs
+        measured = (
+            ("test_rmse", "test_sup_error") if config.is_regression else ("validation_loss", "validation_accuracy")
+        )
+        self.curves: dict[str, list[Tensor]] = {name: [] for name in ("train_loss", *measured)}
         self.diverged_step = torch.full((len(self.seeds),), -1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -63,57 +74,99 @@ class StackModule(pl.LightningModule):
         return kind(self.model.parameters(), **shared)
 
     def on_fit_start(self) -> None:
-        """Evaluate the untrained networks: epoch 0 of the curves."""
-        self._evaluate_validation()
+        """Evaluate the untrained networks: point 0 of the curves."""
+        self._evaluate()
 
     def on_train_epoch_start(self) -> None:
-        """Draw each replicate's order of the epoch, on data set and seed alone."""
-        orders = [
-            stream(seed, "order", self.current_epoch).permutation(indices)
-            for seed, indices in zip(self.seeds, self.train_indices, strict=True)
-        ]
-        self.order = torch.from_numpy(np.stack(orders)).to(self.device)
+        """Begin an interval."""
         self.step_losses: list[Tensor] = []
 
     def training_step(self, step: int, _: int) -> Tensor:
         """The sum over replicates of the mean loss of their batches; each replicate's own is kept for the curve."""
-        size = self.config.batch_size
-        losses = self._losses(self.order[:, step * size : (step + 1) * size]).mean(1)
+        losses = self._losses(*self._batch(self.current_epoch * self.num_steps + step)).mean(1)
         self.step_losses.append(losses.detach())
         return losses.sum()
 
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of a step. Each pass over the training part has its own order, drawn on seed alone."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self.config.steps and self.steps_per_epoch == 1:  # a full batch, the same in every order
+            if step == 0:
+                self.full_batch = self.lookup(torch.from_numpy(self.train_indices))
+            return self.full_batch
+        if place == 0:
+            orders = [
+                stream(seed, "order", epoch).permutation(indices)
+                for seed, indices in zip(self.seeds, self.train_indices, strict=True)
+            ]
+            self.order = torch.from_numpy(np.stack(orders)).to(self.device)
+        size = self.config.batch_size
+        return self.lookup(self.order[:, place * size : (place + 1) * size])
+
     def on_train_epoch_end(self) -> None:
-        """Append the epoch to the curves and note the first step at which a loss was not finite."""
+        """Append the interval to the curves and note the first step at which a loss was not finite."""
         losses = torch.stack(self.step_losses).cpu().double()
+        first = self.current_epoch * self.num_steps
         size, total = self.config.batch_size, self.train_indices.shape[1]
-        sizes = torch.tensor([min(size, total - step * size) for step in range(self.num_steps)], dtype=torch.float64)
-        self.curves["train_loss"].append((losses * sizes[:, None]).sum(0) / total)
+        places = [(first + step) % self.steps_per_epoch for step in range(len(losses))]
+        sizes = torch.tensor([min(size, total - place * size) for place in places], dtype=torch.float64)
+        self.curves["train_loss"].append((losses * sizes[:, None]).sum(0) / sizes.sum())
         finite = losses.isfinite()
-        first = self.current_epoch * self.num_steps + (~finite).int().argmax(0)
-        self.diverged_step = torch.where((self.diverged_step < 0) & ~finite.all(0), first, self.diverged_step)
-        self._evaluate_validation()
+        lost = first + (~finite).int().argmax(0)
+        self.diverged_step = torch.where((self.diverged_step < 0) & ~finite.all(0), lost, self.diverged_step)
+        self._evaluate()
 
     @torch.no_grad()
     def evaluate(self, indices: Tensor, test: bool = False) -> tuple[Tensor, Tensor]:
         """Mean loss and accuracy [R] over each replicate's examples, indices [R, N]; NaN where a loss is not finite."""
-        images, labels = (self.test_images, self.test_labels) if test else (self.images, self.labels)
         loss = torch.zeros(len(self.seeds), dtype=torch.float64)
         correct = torch.zeros_like(loss)
-        for chunk in torch.split(indices.to(self.device), EVALUATION_BATCH, dim=1):
-            logits, target = self.model(self._inputs(images, chunk)), labels[chunk]
-            loss += self.losses(logits, target).sum(1).cpu().double()
-            correct += (logits.argmax(2) == target).sum(1).cpu()
+        for chunk in torch.split(indices, EVALUATION_BATCH, dim=1):
+            inputs, targets = self.lookup(chunk, test)
+            outputs = self.model(inputs)
+            loss += example_losses(self.config, outputs, targets).sum(1).cpu().double()
+            correct += (outputs.argmax(2) == targets).sum(1).cpu()
         loss, accuracy = loss / indices.shape[1], correct / indices.shape[1]
         return loss.where(loss.isfinite(), torch.nan), accuracy.where(loss.isfinite(), torch.nan)
 
-    def _evaluate_validation(self) -> None:
+    @torch.no_grad()
+    def outputs(self, indices: Tensor, test: bool = False) -> Tensor:
+        """What the networks put out [R, N, C] for each replicate's examples, indices [R, N]."""
+        chunks = torch.split(indices, EVALUATION_BATCH, dim=1)
+        return torch.cat([self.model(self.lookup(chunk, test)[0]) for chunk in chunks], dim=1)
+
+    def predictions(self) -> Tensor:
+        """The numbers [R, N] that a regression gives at the test points, in float64 on the CPU.
+
+        Where it is learnt by classes, the centre of the most probable one.
+        """
+        outputs = self.outputs(self.test_indices, test=True).cpu()
+        if self.examples.centres is None:
+            return outputs[..., 0].double()
+        chosen: Tensor = self.examples.centres[outputs.argmax(-1)]
+        return chosen
+
+    def errors(self) -> Tensor:
+        """Prediction minus truth [R, N] at the test points of a regression; NaN where an output is not finite."""
+        values = self.examples.values
+        assert values is not None
+        return self.predictions() - values
+
+    def _evaluate(self) -> None:
+        if self.config.is_regression:
+            errors = self.errors()
+            self.curves["test_rmse"].append(errors.square().mean(1).sqrt())
+            self.curves["test_sup_error"].append(errors.abs().amax(1))
+            return
         loss, accuracy = self.evaluate(self.validation_indices)
         self.curves["validation_loss"].append(loss)
         self.curves["validation_accuracy"].append(accuracy)
 
-    def _inputs(self, images: Tensor, indices: Tensor) -> Tensor:
-        """Images [R, B, D] scaled to [0, 1]."""
-        return images[indices].to(self.model.biases[0].dtype).mul_(self.scale)
+    def lookup(self, indices: Tensor, test: bool = False) -> tuple[Tensor, Tensor]:
+        """Inputs [R, B, D] as the network takes them, images scaled to 0..1, and targets [R, B], of indices [R, B]."""
+        indices = indices.to(self.device)
+        inputs, targets = (self.test_inputs, self.test_targets) if test else (self.inputs, self.targets)
+        return inputs[indices].to(self.precision).mul_(self.examples.scale), targets[indices]
 
-    def _losses(self, indices: Tensor) -> Tensor:
-        return self.losses(self.model(self._inputs(self.images, indices)), self.labels[indices])
+    def _losses(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        return example_losses(self.config, self.model(inputs), targets)

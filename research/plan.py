@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from research.config import TrainConfig, UserError
 from research.cost import nominal_seconds, stack_size
 from research.data import DATA
-from research.design import Level, Study, TrainConfig, UserError
+from research.design import Level, Study
 
 NUMERICS = 1  # raise when a change in code or of a default changes any result
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
@@ -39,9 +40,10 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The key's short form for lists and legends, such as `relu depth=4`: the arm without its factor's name."""
-        (_, arm), *blocks = self.levels.items()
-        return " ".join([str(arm), *(f"{name}={level}" for name, level in blocks)])
+        """The key's short form for lists and legends, such as `relu depth=4`: an arm that is a word stands alone."""
+        (factor, arm), *blocks = self.levels.items()
+        first = arm if isinstance(arm, str) else f"{factor}={arm}"
+        return " ".join([first, *(f"{name}={level}" for name, level in blocks)])
 
     @property
     def fingerprint(self) -> str:

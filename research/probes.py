@@ -8,6 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from research.losses import example_losses
+from research.models import StackedMLP
 from research.module import StackModule
 
 PROBE_EXAMPLES = 1000  # at once: a pass over them costs as much as eight training steps of 128
@@ -78,12 +80,13 @@ def backward_pass(module: StackModule, indices: Tensor) -> tuple[Sequence[Tensor
     The loss is each replicate's mean over its examples, indices [R, N]. It is summed over the replicates, which share
     nothing, so that each gets the gradient of its own.
     """
-    model, indices = module.model, indices.to(module.device)
+    model, (inputs, targets) = module.model, module.lookup(indices)
+    assert isinstance(model, StackedMLP)
     was_training = model.training
     model.eval()
     with torch.enable_grad():
-        pre_activations, outputs = zip(*model.layers(module._inputs(module.images, indices)), strict=True)
-        loss = module.losses(outputs[-1], module.labels[indices]).mean(1).sum()
+        pre_activations, outputs = zip(*model.layers(inputs), strict=True)
+        loss = example_losses(module.config, outputs[-1], targets).mean(1).sum()
         gradients = torch.autograd.grad(loss, [*pre_activations, *model.weights])
     model.train(was_training)
     return outputs, gradients[: len(pre_activations)], gradients[len(pre_activations) :]

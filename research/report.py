@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from research.config import UserError
 from research.console import Parser
-from research.design import Study, UserError
+from research.design import Study
 from research.pages import study_page
 from research.plan import Plan, load_study, make_plan, study_names
 from research.store import Frames, State, Store, read_frames
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ("runs.csv", "curves.csv", "layers.csv")
+TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
 
@@ -136,7 +137,7 @@ def render(study: Study, folder: Path, judgement: Judgement | None) -> dict[str,
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
     if (ROOT / "reports" / f"{study.name}.py").is_file():
         script = importlib.import_module(f"reports.{study.name}")
-        figures.update(script.figures(*tables))
+        figures.update(script.figures(tables))
         captions, notes = getattr(script, "CAPTIONS", {}), getattr(script, "NOTES", "")
     files = {}
     for name, figure in figures.items():
@@ -171,7 +172,7 @@ def changed_claims(study: Study, folder: Path) -> list[str]:
 def read_tables(folder: Path) -> Frames:
     """The exported tables. Raises UserError when one is missing, was changed by hand, or is no such table."""
     tables = []
-    for name, needed in zip(TABLES, ("seed", "epoch", "layer"), strict=True):
+    for name, needed in zip(TABLES, ("diverged_step", "seed", "layer", "place"), strict=True):
         try:
             table = pd.read_csv(folder / name)
         except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from research.design import UserError
+from research.config import UserError
 from research.plan import Plan
 from research.store import Store
 
@@ -53,13 +53,13 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         ) from error
     sampler = optuna.samplers.GridSampler(levels, seed=0)
     study = optuna.create_study(
-        storage=storage, study_name=name, direction="maximize", sampler=sampler, load_if_exists=True
+        storage=storage, study_name=name, direction=plan.study.direction, sampler=sampler, load_if_exists=True
     )
     shown = [
         (trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)
     ]
     if shown != [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]:
         optuna.delete_study(study_name=name, storage=storage)
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", sampler=sampler)
+        study = optuna.create_study(storage=storage, study_name=name, direction=plan.study.direction, sampler=sampler)
         study.add_trials(trials)
     return study

@@ -25,14 +25,22 @@ class Interval(NamedTuple):
     n: int
 
 
-def joined(how: str, values: ArrayLike) -> Array:
-    """Numbers [N, K, ...] joined over K: "max", "min", "mean", "spread" (largest minus smallest), "difference" (first
-    minus second of two) or "only" (the one there is). Raises ValueError for another number of them.
+def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float = float("nan")) -> Array:
+    """Numbers [N, K, ...] joined over K: "max", "min", "mean", "spread" (largest minus smallest), "difference" and
+    "ratio" (first and second of two), "only" (the one there is); and by K levels "log_slope" (least squares, of
+    the numbers' logarithms over the levels') and "first_below" (the smallest level whose number is below the threshold,
+    twice the largest if none is). Raises ValueError for another number of them.
     """
     array = np.asarray(values, dtype=float)
-    if how == "difference":
+    if how in ("difference", "ratio"):
         first, second = np.moveaxis(array, 1, 0)
-        return np.asarray(first - second)
+        return np.asarray(first - second if how == "difference" else first / second)
+    if how in ("log_slope", "first_below"):
+        by_level, at = np.moveaxis(array, 1, -1), np.asarray(levels, dtype=float)
+        if how == "first_below":
+            return np.asarray(np.where(by_level < threshold, at, 2 * at.max()).min(-1))
+        centred = np.log(at) - np.log(at).mean()
+        return np.asarray((np.log(by_level) * centred).sum(-1) / (centred**2).sum())
     if how == "only":
         return array.squeeze(1)
     functions: dict[str, Callable[..., Array]] = {"max": np.max, "min": np.min, "mean": np.mean, "spread": np.ptp}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from research.design import UserError
+from research.config import UserError
 from research.plan import Plan, Stack, identity_difference
 
 if TYPE_CHECKING:
@@ -162,57 +162,68 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
 class Frames(NamedTuple):
     """The results of a plan as tidy frames.
 
-    `runs` has a row for each replicate, `curves` for each epoch, `layers` for each layer and epoch that was probed.
-
-    All begin with the columns cell, the factors and seed; rows are in the order of the plan, metrics in alphabetical
-    order. A metric with a curve is its last value in `runs`.
+    `runs` has a row for each replicate, `curves` for each evaluation, `layers` for each layer that was probed and when,
+    `profiles` for each place of what is measured over places. All begin with the columns cell, the factors and seed;
+    rows are in the order of the plan, metrics in alphabetical order. A metric with a curve is its last value in `runs`.
+    The time is in the column epoch, or step where the cell counts steps.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     layers: pd.DataFrame
+    profiles: pd.DataFrame
 
 
 def read_frames(store: Store, plan: Plan, state: State) -> Frames:
     """The results of seeds 0..num_seeds-1 of what is done of a plan."""
     import pandas as pd
 
-    heads = {
-        run.id: {"cell": stack.cell.name, **stack.cell.levels, "seed": seed}
-        for stack in plan.stacks
-        for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False)
-        if seed < plan.num_seeds
-    }
-    curve_names = {run.id: set(run.tags["curves"].split(",")) for runs in state.done.values() for run in runs}
+    heads: dict[str, dict[str, Any]] = {}
+    clocks: dict[str, str] = {}
+    names: dict[str, tuple[set[str], set[str]]] = {}
+    for stack in plan.stacks:
+        for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False):
+            if seed < plan.num_seeds:
+                heads[run.id] = {"cell": stack.cell.name, **stack.cell.levels, "seed": seed}
+                clocks[run.id] = "step" if stack.cell.config.steps else "epoch"
+                curves, profiles = (set(run.tags.get(tag, "").split(",")) for tag in ("curves", "profiles"))
+                names[run.id] = curves, profiles
     rows: list[dict[str, Any]] = []
     points: dict[tuple[str, int], dict[str, Any]] = {}
-    places: dict[tuple[str, int, int], dict[str, Any]] = {}
+    layers: dict[tuple[str, int, int], dict[str, Any]] = {}
+    places: dict[tuple[str, int], dict[str, Any]] = {}
     for run_id, metrics in read_metrics(store, list(heads)).items():
-        row: dict[str, Any] = {**heads[run_id], "diverged_step": None}
+        head, clock, (curves, profiles) = heads[run_id], clocks[run_id], names[run_id]
+        row: dict[str, Any] = {**head, "diverged_step": None}
         for name, values in metrics.items():
             quantity, is_probe, layer = name.partition("/layer_")
             if is_probe:
-                for epoch, value in values.items():
-                    at = {**heads[run_id], "epoch": epoch, "layer": int(layer)}
-                    places.setdefault((run_id, epoch, int(layer)), at)[quantity] = value
+                for time, value in values.items():
+                    at = {**head, clock: time, "layer": int(layer)}
+                    layers.setdefault((run_id, time, int(layer)), at)[quantity] = value
+                continue
+            if name in profiles:
+                for place, value in values.items():
+                    places.setdefault((run_id, place), {**head, "place": place})[name] = value
                 continue
             row[name] = values[max(values)]
-            if name in curve_names[run_id]:
-                for epoch, value in values.items():
-                    points.setdefault((run_id, epoch), {**heads[run_id], "epoch": epoch})[name] = value
+            if name in curves:
+                for time, value in values.items():
+                    points.setdefault((run_id, time), {**head, clock: time})[name] = value
         rows.append(row)
     order = {run_id: place for place, run_id in enumerate(heads)}
     first = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    times = list(dict.fromkeys(clocks.values())) or ["epoch"]
+
+    def frame(found: dict[Any, dict[str, Any]], *more: str) -> pd.DataFrame:
+        rows = [found[at] for at in sorted(found, key=lambda at: (order[at[0]], *at[1:]))]
+        return _ordered(pd.DataFrame(rows), [*first, *more])
+
     return Frames(
         _ordered(pd.DataFrame(rows), first),
-        _ordered(
-            pd.DataFrame([points[at] for at in sorted(points, key=lambda at: (order[at[0]], *at[1:]))]),
-            [*first, "epoch"],
-        ),
-        _ordered(
-            pd.DataFrame([places[at] for at in sorted(places, key=lambda at: (order[at[0]], *at[1:]))]),
-            [*first, "epoch", "layer"],
-        ),
+        frame(points, *times),
+        frame(layers, *times, "layer"),
+        frame(places, "place"),
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from research.config import UserError
 from research.console import Parser, Progress, cell_table, counted, duration, findings_table, words
 from research.data import fetch
-from research.design import UserError
 from research.execute import Stopped, run_stacks, stop_signals, warm_up
 from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state

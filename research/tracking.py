@@ -13,8 +13,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from research.config import UserError
 from research.data import DATA
-from research.design import UserError
 from research.environment import environment
 from research.pages import cell_note, experiment_note
 from research.plan import Cell, Plan, Stack
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from research.train import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+BATCH = 1000  # metrics; more are refused
 
 
 class Recorder:
@@ -88,6 +89,7 @@ class Recorder:
             "seed": str(replicate.seed),
             "stack": stack.key,
             "curves": ",".join(replicate.curves),
+            "profiles": ",".join(replicate.profiles),
             "device": result.device,
             "weights_sha256": replicate.weights_sha256,
             **self.environment,
@@ -96,8 +98,8 @@ class Recorder:
             tags[PARENT] = parents[-1]
         # A metric without a curve stands at step 0, where the MLflow UI draws it as a bar.
         metrics = [Metric(name, value, ended, 0) for name, value in replicate.metrics.items()]
-        for name, curve in replicate.curves.items():
-            metrics += [Metric(name, value, ended, epoch) for epoch, value in curve]
+        for name, points in (*replicate.curves.items(), *replicate.profiles.items()):
+            metrics += [Metric(name, value, ended, place) for place, value in points]
         name = f"{cell.name} seed={replicate.seed}"
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
@@ -135,7 +137,9 @@ class Recorder:
         run = self.client.create_run(self.experiment_id, started, {**always, **tags}, name)
         run_id: str = run.info.run_id
         params = {**cell.levels, **asdict(cell.config), **more}
-        self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
+        self.client.log_batch(run_id, [], [Param(name, str(value)) for name, value in params.items()])
+        for some in range(0, len(metrics), BATCH):
+            self.client.log_batch(run_id, metrics[some : some + BATCH])
         data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
         return run_id

@@ -10,27 +10,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from research.data import ImageData, load
-from research.design import TrainConfig
+from research.config import TrainConfig
+from research.data import DataSet, load
+from research.losses import constant_loss
+from research.measures import MEASURES
 from research.module import StackModule
 from research.probes import LayerProbe
 
 REPORTS_PER_STACK = 200
 
-cached_data: Callable[[str], ImageData] = cache(load)
+cached_data: Callable[[str], DataSet] = cache(load)
 
 
 @dataclass(frozen=True)
 class Replicate:
-    """What one seed came to: metrics by name, curves as (epoch, value) pairs, and the SHA-256 of the final weights."""
+    """What one seed came to: metrics by name, curves as (time, value) pairs, and the SHA-256 of the final weights.
+
+    The time is an epoch, or a step where the configuration counts steps. Profiles are (place, value) pairs.
+    """
 
     seed: int
     metrics: Mapping[str, float]
     curves: Mapping[str, tuple[tuple[int, float], ...]]
+    profiles: Mapping[str, tuple[tuple[int, float], ...]]
     weights_sha256: str
 
 
@@ -61,45 +66,75 @@ def train_stack(
 ) -> StackResult:
     """Train the seeds of a configuration together and measure each.
 
-    Metrics: `test_accuracy`, `test_loss`, `untrained_test_accuracy`, `train_progress` (1 - last epoch's mean training
-    loss / entropy of the label frequencies: how far beyond the best constant prediction) and, only where a loss was not
-    finite, `diverged_step`; with probe_epochs also what `probes.LayerProbe` measures. Numbers that a diverged replicate
-    does not have are NaN.
+    Metrics: `train_progress` (1 - last mean training loss / loss of the best constant prediction: how far beyond that);
+    of classes `test_accuracy`, `test_loss`, `untrained_test_accuracy`; with target_accuracy `steps_to_target` and
+    `reached_target`; with probe_epochs what `probes.LayerProbe` measures; what the `measures` take; and, only where a
+    loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     started = time.time()
-    module = StackModule(config, seeds, cached_data(config.dataset))
+    data = cached_data(config.dataset)
+    module = StackModule(config, seeds, data)
     probe = LayerProbe(config.probe_epochs)
-    trainer = quiet_trainer(config.epochs, [Progress(report, config.epochs * module.num_steps), probe])
-    untrained = module.evaluate(module.test_indices, test=True)[1]
+    trainer = quiet_trainer(module.num_intervals, [Progress(report, module.num_intervals * module.num_steps), probe])
+    before = {} if config.is_regression else {"untrained_test_accuracy": module.evaluate(module.test_indices, True)[1]}
     trainer.fit(module, train_dataloaders=range(module.num_steps))
-    test_loss, test_accuracy = module.evaluate(module.test_indices, test=True)
+    metrics, is_lost = final_metrics(module)
+    metrics |= {**before, "train_progress": train_progress(module)}
+    if config.target_accuracy:
+        metrics |= arrivals(module)
+    metrics |= probe.metrics()
+    profiles: dict[str, torch.Tensor] = {}
+    for name in config.measures:
+        measured = MEASURES[name](module, data)
+        metrics |= measured.metrics
+        profiles |= measured.profiles
     replicates = []
     for row, seed in enumerate(seeds):
-        entropy = label_entropy(module.labels.cpu().numpy()[module.train_indices[row]])
-        metrics = {
-            "test_accuracy": float(test_accuracy[row]),
-            "test_loss": float(test_loss[row]),
-            "untrained_test_accuracy": float(untrained[row]),
-            "train_progress": 1 - _finite(module.curves["train_loss"][-1][row]) / entropy,
-            **{name: float(values[row]) for name, values in probe.metrics().items()},
-        }
+        own = {name: _finite(values[row]) for name, values in metrics.items()}
         step = int(module.diverged_step[row])
-        if step < 0 and test_loss[row].isnan():
+        if step < 0 and is_lost[row]:
             step = trainer.global_step  # the weights were lost in the very last step
         if step >= 0:
-            metrics["diverged_step"] = float(step)
-        replicates.append(Replicate(seed, metrics, _curves(module, probe, row), weights_sha256(module, row)))
+            own["diverged_step"] = float(step)
+        places = {name: tuple(enumerate(map(_finite, values[row]))) for name, values in profiles.items()}
+        replicates.append(Replicate(seed, own, _curves(module, probe, row), places, weights_sha256(module, row)))
     return StackResult(tuple(replicates), trainer.strategy.root_device.type, started, time.time())
 
 
-def quiet_trainer(epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+def final_metrics(module: StackModule) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """What the test part says at the end, [R] each, and which replicates have come to nothing finite."""
+    if module.config.is_regression:  # the last points of the curves
+        return {}, ~module.errors().isfinite().all(1)
+    loss, accuracy = module.evaluate(module.test_indices, test=True)
+    return {"test_accuracy": accuracy, "test_loss": loss}, loss.isnan()
+
+
+def train_progress(module: StackModule) -> torch.Tensor:
+    """How far [R] the last mean training loss lies below that of the best constant prediction, as a share of it."""
+    targets = module.targets.cpu().numpy()
+    best = [constant_loss(module.config, targets[indices]) for indices in module.train_indices]
+    losses = module.curves["train_loss"][-1]
+    return 1 - losses.where(losses.isfinite(), torch.nan) / torch.tensor(best, dtype=torch.float64)
+
+
+def arrivals(module: StackModule) -> dict[str, torch.Tensor]:
+    """`steps_to_target`: the first step at which validation accuracy was seen to reach the target, else the horizon.
+
+    `reached_target` is 1 where it did, else 0.
+    """
+    reached = torch.stack(module.curves["validation_accuracy"]) >= module.config.target_accuracy
+    steps = module.num_steps * torch.where(reached.any(0), reached.int().argmax(0), module.num_intervals)
+    return {"steps_to_target": steps.double(), "reached_target": reached.any(0).double()}
+
+
+def quiet_trainer(num_intervals: int, callbacks: list[pl.Callback]) -> pl.Trainer:
     """A Lightning Trainer without logger, bars, checkpoints or messages: the record is kept elsewhere."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     return pl.Trainer(
         accelerator="auto",
         devices=1,
-        max_epochs=epochs,
+        max_epochs=num_intervals,
         callbacks=callbacks,
         logger=False,
         enable_progress_bar=False,
@@ -108,13 +143,6 @@ def quiet_trainer(epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
         num_sanity_val_steps=0,
         deterministic=torch.cuda.is_available(),
     )
-
-
-def label_entropy(labels: np.ndarray) -> float:
-    """Entropy in nats of the frequencies of labels [N]: the loss of the best constant prediction."""
-    shares = np.bincount(labels) / len(labels)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
 
 
 def weights_sha256(module: StackModule, row: int) -> str:
@@ -126,13 +154,16 @@ def weights_sha256(module: StackModule, row: int) -> str:
 
 
 def _curves(module: StackModule, probe: LayerProbe, row: int) -> dict[str, tuple[tuple[int, float], ...]]:
-    """One replicate's (epoch, value) pairs. The module's curves go up to the last epoch, the probe has its own."""
-    after_last = module.config.epochs + 1
+    """One replicate's (time, value) pairs. The module's curves go up to the last interval, the probe has its own."""
+    unit, after_last = module.config.evaluate_every or 1, module.num_intervals + 1
     curves: dict[str, Iterable[tuple[int, torch.Tensor]]] = {
-        **{name: enumerate(curve, after_last - len(curve)) for name, curve in module.curves.items()},
+        **{
+            name: ((unit * interval, values) for interval, values in enumerate(curve, after_last - len(curve)))
+            for name, curve in module.curves.items()
+        },
         **probe.curves,
     }
-    return {name: tuple((epoch, _finite(values[row])) for epoch, values in curve) for name, curve in curves.items()}
+    return {name: tuple((time, _finite(values[row])) for time, values in curve) for name, curve in curves.items()}
 
 
 def _finite(value: torch.Tensor) -> float:

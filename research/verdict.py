@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from research.design import Claim, Control, Number, Study, UserError
+from research.config import UserError
+from research.design import Claim, Control, Level, Number, Study
 from research.stats import (
     Array,
     Interval,
@@ -140,8 +141,16 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
     shape = (len(seeds), len(number.arms), len(cells) // len(number.arms))
     used = np.array([[rows[seed] for rows in cells] for seed in seeds], dtype=int).reshape(shape)
     values = np.where(counts, number.diverged, metric)[used]
-    numbers = joined(number.across_blocks, joined(number.across_arms, values))
+    threshold = math.nan if number.threshold is None else number.threshold
+    across_arms = joined(number.across_arms, values, numeric(number.arms), threshold)
+    numbers = joined(number.across_blocks, across_arms)
     return Sample(numbers[~np.isnan(numbers)], int(counts[used].sum()), int(np.nansum(cases[used])))
+
+
+def numeric(levels: tuple[Level, ...]) -> Array:
+    """The levels as numbers, none where one is a word."""
+    words = any(isinstance(level, str) for level in levels)
+    return np.array([] if words else levels, dtype=float)
 
 
 def _word(level: object) -> str:

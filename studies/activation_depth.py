@@ -24,18 +24,22 @@ CHANCE = 0.1  # what a diverged replicate scores
 ACCURACY = 1e-4  # resolution of an accuracy over 10,000 images
 
 
-def configure(activation: str, depth: int) -> TrainConfig:
+def configure(
+    activation: str, depth: int, init: str, optimizer: str, rate: str, horizon: int, width: int
+) -> TrainConfig:
     """784-128 x depth-10 with PyTorch's default initialisation: the document builds its networks of nn.Linear."""
     return TrainConfig(
         dataset="mnist",
         depth=depth,
-        width=128,
+        width=width,
         activation=activation,
-        init="default",
-        optimizer="sgd",
-        lr=0.1,  # the document names none; customary for plain SGD on MLPs in textbooks (Dive into Deep Learning, 5.2)
+        init=init,
+        optimizer=optimizer,
+        # The document names no rate: 0.1 is customary for plain SGD on MLPs in textbooks (Dive into Deep Learning, 5.2),
+        # 0.001 is Adam's default.
+        lr={"sgd": 0.1, "adam": 0.001}[optimizer] * {"customary": 1, "tenth": 0.1}[rate],
         batch_size=128,
-        epochs=5,
+        epochs=horizon,
         probe_epochs=(0, 1, 5),  # the start, when the fate of a network is decided, and the end
     )
 
@@ -68,6 +72,13 @@ STUDY = Study(
     configure=configure,
     arms=Factor("activation", ARMS),
     blocks=(Factor("depth", (1, 2, 3, 4, 6, 8)),),
+    universes=(
+        Factor("init", ("default", "xavier", "he")),
+        Factor("optimizer", ("sgd", "adam")),
+        Factor("rate", ("customary", "tenth")),
+        Factor("horizon", (5, 20)),
+        Factor("width", (128, 512)),
+    ),
     headline=("test_accuracy", "train_progress"),
     tiers={
         "full": Tier(seeds=10),

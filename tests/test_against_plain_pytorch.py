@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks import plain_pytorch
-from research.design import TrainConfig
+from research.config import TrainConfig
 from research.train import train_stack
 
 SEEDS = range(5)

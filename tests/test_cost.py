@@ -1,7 +1,7 @@
 """The cost model: a pure function of the configuration."""
 
+from research.config import TrainConfig
 from research.cost import nominal_seconds, num_parameters, stack_size
-from research.design import TrainConfig
 from research.models import StackedMLP
 
 

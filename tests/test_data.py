@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from research import data
-from research.design import UserError
+from research.config import UserError
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +23,15 @@ def digits():
 
 
 def test_mnist_is_the_published_data(mnist):
-    assert mnist.images.shape == (60000, 784)
-    assert mnist.test_images.shape == (10000, 784)
-    assert str(mnist.images.dtype) == str(mnist.test_images.dtype) == "torch.uint8"
-    assert str(mnist.labels.dtype) == str(mnist.test_labels.dtype) == "torch.int64"
-    assert mnist.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert mnist.test_labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert mnist.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert mnist.inputs.shape == (60000, 784)
+    assert mnist.test_inputs.shape == (10000, 784)
+    assert str(mnist.inputs.dtype) == str(mnist.test_inputs.dtype) == "torch.uint8"
+    assert str(mnist.targets.dtype) == str(mnist.test_targets.dtype) == "torch.int64"
+    assert mnist.targets.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert mnist.test_targets.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.targets[:5].tolist() == [5, 0, 4, 1, 9]
     # mean and deviation of the training pixels that are quoted everywhere: 0.1307 and 0.3081
-    shares = mnist.images.flatten().bincount(minlength=256).numpy() / mnist.images.numel()
+    shares = mnist.inputs.flatten().bincount(minlength=256).numpy() / mnist.inputs.numel()
     values = np.arange(256) / 255
     mean = shares @ values
     assert mean == pytest.approx(0.1307, abs=5e-5)
@@ -39,10 +39,10 @@ def test_mnist_is_the_published_data(mnist):
 
 
 def test_digits_are_the_bundled_data_in_their_order(digits):
-    assert digits.images.shape == (1500, 64)
-    assert digits.test_images.shape == (297, 64)
-    assert digits.images[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
-    assert (digits.labels.bincount() + digits.test_labels.bincount()).tolist() == [
+    assert digits.inputs.shape == (1500, 64)
+    assert digits.test_inputs.shape == (297, 64)
+    assert digits.inputs[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert (digits.targets.bincount() + digits.test_targets.bincount()).tolist() == [
         178, 182, 177, 183, 181, 182, 181, 179, 174, 180,
     ]  # fmt: skip
 
@@ -53,10 +53,10 @@ def test_the_description_of_a_data_set_is_true(name, request):
     info = data.DATA[name]
     assert loaded.info is info
     assert info.name == name
-    assert loaded.images.shape == (info.num_pool, info.num_features)
-    assert loaded.test_images.shape == (info.num_test, info.num_features)
-    assert loaded.labels.unique().tolist() == loaded.test_labels.unique().tolist() == list(range(info.num_classes))
-    assert loaded.images.max() == info.max_value
+    assert loaded.inputs.shape == (info.num_pool, info.num_features)
+    assert loaded.test_inputs.shape == (info.num_test, info.num_features)
+    assert loaded.targets.unique().tolist() == loaded.test_targets.unique().tolist() == list(range(info.num_classes))
+    assert loaded.inputs.max() == info.max_value
     assert 0 < info.num_validation < info.num_pool
 
 
@@ -116,7 +116,7 @@ def test_a_split_gives_the_largest_remainders_the_odd_places():
 
 
 def test_a_split_depends_on_the_seed_and_on_nothing_else(digits):
-    labels = digits.labels.numpy()
+    labels = digits.targets.numpy()
     splits = [data.split(labels, 200, seed)[1] for seed in range(20)]
     assert np.array_equal(splits[3], data.split(labels, 200, 3)[1])
     assert len({tuple(validation) for validation in splits}) == 20
@@ -125,7 +125,7 @@ def test_a_split_depends_on_the_seed_and_on_nothing_else(digits):
 
 
 def test_the_split_of_mnist_is_golden(mnist):
-    _, validation = data.split(mnist.labels.numpy(), 5000, seed=0)
+    _, validation = data.split(mnist.targets.numpy(), 5000, seed=0)
     assert (
         hashlib.sha256(validation.astype("<i8").tobytes()).hexdigest()
         == "d11039d1912fda2f69b9df4c5aa8a453a36c00036c68ff36b8f34456335e898d"

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig, UserError
+from research.config import UserError
+from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
 
 
 def configure(activation: str, depth: int) -> TrainConfig:

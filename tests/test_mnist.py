@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from research import mnist
-from research.design import UserError
+from research.config import UserError
 
 LABEL_FILES = (mnist.RAW_FILES[1], mnist.RAW_FILES[3])
 TEST_IMAGES = mnist.RAW_FILES[2]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from research import data
-from research.design import CHOICES, TrainConfig
+from research.config import CHOICES, TrainConfig
 from research.module import EVALUATION_BATCH, StackModule
 from research.train import quiet_trainer
 
@@ -80,7 +80,7 @@ def plain_optimizer(config, network):
 
 def plain_training(config, network, digits, seed):
     """Train one network alone, step after step. Gives the losses of all its steps and the curves of its epochs."""
-    inputs, labels = digits.images / torch.tensor(16, dtype=torch.float64), digits.labels
+    inputs, labels = digits.inputs / torch.tensor(16, dtype=torch.float64), digits.targets
     train, validation = data.split(labels.numpy(), 200, seed)
     optimizer, loss_of, steps = plain_optimizer(config, network), nn.CrossEntropyLoss(), []
     curves = {"train_loss": [], "validation_loss": [], "validation_accuracy": []}
@@ -253,7 +253,7 @@ def test_evaluation_is_the_plain_mean_over_the_examples(part, digits):
     indices = {"train": torch.from_numpy(module.train_indices), "validation": module.validation_indices,
                "test": module.test_indices}[part]  # fmt: skip
     assert part != "train" or EVALUATION_BATCH < indices.shape[1] < 2 * EVALUATION_BATCH  # two chunks, the last short
-    images, labels = (digits.test_images, digits.test_labels) if part == "test" else (digits.images, digits.labels)
+    images, labels = (digits.test_inputs, digits.test_targets) if part == "test" else (digits.inputs, digits.targets)
     loss, accuracy = module.evaluate(indices, test=part == "test")
     for row in range(len(SEEDS)):
         chosen = indices[row]

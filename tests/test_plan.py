@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from test_design import NUMBER, TOY
 
+from research.config import CHOICES, UserError
 from research.data import DATA
-from research.design import CHOICES, Control, Factor, TrainConfig, UserError
+from research.design import Control, Factor, TrainConfig
 from research.plan import (
     NUMERICS,
     STUDIES,

@@ -11,7 +11,7 @@ import torch
 from scipy.special import erf, expit, log_softmax, softmax
 
 from research import data, probes
-from research.design import CHOICES, TrainConfig, UserError
+from research.config import CHOICES, TrainConfig, UserError
 from research.module import StackModule
 from research.plan import identity, identity_difference
 from research.probes import BOUNDS, LayerProbe, activation_measures, backward_metrics, backward_pass, layer_measures
@@ -70,8 +70,8 @@ def parameters(module, row):
 
 def probe_set(digits, seed):
     """Inputs [N, D] and labels [N] of the probe set of a seed: all of the digits' 200 validation examples."""
-    chosen = data.split(digits.labels.numpy(), 200, seed)[1]
-    return digits.images.numpy()[chosen] / 16, digits.labels.numpy()[chosen]
+    chosen = data.split(digits.targets.numpy(), 200, seed)[1]
+    return digits.inputs.numpy()[chosen] / 16, digits.targets.numpy()[chosen]
 
 
 def by_hand(weights, biases, inputs, labels, activation):
@@ -126,7 +126,7 @@ def test_the_signals_themselves_are_those_by_hand(activation, digits):
 def test_the_signal_at_the_output_is_prediction_minus_target_over_the_number_of_examples(digits):
     module = stack(digits, depth=2)
     outputs, signals, _ = backward_pass(module, module.validation_indices)
-    target = torch.nn.functional.one_hot(digits.labels[module.validation_indices], 10)
+    target = torch.nn.functional.one_hot(digits.targets[module.validation_indices], 10)
     expected = (torch.softmax(outputs[-1].detach(), 2) - target) / 200
     torch.testing.assert_close(signals[-1], expected, rtol=1e-12, atol=1e-17)
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from test_store import PLAN, made_up_result
 
+from research.config import UserError
 from research.data import stream
-from research.design import UserError
 from research.plan import load_study, make_plan
 from research.report import (
     PROVENANCE,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from research.design import UserError
+from research.config import UserError
 from research.search import project_grid
 from research.store import Store, read_frames
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from test_design import NUMBER, TOY
 
-from research.design import Claim, UserError
+from research.config import UserError
+from research.design import Claim
 from research.plan import Plan, make_plan
 from research.store import SCHEMA, Store, read_frames, read_metrics, read_runs, read_state
 from research.tracking import Recorder

@@ -10,8 +10,8 @@ import scipy.stats
 from conftest import ROOT
 from mlflow import MlflowClient
 
+from research.config import UserError
 from research.data import DATA
-from research.design import UserError
 from research.store import Store
 from research.tracking import Recorder
 from research.train import StackResult

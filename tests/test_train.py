@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from research import data
-from research.design import TrainConfig
+from research.config import TrainConfig
 from research.module import StackModule
-from research.train import REPORTS_PER_STACK, label_entropy, train_stack, weights_sha256
+from research.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
 CONFIG = TrainConfig(dataset="digits", width=32, batch_size=32, epochs=3)  # 41 steps an epoch
 DIVERGING = replace(CONFIG, activation="identity", depth=3, lr=1e9)
@@ -85,21 +85,13 @@ def test_the_untrained_accuracy_is_that_of_the_start_and_the_test_metrics_those_
 
 
 def test_progress_is_the_share_of_the_label_entropy_that_the_last_epoch_took_off(result):
-    labels = data.load("digits").labels.numpy()
+    labels = data.load("digits").targets.numpy()
     for replicate in result.replicates:
         chosen = labels[data.split(labels, 200, replicate.seed)[0]].tolist()
         shares = [chosen.count(digit) / 1300 for digit in range(10)]
         entropy = -sum(share * math.log(share) for share in shares)
         last_loss = replicate.curves["train_loss"][-1][1]
         assert replicate.metrics["train_progress"] == pytest.approx((entropy - last_loss) / entropy, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("labels", "entropy"),
-    [(range(10), math.log(10)), ([4, 4, 4], 0.0), ([0, 0, 0, 7], 0.5623351446188083), ([1, 2] * 50, math.log(2))],
-)
-def test_label_entropy_is_that_of_the_frequencies_in_nats(labels, entropy):
-    assert label_entropy(np.array(labels)) == pytest.approx(entropy, rel=1e-15, abs=0)
 
 
 def test_the_same_seeds_give_the_same_bits_again(result):

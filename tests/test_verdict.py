@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from research.config import UserError
 from research.console import findings_table
 from research.data import stream
-from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig, UserError
+from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
 from research.stats import mean_interval
 from research.verdict import claim_digest, family_level, judge, outcome, region_text, sample
 

@@ -1,0 +1,175 @@
+"""A replicate's configuration: all that decides its numbers, checked when it is built."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "dataset": ("mnist", "digits", "sine", "line"),
+    "network": ("mlp", "cnn"),
+    "head": ("dense", "pooled"),
+    "pixels": ("original", "permuted", "scrambled", "sorted"),
+    "activation": ("identity", "sigmoid", "tanh", "relu", "gelu"),
+    "init": ("default", "xavier", "he", "normal", "zero"),
+    "output": ("softmax", "sigmoid", "raw"),
+    "loss": ("cross_entropy", "mse", "mse_mean"),
+    "optimizer": ("sgd", "adam", "adamw"),
+}
+SMALLEST = {  # and the type: an int stands for a whole number
+    "depth": 0,
+    "width": 1,
+    "init_std": 0.0,
+    "output_bias": 0.0,
+    "input_scale": 0.0,
+    "lr": 0.0,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "num_train": 0,
+    "batch_size": 1,
+    "epochs": 1,
+    "steps": 0,
+    "evaluate_every": 0,
+    "target_accuracy": 0.0,
+}
+MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
+REGRESSION = ("sine", "line")
+
+
+class UserError(Exception):
+    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides the numbers of a replicate, but for its seed.
+
+    What is learnt: `dataset`, of whose training part the first num_train examples of a seed's own order are used (0:
+    all); `pixels` as they are, in one random order for each seed ("permuted"), in another order for each image
+    ("scrambled") or by value ("sorted"); inputs are multiplied by input_scale.
+
+    The network: depth counts its hidden layers (0 is softmax regression), width their units. "cnn" puts two
+    convolutions before them (`models.Convolutions`), whose maps are flattened ("dense" head) or averaged ("pooled").
+    init is a name of `models.initial_layer`; init_std is used by "normal" alone. output_bias is added to the initial
+    bias of the first output: at 10 the network starts out sure of the first class.
+
+    The loss: "cross_entropy" is that of a softmax, or summed over the classes of a sigmoid each; "mse" is half the
+    squared error, summed over what `output` makes of the last layer; "mse_mean" its mean over the outputs without the
+    half, as in torch.nn.MSELoss. On a regression data set "mse" needs the raw output, and "cross_entropy" learns in
+    which of ten equal intervals the target lies.
+
+    The training: `epochs` passes over the training part in batches of batch_size, evaluated after each; or, where
+    `steps` is not 0, so many steps, evaluated every evaluate_every. With target_accuracy the first evaluation that
+    reaches it is noted.
+
+    What is looked at: after the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond
+    epochs are ignored, so that a tier can shorten the training. `measures` names what `research.measures` takes of the
+    trained networks.
+
+    A field left at its default is not part of the fingerprint, so new fields can be added.
+
+    Raises UserError for a name that does not exist, a number out of range, or fields that do not go together.
+    """
+
+    dataset: str = "mnist"
+    depth: int = 1
+    width: int = 128
+    activation: str = "relu"
+    init: str = "default"
+    init_std: float = 1.0
+    loss: str = "cross_entropy"
+    optimizer: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    epochs: int = 5
+    probe_epochs: tuple[int, ...] = ()
+    network: str = "mlp"
+    head: str = "dense"
+    output: str = "softmax"
+    output_bias: float = 0.0
+    pixels: str = "original"
+    input_scale: float = 1.0
+    num_train: int = 0
+    steps: int = 0
+    evaluate_every: int = 0
+    target_accuracy: float = 0.0
+    measures: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
+        for name, smallest in SMALLEST.items():
+            value = getattr(self, name)
+            whole = isinstance(smallest, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
+            if not smallest <= value < float("inf"):
+                raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
+        for wrong, message in self._contradictions():
+            if wrong:
+                raise UserError(message)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the targets are numbers, not classes."""
+        return self.dataset in REGRESSION
+
+    def _contradictions(self) -> tuple[tuple[bool, str], ...]:
+        probed, measures = self.probe_epochs, self.measures
+        tuples = isinstance(probed, tuple) and all(type(epoch) is int for epoch in probed)
+        output = "raw" if self.is_regression and self.loss != "cross_entropy" else self.output
+        return (
+            (
+                bool(self.momentum) and self.optimizer != "sgd",
+                f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}",
+            ),
+            (not tuples, f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)"),
+            (
+                tuples and any(late <= early for early, late in itertools.pairwise((-1, *probed))),
+                f"probe_epochs={probed!r} must ascend from 0 or later, each epoch once",
+            ),
+            (
+                not isinstance(measures, tuple) or not set(measures) <= set(MEASURES),
+                f"measures={measures!r} must be a tuple of {', '.join(MEASURES)}",
+            ),
+            (
+                self.is_regression != ("curve_fit" in measures) and bool(measures),
+                f"measures={measures!r}: 'curve_fit' goes with a regression, the others with classes",
+            ),
+            (
+                "permuted_twin" in measures and self.network != "mlp",
+                "measures: 'permuted_twin' goes with network='mlp'",
+            ),
+            (
+                self.output != output,
+                f"output={self.output!r}: dataset={self.dataset!r} with loss={self.loss!r} needs output='raw'",
+            ),
+            (
+                self.loss == "cross_entropy" and self.output == "raw",
+                "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities",
+            ),
+            (
+                self.is_regression and (self.network, self.pixels) != ("mlp", "original"),
+                f"dataset={self.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
+            ),
+            (
+                self.network == "mlp" and self.head != "dense",
+                f"head={self.head!r} goes with network='cnn', not 'mlp'",
+            ),
+            (
+                bool(probed) and (self.is_regression or self.network != "mlp" or bool(self.steps)),
+                "probe_epochs go with an MLP that is trained for epochs to tell classes",
+            ),
+            (
+                bool(self.steps) != bool(self.evaluate_every),
+                f"steps={self.steps} and evaluate_every={self.evaluate_every} go together: both or neither",
+            ),
+            (
+                bool(self.steps) and bool(self.evaluate_every) and self.steps % self.evaluate_every != 0,
+                f"steps={self.steps} must be a multiple of evaluate_every={self.evaluate_every}",
+            ),
+            (self.target_accuracy > 1, f"target_accuracy={self.target_accuracy} must be at most 1"),
+        )

@@ -1,0 +1,85 @@
+"""What the replicates of a stack are trained and tested on: each seed's split, its pixels, the kind of its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from research.config import TrainConfig
+from research.cost import NUM_BINS
+from research.data import DataSet, split, stream
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of R replicates, looked up by index: inputs [N, D], targets [N], and the same of the test part.
+
+    Each replicate has its train [R, n], validation [R, v] and test [R, t] indices. Where the pixels lie differently for
+    each seed, the replicates have copies of their own, one after the other, and their indices point there. Targets are
+    classes in int64 or numbers; `values` [t] is what the test targets of a regression are, also where it is learnt by
+    classes, whose numbers are `centres`.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    test_inputs: Tensor
+    test_targets: Tensor
+    train: Array
+    validation: Array
+    test: Array
+    scale: float
+    values: Tensor | None = None
+    centres: Tensor | None = None
+
+
+def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> Examples:
+    """The examples of a configuration's seeds. A fixed or scrambled order of pixels needs a copy of the data a seed."""
+    info = data.info
+    parts = [split(data.targets.numpy(), info.num_validation, seed) for seed in seeds]
+    train = np.stack([_first(config.num_train, part, seed) for (part, _), seed in zip(parts, seeds, strict=True)])
+    validation = np.stack([part for _, part in parts])
+    test = np.broadcast_to(np.arange(info.num_test), (len(seeds), info.num_test))
+    inputs, targets, test_inputs, test_targets = data.inputs, data.targets, data.test_inputs, data.test_targets
+    if config.pixels == "sorted":
+        inputs, test_inputs = inputs.sort(1).values, test_inputs.sort(1).values
+    elif config.pixels != "original":
+        copies = np.arange(len(seeds))[:, None]
+        inputs, test_inputs = (
+            torch.from_numpy(np.concatenate([moved_pixels(images.numpy(), config.pixels, s, part) for s in seeds]))
+            for images, part in ((inputs, "pool"), (test_inputs, "test"))
+        )
+        targets, test_targets = targets.repeat(len(seeds)), test_targets.repeat(len(seeds))
+        train, validation = train + copies * info.num_pool, validation + copies * info.num_pool
+        test = test + copies * info.num_test
+    values = centres = None
+    if config.is_regression:
+        values = test_targets
+        if config.loss == "cross_entropy":
+            edges = torch.linspace(-1, 1, NUM_BINS + 1, dtype=targets.dtype)
+            centres = (edges[1:] + edges[:-1]) / 2
+            targets, test_targets = (torch.bucketize(numbers, edges[1:-1]) for numbers in (targets, test_targets))
+    scale = config.input_scale / info.max_value
+    return Examples(inputs, targets, test_inputs, test_targets, train, validation, test, scale, values, centres)
+
+
+def _first(count: int, train: Array, seed: int) -> Array:
+    """The first examples of a training part in an order of the seed's own; all of them for 0."""
+    return np.sort(stream(seed, "subset").permutation(train)[:count]) if count else train
+
+
+def moved_pixels(images: Array, pixels: str, seed: int, part: str) -> Array:
+    """Images [N, D] with their pixels in one order for all ("permuted"), or another for each image ("scrambled")."""
+    if pixels == "permuted":
+        return images[:, pixel_order(seed, images.shape[1])]
+    return stream(seed, f"pixels of each image, {part}").permuted(images, axis=1)
+
+
+def pixel_order(seed: int, num_pixels: int) -> Array:
+    """The one order of the pixels that a seed has."""
+    return stream(seed, "pixels").permutation(num_pixels)

@@ -1,0 +1,164 @@
+"""How wide must one hidden layer be to draw sin x?
+
+Question. Document B (6.4, Q4) fits sin x on [-2 pi, 2 pi] with one hidden layer of 8, 32, 128, 512 and 2048 units and
+says what the eye sees: 8 units miss it, 32 are rough, 128 look the same, more look no better while the error goes on
+shrinking, so that it takes about 100 units.
+
+Cost. Full tier: 13 cells of 10 seeds, ten to fifteen minutes on two cores, most of it for 2048 units. Quick: half a
+minute. Smoke: seconds.
+
+What to expect. A ReLU network with n units is a line with at most n kinks, and the best such line is far below what the
+eye can see from 48 units on: what training reaches in 5,000 steps is another matter.
+
+The widths, the points and the loss are the document's, and the added widths are there for its "about 100". Where it is
+silent the study follows common practice: PyTorch's default start, Adam at its customary rate, the whole data set at each
+step. All sizes and regions were fixed before the first full run and are never moved afterwards.
+"""
+
+from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
+
+WIDTHS = (8, 16, 32, 48, 64, 96, 128, 160, 256, 512, 2048)
+LINE_WIDTH, PANEL_HEIGHT, Y_RANGE = 1.5, 3.0, 2.4  # points, inches, units of y: the curves in the study's figure
+VISIBLE = 0.0083  # half the line's width, 1.5 / 72 / 3 * 2.4 / 2, rounded down: an error above it can be seen there
+SINE = {"case": ("sine",)}
+MISSED = 1.0  # the error that a diverged replicate counts as: no better than a flat line
+
+
+def configure(
+    width: int, case: str, activation: str, optimizer: str, horizon: int, inputs: str, init: str
+) -> TrainConfig:
+    """1-width-1, trained on all 1,024 points at each step."""
+    return TrainConfig(
+        dataset="line" if case == "straight-target" else "sine",
+        depth=1,
+        width=width,
+        activation="identity" if case == "straight-units" else activation,
+        init=init,
+        output="raw",
+        loss="mse_mean",
+        optimizer=optimizer,
+        lr={"adam": 1e-3, "sgd": 1e-2}[optimizer],  # Adam's default; for SGD a tenth of the usual 0.1: x reaches 6.3
+        input_scale={"raw": 1.0, "unit": 0.15915494309189535}[inputs],  # 1 / (2 pi)
+        batch_size=1024,
+        steps=horizon,
+        evaluate_every=100,
+        measures=("curve_fit",),
+    )
+
+
+def sup_error(*widths: int) -> Number:
+    """The largest error over the 4,096 test points; of several widths the largest."""
+    return Number("test_sup_error", widths, SINE, "only" if len(widths) == 1 else "max", "only", diverged=MISSED)
+
+
+STUDY = Study(
+    name="width_sine",
+    question="How many units does one hidden layer need before its fit of sin x looks right?",
+    passage="B 6.4, B Q4",
+    says=(
+        "Fit sin x on [-2 pi, 2 pi] with one hidden layer and let it grow. 8 units miss the curve, 32 get its peaks and "
+        "troughs about right but rough, 128 cannot be told from it by eye, and with 512 or 2048 nothing visible "
+        "changes while the error keeps shrinking. About 100 units are needed."
+    ),
+    configure=configure,
+    arms=Factor("width", WIDTHS),
+    blocks=(Factor("case", ("sine",)),),
+    universes=(
+        Factor("activation", ("relu", "tanh")),
+        Factor("optimizer", ("adam", "sgd")),
+        Factor("horizon", (5000, 20000)),
+        Factor("inputs", ("raw", "unit")),
+        Factor("init", ("default", "he", "xavier")),
+    ),
+    headline=("test_r_squared", "test_sup_error"),
+    tiers={
+        "full": Tier(seeds=10),
+        "quick": Tier(seeds=5, overrides={"steps": 1000}, levels={"width": (8, 32, 128, 512)}),
+        "smoke": Tier(seeds=3, overrides={"steps": 200}, levels={"width": (8, 32)}),
+    },
+    controls=(
+        Control(
+            name="straight-target",
+            text="8 units, trained alike, fit a straight line",
+            number=Number("test_r_squared", (8,), {"case": ("straight-target",)}, "only", "only", diverged=0.0),
+            above=0.99,
+            cells=({"width": 8, "case": "straight-target"},),
+        ),
+        Control(
+            name="best-line",
+            text="8 units without an activation reach the best straight line, R squared 0.152, and no more",
+            number=Number("test_r_squared", (8,), {"case": ("straight-units",)}, "only", "only", diverged=0.0),
+            above=0.142,  # the best line has 12 / (2 pi)^2 / 2 = 0.152
+            below=0.162,
+            cells=({"width": 8, "case": "straight-units"},),
+        ),
+    ),
+    claims=(
+        Claim(
+            name="8-miss",
+            text="8 units miss sin x: they explain less than half of its variance",
+            passage="B 6.4",
+            kind="mean",
+            number=Number("test_r_squared", (8,), SINE, "only", "only", diverged=0.0),
+            below=0.5,
+        ),
+        Claim(
+            name="32-in-place",
+            text="With 32 units at least three of the four peaks and troughs are about right",
+            passage="B 6.4",
+            kind="share",
+            number=Number("extrema_right", (32,), SINE, "only", "only", diverged=0.0),
+            above=2.5,
+        ),
+        Claim(
+            name="32-rough",
+            text="With 32 units the difference can still be seen",
+            passage="B 6.4",
+            kind="mean",
+            number=sup_error(32),
+            above=VISIBLE,
+        ),
+        Claim(
+            name="128-same",
+            text="With 128 units no difference can be seen",
+            passage="B 6.4",
+            kind="mean",
+            number=sup_error(128),
+            below=VISIBLE,
+        ),
+        Claim(
+            name="512-same",
+            text="With 512 and with 2048 units no difference can be seen either",
+            passage="B 6.4",
+            kind="mean",
+            number=sup_error(512, 2048),
+            below=VISIBLE,
+        ),
+        Claim(
+            name="still-shrinking",
+            text="From 128 to 2048 units the error keeps shrinking",
+            passage="B 6.4",
+            kind="mean",
+            number=Number("test_rmse", (128, 160, 256, 512, 2048), SINE, "log_slope", "only", diverged=MISSED),
+            below=0.0,
+        ),
+        Claim(
+            name="about-100",
+            text="About 100 units are needed: the first width without a visible difference is one from 64 to 160",
+            passage="B 6.4, B Q4",
+            kind="mean",
+            number=Number(
+                "test_sup_error",
+                WIDTHS,
+                SINE,
+                "first_below",
+                "only",
+                diverged=MISSED,
+                resolution=32.0,  # from one width to the next around 100
+                threshold=VISIBLE,
+            ),
+            above=63.99,
+            below=160.01,
+        ),
+    ),
+)
