@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.examples import moved_pixels
@@ -75,7 +76,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_means(ax: plt.Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
+def draw_means(ax: Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
     """Means with their 95 % intervals at the places of their kinds."""
     ax.errorbar(
         summary["pixels"].map(places.index) + shift, summary["mean"],
@@ -104,8 +105,8 @@ CAPTIONS = {
         "Right: what each seed loses by the permutation, with the band in which the MLP's mean must lie."
     ),
     "learning_curves": (
-        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band of "
-        "its 95 % interval."
+        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band "
+        "of its 95 % interval."
     ),
 }
 NOTES = ""

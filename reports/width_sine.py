@@ -33,9 +33,9 @@ def fits(runs: pd.DataFrame, profiles: pd.DataFrame) -> Figure:
         errors = runs[runs["width"] == width].set_index("seed")["test_sup_error"]
         middle = errors.sort_values().index[(len(errors) - 1) // 2]
         for seed, rows in profiles[profiles["width"] == width].groupby("seed"):
-            look = {"linewidth": LINE_WIDTH, "zorder": 3} if seed == middle else {"linewidth": 0.4, "alpha": 0.5}
-            label = "the seed with the median error" if seed == middle else None
-            ax.plot(X[rows["place"] * step], rows["fit"], color=ORANGE, label=label, **look)
+            line = ax.plot(X[rows["place"] * step], rows["fit"], color=ORANGE, linewidth=0.4, alpha=0.5)[0]
+            if seed == middle:
+                line.set(linewidth=LINE_WIDTH, alpha=1, zorder=3, label="the seed with the median error")
         ax.set(ylim=(-Y_RANGE / 2, Y_RANGE / 2), xlim=(X[0], X[-1]), title=f"{width} units")
         ax.set_xticks(np.pi * np.array([-2, -1, 0, 1, 2]), ["", "-π", "0", "π", ""])
         if column:
@@ -112,13 +112,13 @@ def error_over_steps(curves: pd.DataFrame) -> Figure:
 
 CAPTIONS = {
     "fits": (
-        "Fits of sin x by one hidden layer. All seeds as thin lines, the one with the median error as wide as the curve "
-        "itself: what can be told apart here is what the study calls visible."
+        "Fits of sin x by one hidden layer. All seeds as thin lines, the one with the median error as wide as the "
+        "curve itself: what can be told apart here is what the study calls visible."
     ),
     "error_by_width": (
         "Error against width after training. Dots are seeds, marks their mean with its 95 % interval. Grey is the "
-        "least-squares best curve with as many kinks as units, computed up to 256 and from theory beyond. The grey band "
-        "is where the claim has the first width without a visible difference."
+        "least-squares best curve with as many kinks as units, computed up to 256 and from theory beyond. The grey "
+        "band is where the claim has the first width without a visible difference."
     ),
     "error_over_steps": "Largest error in the course of training. Thin lines are seeds, thick ones their median.",
 }

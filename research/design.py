@@ -74,9 +74,13 @@ class Number:
             if how not in (*joins, *more):
                 raise UserError(f"number {self.metric!r}: {how!r} is not one of {', '.join((*joins, *more))}")
         if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
-            raise UserError(f"number {self.metric!r}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
+            raise UserError(
+                f"number {self.metric!r}: {self.across_arms!r} needs arms that are numbers, not {self.arms}"
+            )
         if (self.across_arms == "first_below") != (self.threshold is not None):
-            raise UserError(f"number {self.metric!r}: a threshold goes with across_arms='first_below', and only with it")
+            raise UserError(
+                f"number {self.metric!r}: a threshold goes with across_arms='first_below', and only with it"
+            )
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())
         for across, how, count in (
             ("arms", self.across_arms, len(self.arms)),
