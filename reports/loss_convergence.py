@@ -64,7 +64,7 @@ def gradient_by_probability(profiles: pd.DataFrame) -> Figure:
             markeredgecolor="white", linewidth=1.4, linestyle=look["linestyle"],
         )  # fmt: skip
     ax.axvspan(p[0], CONFIDENTLY_WRONG, color="0.94", linewidth=0, zorder=0)
-    ax.annotate("confidently wrong", (p[0] * 1.3, 2.1), fontsize=8, color="0.3", va="center")
+    ax.annotate("confidently wrong", (0.8 * CONFIDENTLY_WRONG, 1.5e-5), fontsize=8, color="0.3", ha="right")
     ax.set(xscale="log", yscale="log", xlim=(p[0], 1), ylim=(1e-5, 4))
     ax.set(xlabel="p(true class)", ylabel="norm of the gradient at the logits")
     place_legend(figure, ARMS, marked=True)
