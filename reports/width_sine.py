@@ -59,15 +59,15 @@ def error_by_width(runs: pd.DataFrame) -> Figure:
             theory = [limits[-1], *((width, getattr(limit, name)) for width, limit in beyond)]
             ax.plot(*zip(*theory, strict=True), color="0.3", linewidth=1.2, linestyle=(0, (4, 2)))
         ax.annotate(
-            "the best curve with as many kinks", limits[len(limits) // 3], xytext=(6, 4), textcoords="offset points",
-            fontsize=7.5, color="0.3",
+            "the best curve with as many kinks", limits[-1], xytext=(-8, -3), textcoords="offset points", ha="right",
+            va="top", fontsize=7.5, color="0.3",
         )  # fmt: skip
         ax.set(xscale="log", yscale="log", xlabel="hidden units")
         ax.set_xticks(widths, [str(width) if width not in (48, 96, 160) else "" for width in widths])
         ax.xaxis.set_minor_locator(NullLocator())
     row[0].axhline(VISIBLE, color="#d55e00", linewidth=1)
     row[0].annotate(
-        "visible above, not below", (widths[-1], VISIBLE), xytext=(0, -3), textcoords="offset points", ha="right",
+        "visible above, not below", (widths[-1], VISIBLE), xytext=(6, -3), textcoords="offset points", ha="right",
         va="top", fontsize=7.5, color="#d55e00",
     )  # fmt: skip
     row[0].axvspan(64, 160, color="0.92", linewidth=0, zorder=0)
@@ -92,7 +92,7 @@ def error_over_steps(curves: pd.DataFrame) -> Figure:
     """The largest error in the course of training, a line a width: what more steps would still bring."""
     figure, ax = plt.subplots(figsize=(6.4, 3.6))
     widths = [width for width in SHOWN if width in set(curves["width"])]
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.88, len(widths)))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.8, len(widths)))
     for width, colour in zip(widths, colours, strict=True):
         wide = curves[curves["width"] == width].pivot(index="step", columns="seed", values="test_sup_error")
         ax.plot(wide, color=colour, linewidth=0.4, alpha=0.4)
