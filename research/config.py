@@ -175,6 +175,6 @@ class TrainConfig:
             (self.target_accuracy > 1, f"target_accuracy={self.target_accuracy} must be at most 1"),
             (
                 bool(self.target_accuracy) and self.is_regression,
-                f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has numbers to learn, and no accuracy",
+                f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has no accuracy to reach",
             ),
         )

@@ -13,6 +13,9 @@ from research.plan import identity
 
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
+NAMES = ", ".join(MEASURES)
+NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
+PROBED = "probe_epochs go with an MLP that is trained for epochs to tell classes"
 
 
 def refused(changes, message, base=None):
@@ -47,11 +50,11 @@ def test_every_field_is_checked():
     ("base", "changes", "message"),
     [
         (None, {"optimizer": "adam", "momentum": 0.9}, "momentum=0.9 goes with optimizer='sgd', not 'adam'"),
-        (None, {"measures": ["logit_gradients"]}, "measures=['logit_gradients'] must be a tuple of " + ", ".join(MEASURES)),
-        (None, {"measures": ("x",)}, "measures=('x',) must be a tuple of " + ", ".join(MEASURES)),
-        (None, {"measures": "curve_fit"}, "measures='curve_fit' must be a tuple of " + ", ".join(MEASURES)),
-        (None, {"measures": None}, "measures=None must be a tuple of " + ", ".join(MEASURES)),
-        (None, {"measures": (["curve_fit"],)}, "measures=(['curve_fit'],) must be a tuple of " + ", ".join(MEASURES)),
+        (None, {"measures": ["logit_gradients"]}, "measures=['logit_gradients'] must be a tuple of " + NAMES),
+        (None, {"measures": ("x",)}, "measures=('x',) must be a tuple of " + NAMES),
+        (None, {"measures": "curve_fit"}, "measures='curve_fit' must be a tuple of " + NAMES),
+        (None, {"measures": None}, "measures=None must be a tuple of " + NAMES),
+        (None, {"measures": (["curve_fit"],)}, "measures=(['curve_fit'],) must be a tuple of " + NAMES),
         (
             None,
             {"measures": ("curve_fit",)},
@@ -68,24 +71,28 @@ def test_every_field_is_checked():
             "measures=('curve_fit', 'logit_gradients'): 'curve_fit' goes with a regression, the others with classes",
         ),
         (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp'"),
-        (None, {"dataset": "sine", "loss": "mse"}, "output='softmax': dataset='sine' with loss='mse' needs output='raw'"),
+        (
+            replace(SINE, dataset="mnist", output="softmax"),
+            {"dataset": "sine"},
+            "output='softmax': dataset='sine' with loss='mse' needs output='raw'",
+        ),
         (SINE, {"output": "sigmoid"}, "output='sigmoid': dataset='sine' with loss='mse' needs output='raw'"),
-        (None, {"output": "raw"}, "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"),
-        (SINE, {"loss": "cross_entropy"}, "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"),
+        (None, {"output": "raw"}, NO_PROBABILITIES),
+        (SINE, {"loss": "cross_entropy"}, NO_PROBABILITIES),
         (SINE, {"network": "cnn"}, "dataset='sine' has no pixels: network must be 'mlp' and pixels 'original'"),
         (SINE, {"pixels": "sorted"}, "dataset='sine' has no pixels: network must be 'mlp' and pixels 'original'"),
         (None, {"head": "pooled"}, "head='pooled' goes with network='cnn', not 'mlp'"),
         *(
-            (base, {"probe_epochs": (0,), **more}, "probe_epochs go with an MLP that is trained for epochs to tell classes")
+            (base, {"probe_epochs": (0,), **more}, PROBED)
             for base, more in ((SINE, {}), (CNN, {}), (None, {"steps": 10, "evaluate_every": 5}))
         ),
         (None, {"steps": 100}, "steps=100 and evaluate_every=0 go together: both or neither"),
         (None, {"evaluate_every": 10}, "steps=0 and evaluate_every=10 go together: both or neither"),
         (None, {"steps": 100, "evaluate_every": 30}, "steps=100 must be a multiple of evaluate_every=30"),
         (None, {"target_accuracy": 1.5}, "target_accuracy=1.5 must be at most 1"),
-        (SINE, {"target_accuracy": 0.9}, "target_accuracy=0.9: dataset='sine' has numbers to learn, and no accuracy"),
+        (SINE, {"target_accuracy": 0.9}, "target_accuracy=0.9: dataset='sine' has no accuracy to reach"),
     ],
-)  # fmt: skip
+)
 def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, message):
     refused(changes, message, base)
 
@@ -111,7 +118,7 @@ def test_every_choice_has_what_it_names():
     assert set(CHOICES["dataset"]) == set(DATA)
     assert set(REGRESSION) == {name for name, info in DATA.items() if info.num_classes == 0}
     assert CHOICES["output"] == tuple(OUTPUTS)
-    assert MEASURES == tuple(MEASURED)
+    assert tuple(MEASURED) == MEASURES
 
 
 def test_the_new_fields_at_their_defaults_leave_an_identity_as_it_was():
