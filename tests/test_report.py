@@ -71,7 +71,8 @@ def made_up(tmp_path_factory) -> Path:
         for epoch in (0, 5)
         for layer in range(1, int(head["depth"]) + 1)
     ]
-    for name, rows in zip(TABLES, (runs, curves, layers), strict=True):
+    profiles = [{**head, "place": place, "fit": 0.1 * place} for head in heads for place in range(2)]
+    for name, rows in zip(TABLES, (runs, curves, layers, profiles), strict=True):
         pd.DataFrame(rows).to_csv(folder / name, index=False)
     digests = {judged.name: [claim_digest(judged)] for judged in study.judged}
     fingerprints = {cell.key: cell.fingerprint for cell in make_plan(study).cells}
@@ -90,6 +91,13 @@ def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp
     assert runs[1] == "tanh depth=1,tanh,1,0,,0.333333,1,2"
     assert runs[2] == "tanh depth=1,tanh,1,1,,1.33333,,2.1"
     assert (tmp_path / "out" / "layers.csv").read_text().splitlines()[1] == "tanh depth=1,tanh,1,0,0,1,0.5"
+    profiles = (tmp_path / "out" / "profiles.csv").read_text().splitlines()
+    assert profiles[:3] == [
+        "cell,activation,depth,seed,place,fit",
+        "tanh depth=1,tanh,1,0,0,0",
+        "tanh depth=1,tanh,1,0,1,1",
+    ]
+    assert len(read_tables(tmp_path / "out").profiles) == len(profiles) - 1 == 12 * 3
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
     stack = provenance["stacks"][PLAN.stacks[0].key]
     assert stack["seconds"] == 2.5
@@ -178,7 +186,7 @@ def test_a_missing_table_and_one_without_its_columns_are_refused_in_a_line(tmp_p
     with pytest.raises(UserError, match=r"runs.csv: cannot be read .* run the study to export it again"):
         read_tables(tmp_path)
     (tmp_path / "runs.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match=r"runs.csv: has no column 'seed'"):
+    with pytest.raises(UserError, match=r"runs.csv: has no column 'diverged_step'"):
         read_tables(tmp_path)
 
 
