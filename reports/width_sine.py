@@ -126,9 +126,9 @@ NOTES = """
 ### What is known about why
 
 **Units are not what is missing.** From 32 units on, the best curve with as many kinks (grey) lies below what the eye
-can see, and the trained networks stay far above it: with 128 units a hundred times. So at this start, rate and number of
-steps the answer to "how wide?" is mostly an answer to "how well trained?". More steps, another rate and another start
-are choices that the document leaves open; they were not tested here.
+can see, and the trained networks stay far above it: with 128 units a hundred times. So at this start, rate and number
+of steps the answer to "how wide?" is mostly an answer to "how well trained?". More steps, another rate and another
+start are choices that the document leaves open; they were not tested here.
 
 **Eight units do not draw a near-straight line.** They follow two or three of the four arches, which is most of the
 variance.
