@@ -77,15 +77,15 @@ def intervals(frame: pd.DataFrame, by: list[str], y: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str]) -> None:
-    """Curves of y over epochs: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
+def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str], x: str = "epoch") -> None:
+    """Curves of y over epochs, or steps: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
     for level, look in looks(levels).items():
         rows = frame[frame[arms] == level].dropna(subset=[y])
         if rows.empty:
             continue
         sns.lineplot(
             rows,
-            x="epoch",
+            x=x,
             y=y,
             units="seed",
             estimator=None,
@@ -95,9 +95,9 @@ def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequen
             alpha=0.35,
             legend=False,
         )
-        summary = intervals(rows, ["epoch"], y)
-        ax.plot(summary["epoch"], summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.8)
-        ax.fill_between(summary["epoch"], summary["low"], summary["high"], color=look["color"], alpha=0.2, linewidth=0)
+        summary = intervals(rows, [x], y)
+        ax.plot(summary[x], summary["mean"], color=look["color"], linestyle=look["linestyle"], linewidth=1.8)
+        ax.fill_between(summary[x], summary["low"], summary["high"], color=look["color"], alpha=0.2, linewidth=0)
 
 
 def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, levels: Sequence[str]) -> None:

@@ -105,37 +105,46 @@ def page(published: Published, figures: Iterable[str]) -> str:
     return study_page(published.plan, published.judgement, runs, captions, notes, published.changed)
 
 
-def entry(published: Published, files: Mapping[str, bytes]) -> Entry | None:
-    """What the index shows of a study whose files are these; None where it has no page."""
-    if published.judgement is None:
-        return None
+def entry(published: Published, files: Mapping[str, bytes]) -> Entry:
+    """What the index shows of a judged study whose files are these."""
+    assert published.judgement is not None
     figures = {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")}
     return Entry(published.study, published.judgement, page(published, figures), figures, len(published.tables.runs))
 
 
-def drawn(published: Published, folder: Path) -> dict[str, bytes]:
-    """The figures that lie in a folder. Raises UserError where the findings were not drawn yet."""
-    if published.judgement is not None and not (folder / "findings.svg").is_file():
-        raise UserError(f"{folder}: is not drawn yet; python -m research.report draws all studies")
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.svg"))}
+def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
+    """All files that are drawn of the named studies, and the index of all that are drawn, by their paths.
 
-
-def draw(names: list[str], reports: Path) -> dict[Path, bytes]:
-    """All files that are drawn of the named studies, and the index of all that have tables, by their paths."""
-    every = list(dict.fromkeys([*names, *(name for name in study_names() if (reports / name).is_dir())]))
+    Beside it, by name, why other studies are left out of the index: their tables cannot be used, or are not drawn yet.
+    """
+    every = {Path(name).stem: name for name in (*study_names(), *names)}
     files: dict[Path, bytes] = {}
-    entries = []
-    for name in sorted(every, key=lambda name: Path(name).stem):
-        study = load_study(name)
-        folder = reports / study.name
-        published = read_published(study, folder)
-        found = render(published) if name in names else drawn(published, folder)
-        files |= {folder / file: content for file, content in found.items() if name in names}
-        entries.append(entry(published, found))
-    if shown := [one for one in entries if one is not None]:
-        index = (index_html(shown), index_markdown(shown))
+    entries: list[Entry] = []
+    left_out: dict[str, str] = {}
+    for name, asked_for in sorted(every.items()):
+        folder = reports / name
+        if asked_for in names:
+            published = read_published(load_study(asked_for), folder)
+            found = render(published)
+            files |= {folder / file: content for file, content in found.items()}
+        elif not folder.is_dir():
+            continue
+        elif not (folder / "README.md").is_file():
+            left_out[name] = "it is not drawn yet"
+            continue
+        else:
+            try:
+                published = read_published(load_study(asked_for), folder)
+            except UserError as error:
+                left_out[name] = str(error)
+                continue
+            found = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
+        if published.judgement is not None:
+            entries.append(entry(published, found))
+    if entries:
+        index = (index_html(entries), index_markdown(entries))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
-    return files
+    return files, left_out
 
 
 def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list[Path]:
@@ -157,13 +166,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
-        files = draw(names, options.reports)
+        files, left_out = draw(names, options.reports)
         if not options.check:
             for path, content in files.items():
                 write(path, content)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    for name, reason in left_out.items():
+        print(f"left out of the index: {name}: {reason}", file=sys.stderr)
     stale = unlike(names, options.reports, files) if options.check else []
     for path in stale:
         print(

@@ -21,6 +21,7 @@ from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, Store, read_metrics, read_runs, read_state
 from research.verdict import claim_digest
+from research.views import COLOUR, cell_colour, saved_views
 
 if TYPE_CHECKING:
     from research.train import Replicate, StackResult
@@ -164,7 +165,11 @@ class Recorder:
                     metrics.append(Metric(f"{name}_high", interval.high, ended, step))
         if diverged := sum("diverged_step" in values for values in found):
             metrics.append(Metric("num_diverged", diverged, ended, 0))
-        tags = {"replicates": _digest(reported), NOTE: cell_note(self.plan, cell, len(reported))}
+        tags = {
+            "replicates": _digest(reported),
+            NOTE: cell_note(self.plan, cell, len(reported)),
+            COLOUR: cell_colour(self.plan.study, cell.levels),
+        }
         started = min(run.started for run in runs)
         parent = self._write(cell, "cell", cell.name, started, tags, metrics, {"seeds": len(reported)})
         self.client.set_terminated(parent, "FINISHED", ended)
@@ -216,6 +221,7 @@ class Recorder:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
         wanted = {NOTE: experiment_note(self.plan), "mlflow.experimentKind": "custom_model_development"}
+        wanted |= saved_views(self.plan.study, self.plan.tier)
         for name, value in wanted.items():
             if found is None or found.tags.get(name) != value:
                 self.client.set_experiment_tag(experiment_id, name, value)

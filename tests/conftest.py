@@ -193,3 +193,28 @@ def copied(finished, tmp_path):
 def fresh(tmp_path):
     """The toy study before its first run."""
     return Toy(tmp_path).write()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser without a window; `browser.get_log("browser")` is what its console said since last asked."""
+    from selenium import webdriver
+
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    assert all(programs.values()), "these tests need the Debian packages chromium and chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs["chromium"]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    quiet = ("background-networking", "component-update", "gpu", "quic", "sync")
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "no-first-run",
+        "window-size=1600,1000",
+        *(f"disable-{q}" for q in quiet),
+    ):
+        options.add_argument(f"--{flag}")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs["chromedriver"]))
+    yield driver
+    driver.quit()

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from research import study, ui
 from research.plan import load_study, make_plan, study_names
-from research.study import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -17,8 +17,9 @@ def test_the_readme_has_exactly_two_set_up_commands_each_one_line():
 
 
 def test_options_in_the_docs_exist_and_options_that_exist_are_in_the_docs():
-    named = set(re.findall(r"`[^`]*?(--[a-z]+)", README)) - {"--check", "--backend"}
-    existing = {option for action in parser()._actions for option in action.option_strings if option.startswith("--")}
+    named = set(re.findall(r"`[^`]*?(--[a-z]+)", README)) - {"--check"}
+    actions = [action for command in (study, ui) for action in command.parser()._actions]
+    existing = {option for action in actions for option in action.option_strings if option.startswith("--")}
     assert named <= existing
     assert existing - {"--help"} <= set(re.findall(r"--[a-z]+", README))
 

@@ -1,0 +1,96 @@
+"""Draws the figures of the study `loss_convergence` from its tables."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from research.figures import draw_curves, looks, place_legend
+from research.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
+from research.store import Frames
+
+ARMS = ["cross_entropy", "mse"]
+CASES = {"mnist": "the usual start", "wrong-start": "a start that is sure of one class"}
+TARGET = 0.95
+
+
+def learning_curves(curves: pd.DataFrame) -> Figure:
+    """Validation accuracy over steps from both starts, every seed a thin line."""
+    figure, row = plt.subplots(1, 2, figsize=(9.2, 3.6), sharex=True, sharey=True)
+    for ax, (case, title) in zip(row, CASES.items(), strict=True):
+        draw_curves(ax, curves[curves["case"] == case], "validation_accuracy", "loss", ARMS, x="step")
+        ax.axhline(TARGET, color="0.4", linewidth=0.7, zorder=1)
+        ax.set(title=title, xlabel="step", ylabel="validation accuracy" if ax is row[0] else "", ylim=(0, 1))
+    row[0].annotate("95 %", (0, TARGET), xytext=(2, 2), textcoords="offset points", fontsize=7, color="0.3")
+    place_legend(figure, ARMS, marked=False)
+    return figure
+
+
+def steps_to_target(runs: pd.DataFrame) -> Figure:
+    """The steps to 95 % of every seed; those that never arrive are hollow and stand at the horizon."""
+    figure, row = plt.subplots(1, 2, figsize=(9.2, 2.6), sharey=True)
+    for ax, (case, title) in zip(row, CASES.items(), strict=True):
+        for place, (loss, look) in enumerate(looks(ARMS).items()):
+            rows = runs[(runs["case"] == case) & (runs["loss"] == loss)]
+            height = place + 0.5 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+            arrived = rows["reached_target"] == 1
+            kind = {"marker": look["marker"], "s": 22, "linewidth": 1.1, "edgecolor": look["color"]}
+            ax.scatter(rows["steps_to_target"][arrived], height[arrived], facecolor=look["color"], **kind)
+            ax.scatter(rows["steps_to_target"][~arrived], height[~arrived], facecolor="white", zorder=3, **kind)
+            if not arrived.all():
+                ax.annotate(
+                    f"{(~arrived).sum()} of {len(rows)}\nnever arrive", (rows["steps_to_target"].max(), place),
+                    xytext=(-10, 0), textcoords="offset points", ha="right", va="center", fontsize=8, color="0.25",
+                )  # fmt: skip
+        ax.set(title=title, xlabel="steps to 95 % validation accuracy", ylim=(1.6, -0.6))
+        ax.set_xlim(0, 1.04 * runs["steps_to_target"].max())
+        ax.set_yticks(range(len(ARMS)), ["cross-entropy", "squared error"])
+    return figure
+
+
+def gradient_by_probability(profiles: pd.DataFrame) -> Figure:
+    """The gradient at the logits against what the true class is given, in the trained networks and in theory."""
+    figure, ax = plt.subplots(figsize=(6.4, 4.0))
+    p = np.logspace(-6.5, 0, 400)
+    theory = {"cross_entropy": np.sqrt(2) * (1 - p), "mse": 2 * np.sqrt(2) * p * (1 - p) ** 2}
+    centres = np.sqrt(np.maximum(PROBABILITY_EDGES[:-1], PROBABILITY_EDGES[1] / 10**0.5) * PROBABILITY_EDGES[1:])
+    for loss, look in looks(ARMS).items():
+        ax.plot(p, theory[loss], color=look["color"], linewidth=0.9, linestyle=(0, (4, 2)))
+        wide = profiles.pivot(index="place", columns="seed", values=f"{loss}_gradient")
+        wide = wide.dropna(how="all")
+        ax.plot(centres[wide.index], wide, look["marker"], color=look["color"], markersize=2.5, alpha=0.4)
+        ax.plot(
+            centres[wide.index], wide.mean(axis=1), color=look["color"], marker=look["marker"], markersize=5,
+            markeredgecolor="white", linewidth=1.4, linestyle=look["linestyle"],
+        )  # fmt: skip
+    ax.axvspan(p[0], CONFIDENTLY_WRONG, color="0.94", linewidth=0, zorder=0)
+    ax.annotate("confidently wrong", (p[0] * 1.6, 2.5e-5), fontsize=8, color="0.3")
+    ax.set(xscale="log", yscale="log", xlim=(p[0], 1), ylim=(1e-5, 3))
+    ax.set(xlabel="p(true class)", ylabel="norm of the gradient at the logits")
+    place_legend(figure, ARMS, marked=True)
+    return figure
+
+
+CAPTIONS = {
+    "learning_curves": (
+        "Validation accuracy every 50 steps. Thin lines are seeds, thick ones their mean in the band of its 95 % "
+        "interval."
+    ),
+    "steps_to_target": "Steps until validation accuracy is first seen at 95 %, a mark a seed.",
+    "gradient_by_probability": (
+        "Norm of each loss's gradient at the logits of the networks trained with cross-entropy, over validation examples "
+        "by the probability of their true class: small marks are seeds, large ones their mean. Dashed: from the formulas, "
+        "if all other probability lies on one class."
+    ),
+}
+NOTES = ""
+
+
+def figures(tables: Frames) -> dict[str, Figure]:
+    """The study's figures by file name."""
+    runs, curves = (table[table["case"].isin(CASES)] for table in (tables.runs, tables.curves))
+    if set(runs["case"]) < set(CASES):
+        return {}
+    profiles = tables.profiles[(tables.profiles["case"] == "mnist") & (tables.profiles["loss"] == "cross_entropy")]
+    drawn = {"learning_curves": learning_curves(curves), "steps_to_target": steps_to_target(runs)}
+    return drawn | ({"gradient_by_probability": gradient_by_probability(profiles)} if len(profiles) else {})

@@ -1,0 +1,122 @@
+"""Draws the figures of the study `pixel_shuffle` from its tables."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from research.examples import moved_pixels
+from research.figures import draw_curves, intervals, looks, place_legend
+from research.store import Frames
+
+EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data
+KINDS = {
+    "original": "as they are",
+    "permuted": "one permutation\nfor all images",
+    "scrambled": "another permutation\nfor each image",
+    "sorted": "sorted by value",
+}
+NETWORKS = ["mlp", "cnn"]
+
+
+def images() -> Figure:
+    """Eight images as each kind of network gets them."""
+    figure, grid = plt.subplots(len(KINDS), 8, figsize=(7.6, 4.0))
+    pixels = np.rint(255 * plt.imread(EXAMPLES)[..., 0]).astype(np.uint8)
+    originals = np.stack(np.split(pixels, 8, axis=1)).reshape(8, -1)
+    moved = {
+        "original": originals,
+        "sorted": np.sort(originals, axis=1),
+        **{kind: moved_pixels(originals, kind, seed=0, part="test") for kind in ("permuted", "scrambled")},
+    }
+    for row, (kind, name) in zip(grid, KINDS.items(), strict=True):
+        for ax, image in zip(row, moved[kind], strict=True):
+            ax.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+            for spine in ax.spines.values():
+                spine.set(visible=True, linewidth=0.5, color="0.7")
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
+    return figure
+
+
+def accuracy(runs: pd.DataFrame) -> Figure:
+    """Test accuracy by what is done to the pixels, and what each seed loses by the permutation."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8), width_ratios=(3, 2))
+    kinds = list(KINDS)
+    for shift, (network, look) in zip((-0.12, 0.12), looks(NETWORKS).items(), strict=True):
+        rows = runs[runs["network"] == network]
+        jitter = 0.1 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+        left.scatter(
+            rows["pixels"].map(kinds.index) + shift + jitter, rows["test_accuracy"], s=7, color=look["color"],
+            alpha=0.5, linewidth=0,
+        )  # fmt: skip
+        draw_means(left, intervals(rows, ["pixels"], "test_accuracy"), kinds, shift, look)
+        wide = rows.pivot(index="seed", columns="pixels", values="test_accuracy")
+        lost = 100 * (wide["original"] - wide["permuted"]).rename("lost").reset_index()
+        place = NETWORKS.index(network)
+        right.scatter(
+            place + 2 * jitter.iloc[: len(lost)].to_numpy(), lost["lost"], s=12, color=look["color"], alpha=0.5,
+            linewidth=0,
+        )  # fmt: skip
+        summary = intervals(lost.assign(network=network), ["network"], "lost")
+        draw_means(right, summary.rename(columns={"network": "pixels"}), NETWORKS, 0, look)
+    left.axhline(0.45, color="0.4", linewidth=0.7)
+    left.annotate("0.45", (-0.45, 0.45), va="bottom", fontsize=7, color="0.3")
+    left.set_xticks(range(len(kinds)), KINDS.values())
+    left.set(ylim=(0, 1), xlim=(-0.5, len(kinds) - 0.5), ylabel="test accuracy")
+    right.axhspan(-0.5, 0.5, color="0.92", linewidth=0, zorder=0)
+    right.axhline(0, color="0.4", linewidth=0.7)
+    right.set_xticks(range(len(NETWORKS)), ["MLP", "CNN"])
+    right.set(xlim=(-0.5, 1.5), ylabel="points of accuracy lost by the permutation")
+    place_legend(figure, NETWORKS, marked=True)
+    return figure
+
+
+def draw_means(ax: plt.Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
+    """Means with their 95 % intervals at the places of their kinds."""
+    ax.errorbar(
+        summary["pixels"].map(places.index) + shift, summary["mean"],
+        (summary["mean"] - summary["low"], summary["high"] - summary["mean"]), fmt=str(look["marker"]),
+        color=look["color"], markersize=5, markeredgecolor="white", elinewidth=1, capsize=2, zorder=3,
+    )  # fmt: skip
+
+
+def learning_curves(curves: pd.DataFrame) -> Figure:
+    """Validation accuracy over epochs on original and on permuted pixels, every seed a thin line."""
+    figure, row = plt.subplots(1, 2, figsize=(9.2, 3.4), sharex=True, sharey=True)
+    for ax, network in zip(row, NETWORKS, strict=True):
+        rows = curves[curves["network"] == network]
+        draw_curves(ax, rows, "validation_accuracy", "pixels", ["original", "permuted"])
+        ax.set(title=network.upper(), xlabel="epoch", ylabel="validation accuracy" if network == "mlp" else "")
+    trained = curves.loc[(curves["epoch"] > 0) & curves["pixels"].isin(["original", "permuted"]), "validation_accuracy"]
+    row[0].set_ylim(max(0, trained.min() - 0.02), 1)
+    place_legend(figure, ["original", "permuted"], marked=False)
+    return figure
+
+
+CAPTIONS = {
+    "images": "The first eight test images, as the networks get them with seed 0.",
+    "accuracy": (
+        "Left: test accuracy by what is done to the pixels; dots are seeds, marks their mean with its 95 % interval. "
+        "Right: what each seed loses by the permutation, with the band in which the MLP's mean must lie."
+    ),
+    "learning_curves": (
+        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band of "
+        "its 95 % interval."
+    ),
+}
+NOTES = ""
+
+
+def figures(tables: Frames) -> dict[str, Figure]:
+    """The study's figures by file name."""
+    if not {"original", "permuted"} <= set(tables.runs["pixels"]):
+        return {}
+    return {
+        "images": images(),
+        "accuracy": accuracy(tables.runs),
+        "learning_curves": learning_curves(tables.curves),
+    }

@@ -1,0 +1,137 @@
+"""Draws the figures of the study `width_sine` from its tables."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from research.figures import intervals
+from research.piecewise import asymptotic_limit, capacity_limit
+from research.store import Frames
+from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, VISIBLE, Y_RANGE
+
+X = np.linspace(-2 * np.pi, 2 * np.pi, 4096)
+BLUE, ORANGE = "#0173b2", "#de8f05"
+SHOWN = (8, 32, 128, 512, 2048)  # the document's widths
+LARGEST_COMPUTED = 256  # more kinks than the 4,096 points can tell apart: theory
+
+
+def fits(runs: pd.DataFrame, profiles: pd.DataFrame) -> Figure:
+    """The fitted curves over sin x, width by width, in the size that the study's measure of "visible" assumes."""
+    widths = [width for width in SHOWN if width in set(runs["width"])]
+    panel, left, right, bottom, top = 1.62, 0.5, 0.1, 0.5, 0.62
+    gap = 0.12
+    size = (left + len(widths) * (panel + gap) - gap + right, bottom + PANEL_HEIGHT + top)
+    figure = plt.figure(figsize=size, layout="none")
+    step = len(X) // (profiles["place"].max() + 1)
+    for column, width in enumerate(widths):
+        box = (left + column * (panel + gap), bottom, panel, PANEL_HEIGHT)
+        ax = figure.add_axes((box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]))
+        ax.plot(X, np.sin(X), color="0.15", linewidth=LINE_WIDTH, label="sin x")
+        errors = runs[runs["width"] == width].set_index("seed")["test_sup_error"]
+        middle = errors.sort_values().index[(len(errors) - 1) // 2]
+        for seed, rows in profiles[profiles["width"] == width].groupby("seed"):
+            look = {"linewidth": LINE_WIDTH, "zorder": 3} if seed == middle else {"linewidth": 0.4, "alpha": 0.5}
+            label = "the seed with the median error" if seed == middle else None
+            ax.plot(X[rows["place"] * step], rows["fit"], color=ORANGE, label=label, **look)
+        ax.set(ylim=(-Y_RANGE / 2, Y_RANGE / 2), xlim=(X[0], X[-1]), title=f"{width} units")
+        ax.set_xticks(np.pi * np.array([-2, -1, 0, 1, 2]), ["", "-π", "0", "π", ""])
+        if column:
+            ax.set_yticklabels([])
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False)
+    return figure
+
+
+def error_by_width(runs: pd.DataFrame) -> Figure:
+    """Largest and root mean square error against width, beside what any curve with as many kinks is bound to."""
+    figure, row = plt.subplots(1, 2, figsize=(9.2, 4.0), sharex=True)
+    widths = sorted(runs["width"].unique())
+    computed = capacity_limit(X, np.sin(X), [width for width in widths if width <= LARGEST_COMPUTED])
+    beyond = [(width, asymptotic_limit(width + 1)) for width in widths if width > LARGEST_COMPUTED]
+    for ax, metric, name in zip(row, ("test_sup_error", "test_rmse"), ("sup", "rmse"), strict=True):
+        draw_errors(ax, runs, metric)
+        limits = [(limit.num_kinks, getattr(limit, name)) for limit in computed]
+        ax.plot(*zip(*limits, strict=True), color="0.3", linewidth=1.2)
+        if beyond:
+            theory = [limits[-1], *((width, getattr(limit, name)) for width, limit in beyond)]
+            ax.plot(*zip(*theory, strict=True), color="0.3", linewidth=1.2, linestyle=(0, (4, 2)))
+        ax.annotate(
+            "the best curve with as many kinks", limits[len(limits) // 3], xytext=(6, 4), textcoords="offset points",
+            fontsize=7.5, color="0.3",
+        )  # fmt: skip
+        ax.set(xscale="log", yscale="log", xlabel="hidden units")
+        ax.set_xticks(widths, [str(width) if width not in (48, 96, 160) else "" for width in widths])
+        ax.xaxis.set_minor_locator(NullLocator())
+    row[0].axhline(VISIBLE, color="#d55e00", linewidth=1)
+    row[0].annotate(
+        "visible above, not below", (widths[-1], VISIBLE), xytext=(0, -3), textcoords="offset points", ha="right",
+        va="top", fontsize=7.5, color="#d55e00",
+    )  # fmt: skip
+    row[0].axvspan(64, 160, color="0.92", linewidth=0, zorder=0)
+    row[0].set(title="largest error", ylabel="error at 4,096 points")
+    row[1].set_title("root mean square error")
+    return figure
+
+
+def draw_errors(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
+    """Each seed a dot, each width's mean with its 95 % interval."""
+    shift = 1 + 0.06 * (runs["seed"] / max(1, runs["seed"].max()) - 0.5)
+    ax.scatter(runs["width"] * shift, runs[metric], s=7, color=BLUE, alpha=0.45, linewidth=0)
+    summary = intervals(runs, ["width"], metric).sort_values("mean").sort_values("width")
+    low = np.maximum(summary["low"], 0.3 * summary["mean"])  # an interval that reaches zero has no end on a log scale
+    ax.errorbar(
+        summary["width"], summary["mean"], (summary["mean"] - low, summary["high"] - summary["mean"]), color=BLUE,
+        linewidth=1.2, elinewidth=1, capsize=2, marker="o", markersize=4.5, markeredgecolor="white",
+    )  # fmt: skip
+
+
+def error_over_steps(curves: pd.DataFrame) -> Figure:
+    """The largest error in the course of training, a line a width: what more steps would still bring."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.6))
+    widths = [width for width in SHOWN if width in set(curves["width"])]
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.88, len(widths)))
+    for width, colour in zip(widths, colours, strict=True):
+        wide = curves[curves["width"] == width].pivot(index="step", columns="seed", values="test_sup_error")
+        ax.plot(wide, color=colour, linewidth=0.4, alpha=0.4)
+        ax.plot(wide.index, wide.median(axis=1), color=colour, linewidth=1.8)
+        ax.annotate(
+            f"{width} units", (wide.index[-1], wide.median(axis=1).iloc[-1]), xytext=(4, 0), va="center",
+            textcoords="offset points", fontsize=8, color=colour,
+        )  # fmt: skip
+    ax.axhline(VISIBLE, color="#d55e00", linewidth=1)
+    ax.annotate(
+        "visible above, not below", (0, VISIBLE), xytext=(3, -3), textcoords="offset points", va="top", fontsize=7.5,
+        color="#d55e00",
+    )  # fmt: skip
+    ax.set(yscale="log", xlabel="step", ylabel="largest error", xlim=(0, 1.16 * curves["step"].max()))
+    return figure
+
+
+CAPTIONS = {
+    "fits": (
+        "Fits of sin x by one hidden layer. All seeds as thin lines, the one with the median error as wide as the curve "
+        "itself: what can be told apart here is what the study calls visible."
+    ),
+    "error_by_width": (
+        "Error against width after training. Dots are seeds, marks their mean with its 95 % interval. Grey is the "
+        "least-squares best curve with as many kinks as units, computed up to 256 and from theory beyond. The grey band "
+        "is where the claim has the first width without a visible difference."
+    ),
+    "error_over_steps": "Largest error in the course of training. Thin lines are seeds, thick ones their median.",
+}
+NOTES = ""
+
+
+def figures(tables: Frames) -> dict[str, Figure]:
+    """The study's figures by file name."""
+    runs, curves, _, profiles = (table[table["case"] == "sine"] for table in tables)
+    if runs.empty:
+        return {}
+    return {
+        "fits": fits(runs, profiles),
+        "error_by_width": error_by_width(runs),
+        "error_over_steps": error_over_steps(curves),
+    }

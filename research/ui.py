@@ -1,0 +1,168 @@
+"""The MLflow UI of a store, one lean process for this machine alone: `python -m research.ui [NAME] [options]`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import logging
+import os
+import signal
+import socket
+import sys
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from research.console import Parser
+from research.design import UserError
+from research.plan import study_names
+from research.store import Store
+from research.views import CELLS, VIEW
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "127.0.0.1"
+
+
+class Experiment(NamedTuple):
+    """An experiment that has runs; whether any of them is a cell, and whether it has the saved view of all cells."""
+
+    id: str
+    name: str
+    has_cells: bool
+    has_view: bool
+
+    def address(self, port: int) -> str:
+        """Where it opens on what is worth seeing first: the cells side by side as charts, where there are any."""
+        page = f"http://{HOST}:{port}/#/experiments/{self.id}/runs?workflowType=machine_learning"
+        if not self.has_cells:
+            return page
+        rows = f"viewStateShareKey={CELLS}" if self.has_view else "searchFilter=tags.kind%20%3D%20%22cell%22"
+        return f"{page}&{rows}&compareRunsMode=CHART"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    made = Parser(
+        "python -m research.ui",
+        description="Look at the record in the browser: start the MLflow UI, print where to open it, run until Ctrl-C. "
+        "Only this machine can reach it.",
+    )
+    made.add_argument(
+        "name", nargs="?", metavar="NAME", help="a study, or an experiment such as NAME-smoke (default: all of them)"
+    )
+    made.add_argument(
+        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+    )
+    made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status: 0 stopped by Ctrl-C or SIGTERM, 1 the server failed, 2 wrong input."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        options = parser().parse_args(arguments)
+        store = Store(options.store.absolute())
+        experiments = chosen(store, options.name)
+        with listening(options.port) as ours:
+            width = max(len(experiment.name) for experiment in experiments)
+            lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
+            serve(store, ours, "\n".join([*lines, "Ctrl-C stops it."]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def chosen(store: Store, name: str | None) -> list[Experiment]:
+    """The experiments to show: all that have runs, or the one of this name.
+
+    Raises UserError, saying what to do, when there is no record, nothing in it, or nothing of this name.
+    """
+    if not store.database.exists():
+        raise UserError(
+            f"store {store.folder}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
+        )
+    rows = store.query(
+        "SELECT experiment_id, e.name, max(t.value = 'cell'), "
+        "EXISTS (SELECT 1 FROM experiment_tags v WHERE v.experiment_id = e.experiment_id AND v.key = ?) "
+        "FROM experiments e JOIN runs r USING (experiment_id) JOIN tags t USING (run_uuid) "
+        "WHERE e.lifecycle_stage = 'active' AND r.lifecycle_stage = 'active' AND t.key = 'kind' "
+        "GROUP BY experiment_id ORDER BY e.name",
+        (VIEW + CELLS,),
+    )
+    found = {row[1]: Experiment(str(row[0]), row[1], bool(row[2]), bool(row[3])) for row in rows}
+    if name is None:
+        if not found:
+            raise UserError(f"store {store.folder}: has no runs yet; make some with python -m research.study NAME")
+        return list(found.values())
+    if name.endswith(".py"):
+        name = Path(name).stem
+    if name in found:
+        return [found[name]]
+    if name in study_names():
+        others = [other for other in found if other.startswith(f"{name}-")]
+        hint = f"; there are runs of {', '.join(others)}" if others else ""
+        raise UserError(
+            f"{name}: has no runs in store {store.folder} yet; make them with python -m research.study {name}{hint}"
+        )
+    known = sorted({*found, *study_names()})
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    raise UserError(f"no study {name!r}; {hint}")
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that only this machine can reach. Raises UserError for a port that cannot be had."""
+    if not 1 <= port <= 65535:
+        raise UserError(f"--port {port}: must be from 1 to 65535")
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise UserError(f"port {port}: {reason}; choose another with --port") from error
+
+
+def serve(store: Store, ours: socket.socket, text: str) -> None:
+    """Answer on a socket until a signal comes; print the text once the server answers.
+
+    MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises SystemExit with
+    a line for the user when the server fails.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    warnings.filterwarnings("ignore", module=r"mlflow\.")  # what MLflow will have to change is no news to its users
+    try:
+        import uvicorn
+        from mlflow.server import constants
+        from mlflow.server.handlers import initialize_backend_stores
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        artifacts = (store.folder / "artifacts").as_uri()
+        os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = store.mlflow_uri
+        os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = store.mlflow_uri
+        os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
+        initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, artifacts)
+
+        from mlflow.server.fastapi_app import app  # reads the environment
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                if self.started:
+                    print(text, flush=True)
+
+        options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        server = Server(options)
+        server.run(sockets=[ours])
+    except Exception as error:  # whatever it is, the user is told in a line
+        raise SystemExit(f"error: the MLflow server failed: {type(error).__name__}: {error}") from error
+    if not server.started:
+        raise SystemExit("error: the MLflow server did not start; see the lines above")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
