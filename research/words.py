@@ -21,25 +21,37 @@ WORDS = {
     "test_r_squared": "R²",
     "test_rmse": "root mean squared error",
     "test_sup_error": "largest error",
-    "extrema_right": "number of peaks and troughs about right",
-    "steps_to_target": "steps to the target",
-    "gradient_ratio": "ratio of the gradients' norms",
+    "extrema_right": "number of peaks and troughs that are about right",
+    "steps_to_target": "steps to the target accuracy",
+    "gradient_ratio": "ratio of the two gradients, in networks",
     "cross_entropy_formula_error": "error of cross-entropy's formula",
     "mse_formula_error": "error of squared error's formula",
-    "twin_difference": "difference of the twins' weights",
-    "backward_factor": "share of the signal that a layer passes back",
-    "backward_log10_across_4": "logarithm (base 10) of what four layers pass back",
+    "twin_difference": "largest difference between the two trainings",
+    "backward_factor": "share of the signal passed back by a layer",
+    "backward_log10_across_4": "logarithm (base 10) of what is passed back by four layers",
+    "mse_mean": "mean squared error",
+    "mnist": "MNIST",
+    "sgd": "SGD",
+    "adam": "Adam",
+    "dataset": "data set",
     "lr": "learning rate",
     "init_std": "standard deviation of the initial weights",
     "num_train": "training examples",
     "evaluate_every": "steps between evaluations",
     "probe_epochs": "looked into after epochs",
 }
-SENTENCE = {
+SENTENCE = {  # where an axis or a table says it otherwise
     "depth": "depth",
     "train_loss": "training loss",
     "validation_loss": "validation loss",
-}  # where axes say more
+    "train_progress": "training progress",
+    "mlp": "the MLP",
+    "cnn": "the CNN",
+    "original": "the original pixels",
+    "permuted": "permuted pixels",
+    "scrambled": "scrambled pixels",
+}
+ALONE = ("cross_entropy_formula_error", "mse_formula_error", "twin_difference")  # no matter in which arm or block
 METRICS = {
     "train_progress": "how far the mean training loss of the last epoch is from that of the best constant prediction "
     "towards none: 0 % is no better than a constant, 100 % is perfect",
@@ -138,48 +150,55 @@ def region_text(claim: Claim) -> str:
 
 
 def number_words(number: Number, study: Study) -> str:
-    """What is measured, such as `progress in training loss of sigmoid, the largest over depth 4, 6, 8`.
+    """What is measured, such as `training progress of sigmoid, the largest over depth 4, 6, 8`.
 
     A factor is not named where the study has only one level of it.
     """
-    metric, arms = in_sentence(number.metric), [level_words(study.arms.name, arm) for arm in number.arms]
+    metric, factor = in_sentence(number.metric), study.arms.name
+    if number.metric in ALONE and number.across_arms == "only":
+        return metric
+    one = [of_level(factor, arm) for arm in number.arms]
     match number.across_arms:
         case "only":
-            text = f"{metric} of {arms[0]}"
+            text = f"{metric} {one[0]}"
         case "difference":
-            text = f"{metric} of {arms[0]} minus that of {arms[1]}"
+            text = f"{metric} {one[0]} minus that {one[1]}"
         case "ratio":
-            text = f"{metric} of {arms[0]}, divided by that of {arms[1]}"
+            text = f"{metric} {one[0]}, divided by that {one[1]}"
         case "log_slope":
-            text = f"slope of log {metric} over log {study.arms.name}, at {listed(study.arms.name, number.arms)}"
+            text = f"slope of log {metric} over log {factor}, over {listed(factor, number.arms)}"
         case "first_below":
-            levels = listed(study.arms.name, number.arms)
-            most = edge(number.threshold or 0.0)
-            text = (
-                f"smallest {study.arms.name} whose {metric} is below {most}, of {levels}; twice the largest if none is"
-            )
+            lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
+            text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * float(number.arms[-1]))} if none)"
         case join:
             how = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest"}[join]
-            text = f"{metric}, {how} of {listed(study.arms.name, number.arms)}"
-    declared = {factor.name: factor.levels for factor in study.blocks}
+            text = f"{metric}, {how} {'of' if isinstance(number.arms[0], str) else 'over'} {listed(factor, number.arms)}"
+    declared = {block.name: block.levels for block in study.blocks}
     blocks = {name: levels for name, levels in number.blocks.items() if levels != declared[name] or len(levels) > 1}
     if not blocks:
         return text
-    names = " and ".join(listed(name, levels) for name, levels in blocks.items())
     if number.across_blocks in ("difference", "ratio"):
         ((name, (first, second)),) = [(name, levels) for name, levels in blocks.items() if len(levels) > 1]
-        how = "minus the same at" if number.across_blocks == "difference" else "divided by the same at"
-        return f"{text}, at {level_words(name, first)} {how} {level_words(name, second)}"
-    joins = {"only": "at", "max": "the largest over", "min": "the smallest over", "mean": "the mean over"}
-    return f"{text}, {joins[number.across_blocks]} {names}"
+        how = "minus the same" if number.across_blocks == "difference" else "divided by the same"
+        return f"{text}, {of_level(name, first, 'with')} {how} {of_level(name, second, 'with')}"
+    if number.across_blocks == "only":
+        return f"{text}, {' and '.join(of_level(name, levels[0], 'with') for name, levels in blocks.items())}"
+    joins = {"max": "the largest over", "min": "the smallest over", "mean": "the mean over"}
+    return f"{text}, {joins[number.across_blocks]} {' and '.join(listed(*block) for block in blocks.items())}"
 
 
-def level_words(factor: str, level: Level) -> str:
-    """A level in running text: `ReLU`, `width 8`, `depth 4`; a word stands alone."""
-    return word(level) if isinstance(level, str) else f"{factor.replace('_', ' ')} {level}"
+def of_level(factor: str, level: Level, preposition: str = "of") -> str:
+    """A level in running text: `of ReLU`, `at width 8`; a word stands alone."""
+    if isinstance(level, str):
+        return f"{preposition} {in_sentence(level)}"
+    return f"at {factor.replace('_', ' ')} {level}"
 
 
 def listed(factor: str, levels: Sequence[Level]) -> str:
-    """Levels in running text: `sigmoid, tanh, ReLU`, `depth 4, 6, 8`."""
-    texts = [word(level) for level in levels]
-    return ", ".join(texts) if isinstance(levels[0], str) else f"{factor.replace('_', ' ')} {', '.join(texts)}"
+    """Levels in running text: `sigmoid, tanh, ReLU`, `depth 4, 6, 8`, `11 levels of width from 8 to 2048`."""
+    name = factor.replace("_", " ")
+    if isinstance(levels[0], str):
+        return ", ".join(map(in_sentence, levels))
+    if len(levels) > 6:
+        return f"{len(levels)} levels of {name} from {levels[0]} to {levels[-1]}"
+    return f"{name} {', '.join(map(str, levels))}"
