@@ -120,6 +120,7 @@ class TrainConfig:
     def _contradictions(self) -> tuple[tuple[bool, str], ...]:
         probed, measures = self.probe_epochs, self.measures
         tuples = isinstance(probed, tuple) and all(type(epoch) is int for epoch in probed)
+        named = isinstance(measures, tuple) and all(measure in MEASURES for measure in measures)
         output = "raw" if self.is_regression and self.loss != "cross_entropy" else self.output
         return (
             (
@@ -132,15 +133,15 @@ class TrainConfig:
                 f"probe_epochs={probed!r} must ascend from 0 or later, each epoch once",
             ),
             (
-                not isinstance(measures, tuple) or not set(measures) <= set(MEASURES),
+                not named,
                 f"measures={measures!r} must be a tuple of {', '.join(MEASURES)}",
             ),
             (
-                self.is_regression != ("curve_fit" in measures) and bool(measures),
+                named and any(self.is_regression != (measure == "curve_fit") for measure in measures),
                 f"measures={measures!r}: 'curve_fit' goes with a regression, the others with classes",
             ),
             (
-                "permuted_twin" in measures and self.network != "mlp",
+                named and "permuted_twin" in measures and self.network != "mlp",
                 "measures: 'permuted_twin' goes with network='mlp'",
             ),
             (
@@ -172,4 +173,8 @@ class TrainConfig:
                 f"steps={self.steps} must be a multiple of evaluate_every={self.evaluate_every}",
             ),
             (self.target_accuracy > 1, f"target_accuracy={self.target_accuracy} must be at most 1"),
+            (
+                bool(self.target_accuracy) and self.is_regression,
+                f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has no accuracy to reach",
+            ),
         )

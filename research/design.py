@@ -69,14 +69,15 @@ class Number:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
+        where = f"number {self.metric!r}"
         joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
         for how, more in ((self.across_arms, ("log_slope", "first_below")), (self.across_blocks, ())):
             if how not in (*joins, *more):
-                raise UserError(f"number {self.metric!r}: {how!r} is not one of {', '.join((*joins, *more))}")
+                raise UserError(f"{where}: {how!r} is not one of {', '.join((*joins, *more))}")
         if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
-            raise UserError(f"number {self.metric!r}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
+            raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
         if (self.across_arms == "first_below") != (self.threshold is not None):
-            raise UserError(f"number {self.metric!r}: a threshold goes with across_arms='first_below', and only with it")
+            raise UserError(f"{where}: a threshold goes with across_arms='first_below', and only with it")
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())
         for across, how, count in (
             ("arms", self.across_arms, len(self.arms)),
@@ -84,9 +85,7 @@ class Number:
         ):
             needed = {"only": 1, "difference": 2, "ratio": 2, "log_slope": max(2, count)}.get(how, count)
             if count != needed or not count:
-                raise UserError(
-                    f"number {self.metric!r}: across_{across}={how!r} needs {needed or 1} of them, has {count}"
-                )
+                raise UserError(f"{where}: across_{across}={how!r} needs {needed or 1} of them, has {count}")
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,6 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 VERDICT_COLOURS = {"supported": "#00588f", "refuted": "#a33d00"}  # those of the HTML page
 
-__all__ = ["draw_against", "draw_curves", "draw_finding", "draw_layers", "findings_figure", "intervals", "lean_svg",
-           "looks", "place_legend", "use_style", "word"]  # fmt: skip
-
 
 def use_style() -> None:
     """Fonts, lines and colours of all figures: readable in print at one column, the same bytes each time."""
@@ -78,7 +75,7 @@ def intervals(frame: pd.DataFrame, by: list[str], y: str) -> pd.DataFrame:
 
 
 def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str], x: str = "epoch") -> None:
-    """Curves of y over epochs, or steps: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
+    """Curves of y over epochs, or steps: each seed as a thin line, each arm's mean as a thick one in its band."""
     for level, look in looks(levels).items():
         rows = frame[frame[arms] == level].dropna(subset=[y])
         if rows.empty:
@@ -204,7 +201,7 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
 
 
 def dodged(values: Sequence[float], left: float, right: float, logarithmic: bool) -> list[float]:
-    """A height for each dot between 0.12 and 0.5, so that values which would cover each other stand above each other."""
+    """A height for each dot between 0.12 and 0.5, so that dots do not cover each other."""
     place = np.log if logarithmic else np.asarray
     width = float(np.ptp(place(np.array([left, right]))))
     heights: list[float] = []

@@ -85,8 +85,8 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         lines.append(f"| {' | '.join(map(escaped, cells))} |")
     lines += [
         "",
-        "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is said "
-        "beside. The page of a study says what each number is and where it must lie.",
+        "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is "
+        "said beside. The page of a study says what each number is and where it must lie.",
         "",
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
@@ -140,7 +140,7 @@ def content_hash(text: str) -> str:
 def section(entry: Entry) -> str:
     """A study's page as HTML: headings one level down with ids, figures inside, links as seen from the index."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse(entry.page.replace(summary(entry.judgement), ""))  # it stands further up
+    tokens = markdown.parse(entry.page.replace(summary(entry.judgement), ""))  # stands above
     name, ids = entry.study.name, set[str]()
     heads: list[str] = []
     for token, following in pairwise([*tokens, Token("end", "", 0)]):

@@ -138,16 +138,16 @@ class StackModule(pl.LightningModule):
     def predictions(self) -> Tensor:
         """The numbers [R, N] that a regression gives at the test points, in float64 on the CPU.
 
-        Where it is learnt by classes, the centre of the most probable one.
+        Where it is learnt by classes, the centre of the most probable one; NaN where an output is not finite.
         """
         outputs = self.outputs(self.test_indices, test=True).cpu()
         if self.examples.centres is None:
             return outputs[..., 0].double()
         chosen: Tensor = self.examples.centres[outputs.argmax(-1)]
-        return chosen
+        return chosen.where(outputs.isfinite().all(-1), torch.nan)
 
     def errors(self) -> Tensor:
-        """Prediction minus truth [R, N] at the test points of a regression; NaN where an output is not finite."""
+        """Prediction minus truth [R, N] at the test points of a regression; not finite where an output is not."""
         values = self.examples.values
         assert values is not None
         return self.predictions() - values

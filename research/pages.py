@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from research.verdict import Finding, Judgement
 
-SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "–", "not judged": "○"}
+SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "\N{EN DASH}", "not judged": "○"}
 SHARES = ("share", "existence", "never")  # kinds whose number is a share of the seeds
 
 
@@ -37,8 +37,8 @@ def study_page(
         f"Study `{study.name}`, one of [all studies](../README.md).{variant} {said(study)}",
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
-        "*Every finding. Grey is where the claim holds. Dots are seeds, above them the number with its interval. Each row "
-        "has a scale of its own.*",
+        "*Every finding. Grey is where the claim holds. Dots are seeds, above them the number with its interval. Each "
+        "row has a scale of its own.*",
         "## Findings",
         findings_lines(study, judgement.claims, study.claims),
         "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
@@ -64,14 +64,15 @@ def summary(judgement: Judgement) -> str:
     claims = judgement.claims
     if not claims:
         return "**This study makes no claims.**"
-    failed = [f"“{control.text}” is {control.verdict}" for control in judgement.controls if control.verdict != "supported"]
+    controls = [control for control in judgement.controls if control.verdict != "supported"]
+    failed = [f"“{control.text}” is {control.verdict}" for control in controls]
     counts = _counts([finding.verdict for finding in claims])
     parts = [f"**{'One claim' if len(claims) == 1 else f'{len(claims)} claims'}: {counts}.**"]
     if withheld := [finding for finding in claims if finding.verdict == "withheld"]:
         which = "a control" if len(failed) == 1 else f"{len(failed)} controls"
         parts.append(
-            f"No verdict is given because of {which} that did not come out: {', '.join(failed)}. Without that it would be "
-            f"{_counts([finding.would_be for finding in withheld])}."
+            f"No verdict is given because of {which} that did not come out: {', '.join(failed)}. Without that it would "
+            f"be {_counts([finding.would_be for finding in withheld])}."
         )
     for verdict, lead in (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open")):
         texts = [f"“{finding.text}”" for finding in claims if finding.would_be == verdict]
@@ -150,14 +151,14 @@ def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Seq
     lines = [
         "Intervals speak of other seeds, not of other test sets, data, widths, rates or horizons.",
         *(
-            f"The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all hold at "
-            "once in 95 % of studies. Controls stand at 95 % each."
+            f"The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all hold "
+            "at once in 95 % of studies. Controls stand at 95 % each."
             for level in {finding.level for finding in claims}
         ),
         *dict.fromkeys(line for f in claims for line in f.caveat.splitlines()),
         *(
-            f"*{escaped(finding.text)}*: {finding.num_diverged} replicates that diverged, or in which this could not be "
-            f"measured, count as {edge(declared.number.diverged)}."
+            f"*{escaped(finding.text)}*: {finding.num_diverged} replicates that diverged, or in which this could not "
+            f"be measured, count as {edge(declared.number.diverged)}."
             for finding, declared in zip((*judgement.controls, *claims), study.judged, strict=True)
             if finding.num_diverged
         ),
@@ -169,11 +170,14 @@ def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Seq
 
 
 def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
-    """How many replicates of each cell had not arrived at a target at the horizon, where a number counts the steps."""
+    """How many seeds of each cell had not arrived at a target at the horizon, where a number counts the steps to it."""
     if "reached_target" not in runs or all(judged.number.metric != "steps_to_target" for judged in study.judged):
         return []
-    cells = {name: rows["reached_target"].dropna() for name, rows in runs.groupby("cell", sort=False)}
-    texts = [f"{int((part == 0).sum())} of {len(part)} in {name}" for name, part in cells.items() if (part == 0).any()]
+    texts = []
+    for name in runs["cell"].unique():
+        reached = runs["reached_target"][runs["cell"] == name]
+        if late := int((reached == 0).sum()):
+            texts.append(f"{late} of {len(reached)} in {name}")
     found = ", ".join(texts) or "none"
     return [f"Seeds that had not arrived at the target when training ended, and so count as the horizon: {found}."]
 

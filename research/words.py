@@ -172,7 +172,8 @@ def number_words(number: Number, study: Study) -> str:
             text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * float(number.arms[-1]))} if none)"
         case join:
             how = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest"}[join]
-            text = f"{metric}, {how} {'of' if isinstance(number.arms[0], str) else 'over'} {listed(factor, number.arms)}"
+            of = "of" if isinstance(number.arms[0], str) else "over"
+            text = f"{metric}, {how} {of} {listed(factor, number.arms)}"
     declared = {block.name: block.levels for block in study.blocks}
     blocks = {name: levels for name, levels in number.blocks.items() if levels != declared[name] or len(levels) > 1}
     if not blocks:

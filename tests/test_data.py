@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from research import data
-from research.config import UserError
+from research.config import REGRESSION, UserError
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,16 @@ def mnist():
 @pytest.fixture(scope="module")
 def digits():
     return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def sine():
+    return data.load("sine")
+
+
+@pytest.fixture(scope="module")
+def line():
+    return data.load("line")
 
 
 def test_mnist_is_the_published_data(mnist):
@@ -55,14 +66,51 @@ def test_the_description_of_a_data_set_is_true(name, request):
     assert info.name == name
     assert loaded.inputs.shape == (info.num_pool, info.num_features)
     assert loaded.test_inputs.shape == (info.num_test, info.num_features)
+    assert len(loaded.targets) == info.num_pool
+    assert len(loaded.test_targets) == info.num_test
+    if name in REGRESSION:
+        assert (info.num_classes, info.num_validation, info.max_value) == (0, 0, 1)
+        assert {str(part.dtype) for part in (loaded.inputs, loaded.targets, loaded.test_targets)} == {"torch.float64"}
+        return
     assert loaded.targets.unique().tolist() == loaded.test_targets.unique().tolist() == list(range(info.num_classes))
     assert loaded.inputs.max() == info.max_value
     assert 0 < info.num_validation < info.num_pool
 
 
+@pytest.mark.parametrize(("name", "slope_at_zero"), [("sine", 1.0), ("line", 1 / (2 * math.pi))])
+def test_a_curve_goes_evenly_from_end_to_end_of_two_periods(name, slope_at_zero, request):
+    loaded = request.getfixturevalue(name)
+    for inputs, targets in ((loaded.inputs, loaded.targets), (loaded.test_inputs, loaded.test_targets)):
+        points, values = inputs[:, 0].tolist(), targets.tolist()
+        count = len(points)
+        exact = [-2 * math.pi + 4 * math.pi * place / (count - 1) for place in range(count)]
+        assert points == pytest.approx(exact, abs=1e-14)
+        assert (points[0], points[-1]) == (-2 * math.pi, 2 * math.pi)
+        assert values == pytest.approx([math.sin(x) if name == "sine" else x / (2 * math.pi) for x in exact], abs=2e-15)
+        middle = count // 2
+        slope = (values[middle] - values[middle - 1]) / (points[middle] - points[middle - 1])
+        assert slope == pytest.approx(slope_at_zero, rel=1e-4)
+
+
+def test_few_test_points_of_a_curve_are_points_that_were_trained_on(sine):
+    shared = set(sine.inputs[:, 0].tolist()) & set(sine.test_inputs[:, 0].tolist())
+    assert len(shared) <= 4  # 1,023 and 4,095 intervals have three in common: the ends and the thirds
+
+
+def test_another_description_of_a_curve_is_another_digest():
+    digests = {info.digest for info in data.DATA.values()}
+    assert len(digests) == len(data.DATA)
+    for name in REGRESSION:
+        described = data.DATA[name].source
+        assert data._curve(name, "sin x + 1").digest not in digests
+        assert hashlib.sha256(described.encode()).hexdigest() == data.DATA[name].digest
+
+
 def test_digests_are_golden_because_fingerprints_hold_them():
     assert data.DATA["mnist"].digest == "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
     assert data.DATA["digits"].digest == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
+    assert data.DATA["sine"].digest == "1df9486f0b0ecc3062add4fb99e9cba142802f4b9c184920e8489010dd9bff81"
+    assert data.DATA["line"].digest == "9e5047cda3d59a6941a5b45df90f10bc4d1870791d2ab080f39f711021707648"
 
 
 def test_digits_that_differ_from_their_digest_are_refused(monkeypatch):
@@ -94,9 +142,15 @@ def test_a_file_of_mnist_that_is_refused_is_refused_by_load_and_fetch(monkeypatc
             act("mnist")
 
 
-@pytest.mark.parametrize("name", data.DATA)
+def test_a_curve_is_split_into_all_and_nothing(sine):
+    train, validation = data.split(sine.targets.numpy(), 0, seed=3)
+    assert np.array_equal(train, np.arange(1024))
+    assert len(validation) == 0
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_a_split_is_complete_disjoint_and_stratified(name, request):
-    labels = request.getfixturevalue(name).labels.numpy()
+    labels = request.getfixturevalue(name).targets.numpy()
     wanted = data.DATA[name].num_validation
     train, validation = data.split(labels, wanted, seed=0)
     assert train.dtype == validation.dtype == np.int64

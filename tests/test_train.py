@@ -4,7 +4,6 @@ import math
 import pickle
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 

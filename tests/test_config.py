@@ -1,0 +1,127 @@
+"""A configuration is checked when it is built: names, ranges, and fields that do not go together."""
+
+import re
+from dataclasses import fields, replace
+
+import pytest
+
+from research.config import CHOICES, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError
+from research.data import DATA
+from research.losses import OUTPUTS
+from research.measures import MEASURES as MEASURED
+from research.plan import identity
+
+SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
+CNN = TrainConfig(network="cnn")
+NAMES = ", ".join(MEASURES)
+NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
+PROBED = "probe_epochs go with an MLP that is trained for epochs to tell classes"
+
+
+def refused(changes, message, base=None):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        replace(base or TrainConfig(), **changes)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_name_that_does_not_exist_is_refused_with_those_that_do(name):
+    refused({name: "x"}, f"{name}='x' is not one of {', '.join(CHOICES[name])}")
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_number_is_refused_below_its_smallest_and_of_another_kind(name):
+    smallest = SMALLEST[name]
+    whole = isinstance(smallest, int)
+    below = smallest - 1
+    refused({name: below}, f"{name}={below} must be finite and at least {smallest}")
+    for wrong in ("1", None, True, *((0.5,) if whole else ())):
+        refused({name: wrong}, f"{name}={wrong!r} must be {'a whole number' if whole else 'a number'}")
+    if not whole:
+        for wrong in (float("nan"), float("inf")):
+            refused({name: wrong}, f"{name}={wrong!r} must be finite and at least {smallest}")
+
+
+def test_every_field_is_checked():
+    checked = {*CHOICES, *SMALLEST, "probe_epochs", "measures"}
+    assert checked == {field.name for field in fields(TrainConfig)}
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "message"),
+    [
+        (None, {"optimizer": "adam", "momentum": 0.9}, "momentum=0.9 goes with optimizer='sgd', not 'adam'"),
+        (None, {"measures": ["logit_gradients"]}, "measures=['logit_gradients'] must be a tuple of " + NAMES),
+        (None, {"measures": ("x",)}, "measures=('x',) must be a tuple of " + NAMES),
+        (None, {"measures": "curve_fit"}, "measures='curve_fit' must be a tuple of " + NAMES),
+        (None, {"measures": None}, "measures=None must be a tuple of " + NAMES),
+        (None, {"measures": (["curve_fit"],)}, "measures=(['curve_fit'],) must be a tuple of " + NAMES),
+        (
+            None,
+            {"measures": ("curve_fit",)},
+            "measures=('curve_fit',): 'curve_fit' goes with a regression, the others with classes",
+        ),
+        (
+            SINE,
+            {"measures": ("logit_gradients",)},
+            "measures=('logit_gradients',): 'curve_fit' goes with a regression, the others with classes",
+        ),
+        (
+            SINE,
+            {"measures": ("curve_fit", "logit_gradients")},
+            "measures=('curve_fit', 'logit_gradients'): 'curve_fit' goes with a regression, the others with classes",
+        ),
+        (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp'"),
+        (
+            replace(SINE, dataset="mnist", output="softmax"),
+            {"dataset": "sine"},
+            "output='softmax': dataset='sine' with loss='mse' needs output='raw'",
+        ),
+        (SINE, {"output": "sigmoid"}, "output='sigmoid': dataset='sine' with loss='mse' needs output='raw'"),
+        (None, {"output": "raw"}, NO_PROBABILITIES),
+        (SINE, {"loss": "cross_entropy"}, NO_PROBABILITIES),
+        (SINE, {"network": "cnn"}, "dataset='sine' has no pixels: network must be 'mlp' and pixels 'original'"),
+        (SINE, {"pixels": "sorted"}, "dataset='sine' has no pixels: network must be 'mlp' and pixels 'original'"),
+        (None, {"head": "pooled"}, "head='pooled' goes with network='cnn', not 'mlp'"),
+        *(
+            (base, {"probe_epochs": (0,), **more}, PROBED)
+            for base, more in ((SINE, {}), (CNN, {}), (None, {"steps": 10, "evaluate_every": 5}))
+        ),
+        (None, {"steps": 100}, "steps=100 and evaluate_every=0 go together: both or neither"),
+        (None, {"evaluate_every": 10}, "steps=0 and evaluate_every=10 go together: both or neither"),
+        (None, {"steps": 100, "evaluate_every": 30}, "steps=100 must be a multiple of evaluate_every=30"),
+        (None, {"target_accuracy": 1.5}, "target_accuracy=1.5 must be at most 1"),
+        (SINE, {"target_accuracy": 0.9}, "target_accuracy=0.9: dataset='sine' has no accuracy to reach"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, message):
+    refused(changes, message, base)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dataset": "line", "loss": "mse_mean", "output": "raw", "measures": ("curve_fit",)},
+        {"dataset": "sine", "output": "softmax", "measures": ("curve_fit",)},  # by intervals
+        {"dataset": "sine", "output": "sigmoid"},
+        {"loss": "mse", "output": "raw"},
+        {"loss": "mse", "output": "sigmoid", "measures": ("logit_gradients", "permuted_twin")},
+        {"network": "cnn", "head": "pooled", "pixels": "scrambled", "depth": 0},
+        {"steps": 100, "evaluate_every": 50, "target_accuracy": 1},
+        {"output_bias": 10, "input_scale": 0.5, "num_train": 7},
+    ],
+)
+def test_fields_that_go_together_are_accepted(options):
+    TrainConfig(**options)
+
+
+def test_every_choice_has_what_it_names():
+    assert set(CHOICES["dataset"]) == set(DATA)
+    assert set(REGRESSION) == {name for name, info in DATA.items() if info.num_classes == 0}
+    assert CHOICES["output"] == tuple(OUTPUTS)
+    assert tuple(MEASURED) == MEASURES
+
+
+def test_the_new_fields_at_their_defaults_leave_an_identity_as_it_was():
+    """These stood before there was a choice of network, loss or horizon: recorded results lie under them."""
+    assert '"config": {"depth": 3}' in identity(TrainConfig(depth=3), 10, 1)
+    assert identity(TrainConfig(output_bias=0, input_scale=1, target_accuracy=0), 1, 1) == identity(TrainConfig(), 1, 1)
