@@ -118,7 +118,7 @@ def index_html(entries: Sequence[Entry]) -> str:
         }
         for entry in entries
     ]
-    return environment.get_template("index.html").render(
+    text = environment.get_template("index.html").render(
         style=Markup(style),
         script=Markup(script),
         style_hash=content_hash(style),
@@ -130,6 +130,7 @@ def index_html(entries: Sequence[Entry]) -> str:
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
         num_networks=sum(entry.num_networks for entry in entries),
     )
+    return re.sub(r"(?<=\d) %(?![0-9A-F]{2})", "&nbsp;%", text)  # but for what is encoded in a figure
 
 
 def content_hash(text: str) -> str:

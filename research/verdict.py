@@ -39,10 +39,10 @@ class Finding:
 
     `number` is, with its interval low..high at `level`, the mean over n seeds; for a share, an existence or a never the
     share of seeds that are inside, are witnesses, are counter-examples; for an identity the largest error of n cases,
-    which has no interval. `unit` is what people are shown of all these (`words.quantity`); here they are as measured.
-    `values` are the numbers of the seeds used, in order; `num_diverged` of their replicates
-    counted by the declared rule. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot
-    promise, a sentence a line.
+    which has no interval. `unit` is the one in which people are shown these (`words.quantity`); here they are as
+    measured. `values` are the numbers of the seeds used, in order; `num_diverged` of their replicates counted by the
+    declared rule. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot promise, a
+    sentence a line.
     """
 
     name: str
@@ -193,7 +193,7 @@ def _finding(claim: Claim, found: Sample, level: float, num_declared: int, compl
         num_diverged=found.num_diverged,
         digest=claim_digest(claim),
         would_be=verdict,
-        caveat=mean_caveat(claim.name, found.values, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
+        caveat=mean_caveat(claim.text, found.values, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
     )
 
 
@@ -237,12 +237,12 @@ def _by_region(interval: Interval, above: float, below: float) -> tuple[Verdict,
     return "inconclusive", "the interval reaches across the region's edge"
 
 
-def mean_caveat(name: str, values: Array, unit: str = "") -> str:
+def mean_caveat(text: str, values: Array, unit: str = "") -> str:
     """What the interval of a claim's mean cannot promise, a sentence a line; measured in benchmarks/calibration.md."""
     lines = []
     if groups := two_groups(values):
         low, high = (f"{len(group)} near {quantity(group.mean(), unit)}" for group in groups)
-        lines.append(f"The seeds of {name} fall into two groups, {low} and {high}: their mean describes neither.")
+        lines.append(f"The seeds of “{text}” fall into two groups, {low} and {high}: their mean describes neither.")
     n = len(values)
     lines.append(
         f"The interval of a mean speaks of seeds like the {n} seen: up to {100 * largest_unseen_share(n):.0f} % of all "

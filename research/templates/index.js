@@ -8,7 +8,7 @@ function filter() {
   const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
   for (const row of rows) {
-    const text = row.textContent.toLowerCase();
+    const text = row.textContent.toLowerCase().replace(/\s+/g, " ");
     const fits = ["study", "verdict"].every((name) => ["", row.dataset[name]].includes(form.elements[name].value))
       && words.every((word) => text.includes(word));
     row.classList.toggle("out", !fits);
@@ -41,11 +41,11 @@ function sort(column, head) {
   if (!head.hasAttribute("aria-sort")) return;
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = head.textContent;
+  button.textContent = head.dataset.name = head.textContent;
   button.addEventListener("click", () => sort(column, head));
   head.replaceChildren(button);
 });
-form.addEventListener("input", filter);
+for (const type of ["input", "change"]) form.addEventListener(type, filter);
 form.addEventListener("reset", () => setTimeout(filter));
 form.addEventListener("submit", (event) => event.preventDefault());
 form.hidden = false;
