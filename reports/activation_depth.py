@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from research.figures import draw_against, draw_curves, draw_layers, place_legend, word
+from research.figures import draw_against, draw_curves, draw_layers, place_legend
 from research.store import Frames
+from research.words import word
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]
 

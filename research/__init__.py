@@ -1,1 +1,26 @@
 """A harness that turns what documents claim about multilayer perceptrons into controlled, tracked experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from research.tables import Results
+
+
+def results(name: str, reports: str | Path | None = None) -> Results:
+    """The published results of a study as tidy pandas frames, without training anything.
+
+    >>> import research
+    >>> found = research.results("activation_depth")
+    >>> found.runs.groupby(["activation", "depth"])["test_accuracy"].mean()  # doctest: +SKIP
+
+    `runs` has a row for each trained network, `curves` for each evaluation, `layers` for each layer that was probed,
+    `profiles` for each place of what is measured over places, all with the columns cell, the factors and seed;
+    `findings` has a row for each control and claim. They are read from `reports/NAME` (or NAME in another such folder),
+    checked against its SHA256SUMS. Raises `research.config.UserError` where that is not what was exported.
+    """
+    from research import tables  # pandas takes half a second
+
+    return tables.results(name) if reports is None else tables.results(name, reports)

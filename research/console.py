@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import sys
 import textwrap
 import time
 from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
+from research.pages import interval_text, number_text, verdict_words
 from research.plan import Plan, Stack
+from research.words import word
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from research.verdict import Finding, Judgement
+    from research.verdict import Judgement
 
 
 class Parser(argparse.ArgumentParser):
@@ -73,17 +74,12 @@ class Progress:
         sys.stdout.flush()
 
 
-def words(name: str) -> str:
-    """A metric's name as words."""
-    return name.replace("_", " ")
-
-
 def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     """The cells with the mean, 95 % interval over seeds and n of each headline metric, as aligned text."""
     from research.stats import mean_interval
 
     width = max(len(cell.name) for cell in plan.cells)
-    head = f"{'cell':{width}}" + "".join(f"  {words(name):>27}" for name in plan.study.headline) + "   n"
+    head = f"{'cell':{width}}" + "".join(f"  {word(name):>27}" for name in plan.study.headline) + "   n"
     lines = ["", head, "-" * len(head)]
     for cell in plan.cells:
         rows = frame[frame["cell"] == cell.name]
@@ -98,11 +94,6 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def verdict_words(finding: Finding) -> str:
-    """The verdict, and what it would be where it is withheld."""
-    return f"withheld (would be {finding.would_be})" if finding.verdict == "withheld" else finding.verdict
-
-
 def findings_table(judgement: Judgement) -> str:
     """The findings as text for the end of a run, controls first, at most 118 characters wide."""
     lines: list[str] = []
@@ -111,14 +102,11 @@ def findings_table(judgement: Judgement) -> str:
             lines += _row(title, "number", f"{100 * findings[0].level:.4g} % interval", "region", "n", "verdict")
             lines.append("-" * 118)
         for finding in findings:
-            scale, unit = (100, " %") if finding.kind in ("share", "existence", "never") else (1, "")
-            number, low, high = (f"{scale * value:.4g}" for value in (finding.number, finding.low, finding.high))
-            ends = "-" if math.isnan(finding.low) else f"{low} to {high}{unit}"
             why = f"{verdict_words(finding)}: {finding.reason}"
             if finding.num_diverged:
-                why += f"; replicates that diverged: {finding.num_diverged}"
-            number = "-" if number == "nan" else number + unit
-            lines += [*_row(finding.text, number, ends, finding.region, str(finding.n), why), ""]
+                why += f"; replicates that diverged or lack it: {finding.num_diverged}"
+            ends = interval_text(finding) or "-"
+            lines += [*_row(finding.text, number_text(finding), ends, finding.region, str(finding.n), why), ""]
     notes = ["The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."]
     notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
     for note in dict.fromkeys(notes):

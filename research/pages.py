@@ -3,161 +3,183 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from research.cost import layer_sizes, num_parameters
-from research.design import DOCUMENTS, Claim, Control, Factor, Number, Study
-from research.plan import Cell, Plan, make_plan
+from research.design import DOCUMENTS, Claim, Control, Study
+from research.plan import Cell, Plan
+from research.protocol import design_lines, field_words, shown_fields
+from research.words import digits, edge, escaped, number_words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from research.verdict import Finding, Judgement
 
-JOINS = {
-    "max": "the largest",
-    "min": "the smallest",
-    "mean": "the mean",
-    "spread": "largest minus smallest",
-    "difference": "first minus second",
-}
-METRICS = {
-    "train_progress": "1 - mean training loss of the last epoch / entropy of the label frequencies: 0 is no better "
-    "than the best constant prediction, 1 is perfect",
-    "test_accuracy": "share of the test set that is classified right after training",
-    "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
-    "at a layer's pre-activations arrives at the layer before",
-    "backward_log10_across_4": "the logarithm to base 10 of what four layers pass back, before training",
-}
-MARKS = {"supported": "✔ supported", "refuted": "✘ refuted", "inconclusive": "? inconclusive"}
+SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "\N{EN DASH}", "not judged": "○"}
+SHARES = ("share", "existence", "never")  # kinds whose number is a share of the seeds
 
 
 def study_page(
-    study: Study, judgement: Judgement, captions: Mapping[str, str], notes: str, changed: Sequence[str]
+    plan: Plan,
+    judgement: Judgement,
+    runs: pd.DataFrame,
+    captions: Mapping[str, str],
+    notes: str = "",
+    changed: Sequence[str] = (),
 ) -> str:
-    """The whole page. `changed` names the claims that were not yet so when the runs were made."""
+    """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
+    so when the runs were made."""
+    study = plan.study
+    variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
         f"# {study.question}",
-        f"Study `{study.name}`. {said(study)}",
+        f"Study `{study.name}`, one of [all studies](../README.md).{variant} {said(study)}",
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
-        "*Grey is where the claim holds. Dots are seeds, above them the number with its interval. Scales differ.*",
+        "*Every finding. Grey is where the claim holds. Dots are seeds, above them the number with its interval. Each "
+        "row has a scale of its own.*",
         "## Findings",
-        findings_lines(judgement.claims, study.claims),
+        findings_lines(study, judgement.claims, study.claims),
         "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
-        findings_lines(judgement.controls, study.controls),
+        findings_lines(study, judgement.controls, study.controls),
         notes.strip(),
-        *(f"![{caption}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
+        *(f"![{caption.split('. ')[0]}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",
-        design_lines(study),
+        design_lines(plan),
         "## What the findings do not say",
-        caveats(judgement, changed),
+        caveats(study, judgement, runs, changed),
         "## Run it again",
         f"```\npython -m research.study {study.name}\n```",
-        "Tables: [runs.csv](runs.csv), a row a trained network; [curves.csv](curves.csv), a row an epoch; "
-        "[layers.csv](layers.csv), a row a layer; [findings.csv](findings.csv). What they were made with: "
-        "[provenance.json](provenance.json). `python -m research.report` draws this page from them, without training.",
+        "Tables: [runs.csv](runs.csv), a row a trained network; [curves.csv](curves.csv), a row an evaluation; "
+        "[layers.csv](layers.csv), a row a layer; [profiles.csv](profiles.csv), a row a place; "
+        "[findings.csv](findings.csv). What they were made with: [provenance.json](provenance.json). "
+        "`python -m research.report` draws this page from them, without training.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def summary(judgement: Judgement) -> str:
-    """How many claims came out how, in a sentence; if verdicts are withheld, why, and what they would be."""
+    """Which claims hold and which do not, in a paragraph; if verdicts are withheld, why, and what they would be."""
     claims = judgement.claims
-    withheld = {finding.reason for finding in claims if finding.verdict == "withheld"}
-    text = f"**Of {len(claims)} claims: {_counts([finding.verdict for finding in claims])}**"
-    if withheld:
-        text += f", because {'; '.join(sorted(withheld))}. Without it: {_counts([f.would_be for f in claims])}"
-    return text + "."
+    if not claims:
+        return "**This study makes no claims.**"
+    controls = [control for control in judgement.controls if control.verdict != "supported"]
+    failed = [f"“{control.text}” is {control.verdict}" for control in controls]
+    counts = _counts([finding.verdict for finding in claims])
+    parts = [f"**{'One claim' if len(claims) == 1 else f'{len(claims)} claims'}: {counts}.**"]
+    if withheld := [finding for finding in claims if finding.verdict == "withheld"]:
+        which = "a control" if len(failed) == 1 else f"{len(failed)} controls"
+        parts.append(
+            f"No verdict is given because of {which} that did not come out: {', '.join(failed)}. Without that it would "
+            f"be {_counts([finding.would_be for finding in withheld])}."
+        )
+    for verdict, lead in (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open")):
+        texts = [f"“{finding.text}”" for finding in claims if finding.would_be == verdict]
+        if texts:
+            parts.append(f"*{f'Would be {verdict}' if withheld else lead}:* {'; '.join(texts)}.")
+    if unjudged := {finding.reason for finding in claims if finding.verdict == "not judged"}:
+        parts.append(f"Not judged: {'; '.join(sorted(unjudged))}.")
+    return escaped(" ".join(parts))
 
 
 def _counts(verdicts: Sequence[str]) -> str:
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in SIGNS if verdict in verdicts)
 
 
 def said(study: Study) -> str:
     """What the documents say, and where."""
     named = "; ".join(f"{letter}: *{title}*" for letter, title in DOCUMENTS.items() if f"{letter} " in study.passage)
-    return " ".join(
-        part for part in (f"From {study.passage} ({named})." if named else f"From {study.passage}.", study.says) if part
-    )
+    where = f"From {study.passage} ({named})." if named else f"From {study.passage}."
+    return escaped(f"{where} {study.says}".strip())
 
 
-def findings_lines(findings: Sequence[Finding], judged: Sequence[Claim | Control]) -> str:
+def findings_lines(study: Study, findings: Sequence[Finding], judged: Sequence[Claim | Control]) -> str:
     """The findings as a Markdown table, with what is measured and where it must lie."""
     if not judged:
         return ""
     what = "control" if isinstance(judged[0], Control) else "claim"
     lines = [f"| {what} | holds if | measured | n | verdict |", "|---|---|---|---|---|"]
     for finding, declared in zip(findings, judged, strict=True):
-        verdict = MARKS.get(finding.verdict, finding.verdict)
-        more = f" (would be {finding.would_be})" if finding.verdict == "withheld" else f": {finding.reason}"
         passage = f" ({finding.passage})" if finding.passage else ""
-        lines.append(
-            f"| {finding.text}{passage} | {number_words(declared.number)} is {finding.region} | {measured(finding)} | "
-            f"{finding.n} | **{verdict}**{more} |"
+        cells = (
+            finding.text + passage,
+            f"{number_words(declared.number, study)} is {finding.region}",
+            measured(finding),
+            f"{finding.n:,}",
         )
+        why = "" if finding.verdict == "withheld" else f": {finding.reason}"
+        lines.append(f"| {' | '.join(map(escaped, cells))} | **{verdict_words(finding)}**{escaped(why)} |")
     return "\n".join(lines)
 
 
-def number_words(number: Number) -> str:
-    """What is measured, such as `train progress of sigmoid, largest over depth 4, 6, 8`."""
-    arms = [str(arm) for arm in number.arms]
-    blocks = [f"{name} {', '.join(map(str, levels))}" for name, levels in number.blocks.items()]
-    first = {"difference": f"{arms[0]} minus {arms[-1]}", "only": arms[0]}.get(
-        number.across_arms, f"{', '.join(arms)}, {JOINS.get(number.across_arms)} of them"
-    )
-    then = "at" if number.across_blocks == "only" else f"{JOINS[number.across_blocks]} over"
-    return f"{number.metric.replace('_', ' ')} of {first}, {then} {' and '.join(blocks)}"
+def verdict_words(finding: Finding) -> str:
+    """The verdict with its sign, and what it would be where it is withheld."""
+    text = f"{SIGNS[finding.verdict]} {finding.verdict}"
+    if finding.verdict == "withheld":
+        text += f" (would be {SIGNS[finding.would_be]} {finding.would_be})"
+    return text
+
+
+def number_text(finding: Finding) -> str:
+    """The number with its unit, or with what it is a share of."""
+    unit, (number, _, _) = _number_and_interval(finding)
+    return f"{number} {unit}{' of seeds' if finding.kind in SHARES else ''}".strip() if finding.n else "-"
+
+
+def interval_text(finding: Finding) -> str:
+    """The interval, without its unit; nothing where there is none."""
+    _, (_, low, high) = _number_and_interval(finding)
+    return f"{low} to {high}" if finding.low == finding.low else ""
+
+
+def _number_and_interval(finding: Finding) -> tuple[str, tuple[str, str, str]]:
+    unit = "%" if finding.kind in SHARES else finding.unit
+    number, low, high = digits((finding.number, finding.low, finding.high), unit)
+    return unit, (number, low, high)
 
 
 def measured(finding: Finding) -> str:
-    """A number with its interval, to three digits."""
-    if finding.low != finding.low:
-        return f"{finding.number:.3g}"
-    return f"{finding.number:.3g} [{finding.low:.3g}, {finding.high:.3g}]"
+    """A number with its interval: `82.6 percentage points [77.3 to 87.8]`."""
+    interval = interval_text(finding)
+    return number_text(finding) + (f" [{interval}]" if interval else "")
 
 
-def design_lines(study: Study) -> str:
-    """Arms, blocks, seeds and constants of the full tier as a list."""
-
-    def levels(factor: Factor) -> str:
-        return f"{factor.name}: {', '.join(map(str, factor.levels))}"
-
-    used = {judged.number.metric for judged in study.judged}
-    plan = make_plan(study)
-    configs = [asdict(cell.config) for cell in plan.cells]
-    fixed = {name: value for name, value in configs[0].items() if len({str(config[name]) for config in configs}) == 1}
-    return "\n".join([
-        f"- What is compared: {levels(study.arms)}.",
-        *(f"- Crossed with {levels(block)}." for block in study.blocks),
-        f"- {plan.num_seeds} seeds of each of {len(plan.cells)} cells. Seed *s* means the same split, the same order "
-        "of examples and, where shapes agree, the same initial draws in every cell, so differences are paired.",
-        f"- The same everywhere: {', '.join(f'{name} {value}' for name, value in fixed.items())}.",
-        *(f"- {name.replace('_', ' ').capitalize()}: {METRICS[name]}." for name in METRICS if name in used),
-    ])  # fmt: skip
-
-
-def caveats(judgement: Judgement, changed: Sequence[str]) -> str:
+def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Sequence[str]) -> str:
     """What a reader must not conclude, as a list."""
     claims = judgement.claims
-    levels = {finding.level for finding in claims}
     lines = [
-        "- Intervals speak of other seeds, not of other test sets, data, widths, rates or horizons.",
+        "Intervals speak of other seeds, not of other test sets, data, widths, rates or horizons.",
         *(
-            f"- The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all "
-            "hold at once in 95 % of studies. Controls stand at 95 % each."
-            for level in levels
+            f"The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all hold "
+            "at once in 95 % of studies. Controls stand at 95 % each."
+            for level in {finding.level for finding in claims}
         ),
-        *(f"- {line}" for line in dict.fromkeys(line for f in claims for line in f.caveat.splitlines())),
+        *dict.fromkeys(line for f in claims for line in f.caveat.splitlines()),
         *(
-            f"- *{finding.text}*: {finding.num_diverged} diverged replicates are counted as the claim declares."
-            for finding in claims
+            f"*{escaped(finding.text)}*: {finding.num_diverged} replicates that diverged, or in which this could not "
+            f"be measured, count as {edge(declared.number.diverged)}."
+            for finding, declared in zip((*judgement.controls, *claims), study.judged, strict=True)
             if finding.num_diverged
         ),
+        *never_arrived(study, runs),
     ]
     if changed:
-        lines.append(f"- **Changed after runs were made**: {', '.join(changed)}. These claims were not yet so before.")
-    return "\n".join(lines)
+        lines.append(f"**Changed after runs were made**: {', '.join(changed)}. These claims were not yet so before.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
+    """How many seeds of each cell had not arrived at a target at the horizon, where a number counts the steps to it."""
+    if "reached_target" not in runs or all(judged.number.metric != "steps_to_target" for judged in study.judged):
+        return []
+    texts = []
+    for name in runs["cell"].unique():
+        reached = runs["reached_target"][runs["cell"] == name]
+        if late := int((reached == 0).sum()):
+            texts.append(f"{late} of {len(reached)} in {name}")
+    found = ", ".join(texts) or "none"
+    return [f"Seeds that had not arrived at the target when training ended, and so count as the horizon: {found}."]
 
 
 def experiment_note(plan: Plan) -> str:
@@ -177,12 +199,12 @@ def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     """What a cell is, in Markdown, for the parent run's page in the MLflow UI."""
     config = cell.config
     levels = "\n".join(f"| {name} | **{level}** |" for name, level in cell.levels.items())
-    fixed = {name: value for name, value in asdict(config).items() if name not in cell.levels}
+    fixed = [name for name in shown_fields([config]) if name not in cell.levels]
     return (
         f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
         f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
         f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
         "each seed has its own split, order and start.\n\n"
-        f"Fixed: {', '.join(f'{name} {value}' for name, value in fixed.items())}.\n\n"
+        f"Fixed: {field_words(config, fixed)}.\n\n"
         f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
     )

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, Progress, cell_table, counted, duration, findings_table, words
+from research.console import Parser, Progress, cell_table, counted, duration, findings_table
 from research.data import fetch
 from research.execute import Stopped, run_stacks, stop_signals, warm_up
 from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
+from research.words import word
 
 if TYPE_CHECKING:
     from research.tracking import Recorder
@@ -55,9 +56,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--reports",
         type=Path,
-        default=ROOT / "reports",
         metavar="DIR",
-        help="where tables and figures of a complete full study go (default: reports/); other tiers' stay in the store",
+        help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
     )
     return made
 
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plan:
             show_plan(store, plan, options.workers)
             return 0
-        return run(store, plan, options.workers, options.reports.absolute(), options.redo)
+        return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -156,9 +156,23 @@ def estimate(plan: Plan, state: State, workers: int) -> float:
     return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
-def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> int:
-    """Train what is missing, then export, draw and print. The status is 1 if a stack failed."""
-    folder = reports / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
+def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
+    """Where a plan's tables and figures go: into `reports` if it is given, else the project's or the store's reports.
+
+    Raises UserError for a plan that is not the study as declared in the project's own folder.
+    """
+    ours = ROOT / "reports"
+    if reports is None:
+        return ours / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
+    if not plan.declared and reports.resolve() == ours:
+        raise UserError(
+            f"--reports {reports}: holds studies as declared, not {plan.report_name}; choose another folder"
+        )
+    return reports.absolute() / plan.study.name
+
+
+def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int:
+    """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
         runs = read_runs(store, plan.experiment)
@@ -190,6 +204,8 @@ def run(store: Store, plan: Plan, workers: int, reports: Path, redo: bool) -> in
         if judgement is not None:
             print(f"\n{findings_table(judgement)}")
         print(f"\ntables and figures: {folder}")
+        if (folder.parent / "index.html").exists():
+            print("python -m research.report draws the index of all studies")
         return 0
 
 
@@ -210,7 +226,7 @@ def train(recorder: Recorder, missing: list[Stack], workers: int, check: Callabl
             recorder.write_stack(stack, result)
             values = [replicate.metrics for replicate in result.replicates]
             means = [
-                f"{words(name)} {sum(v[name] for v in values) / len(values):.4f}"
+                f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
                 for name in headline
                 if name in values[0]
             ]

@@ -23,6 +23,7 @@ from research.stats import (
     share_interval,
     two_groups,
 )
+from research.words import quantity, region_text, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +39,10 @@ class Finding:
 
     `number` is, with its interval low..high at `level`, the mean over n seeds; for a share, an existence or a never the
     share of seeds that are inside, are witnesses, are counter-examples; for an identity the largest error of n cases,
-    which has no interval. `values` are the numbers of the seeds used, in order; `num_diverged` of their replicates
-    counted by the declared rule. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot
-    promise, a sentence a line.
+    which has no interval. `unit` is the one in which people are shown these (`words.quantity`); here they are as
+    measured. `values` are the numbers of the seeds used, in order; `num_diverged` of their replicates counted by the
+    declared rule. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot promise, a
+    sentence a line.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Finding:
     verdict: Verdict
     reason: str
     region: str
+    unit: str
     above: float
     below: float
     values: tuple[float, ...]
@@ -123,13 +126,13 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
     replicates: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     factors = (runs[name] for name in (arms, *number.blocks))
     for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
-        replicates.setdefault(tuple(map(_word, place)), []).append((seed, row))
+        replicates.setdefault(tuple(map(level_word, place)), []).append((seed, row))
     metric, step, cases = runs.reindex(columns=[number.metric, "diverged_step", "num_cases"]).to_numpy(float).T
     counts = ~np.isfinite(metric) | (np.isfinite(step) & (not math.isnan(number.diverged)))
     cells: list[dict[int, int]] = []
     for levels in itertools.product(number.arms, *number.blocks.values()):
         cell = ", ".join(f"{name}={level}" for name, level in zip((arms, *number.blocks), levels, strict=True))
-        found = replicates.get(tuple(map(_word, levels)), [])
+        found = replicates.get(tuple(map(level_word, levels)), [])
         rows = dict(found)
         if len(rows) < len(found):
             raise UserError(f"the number {number.metric} at {cell} is not one cell; name a level of every block factor")
@@ -153,7 +156,7 @@ def numeric(levels: tuple[Level, ...]) -> Array:
     return np.array([] if words else levels, dtype=float)
 
 
-def _word(level: object) -> str:
+def level_word(level: object) -> str:
     """A level as text, the same whether a table holds it as a number or as text."""
     try:
         return repr(float(str(level)))
@@ -165,10 +168,10 @@ def _finding(claim: Claim, found: Sample, level: float, num_declared: int, compl
     num_seeds = len(found.values)
     interval, verdict, reason = outcome(claim, found.values, level, found.num_cases)
     problems = (
+        "" if complete else "the runs are not the whole study as declared",
         found.problem,
         f"needs at least {FEWEST_SEEDS} seeds, has {num_seeds}" if interval.n < FEWEST_SEEDS else "",
         f"needs the {num_declared} seeds that were declared, has {num_seeds}" if num_seeds < num_declared else "",
-        "" if complete else "the runs are not the whole study as declared",
     )
     if problem := next(filter(None, problems), ""):
         verdict, reason = "not judged", problem
@@ -183,13 +186,14 @@ def _finding(claim: Claim, found: Sample, level: float, num_declared: int, compl
         verdict=verdict,
         reason=reason,
         region=region_text(claim),
+        unit=unit_of(claim),
         above=claim.above,
         below=claim.below,
         values=tuple(found.values.tolist()),
         num_diverged=found.num_diverged,
         digest=claim_digest(claim),
         would_be=verdict,
-        caveat=mean_caveat(claim.name, found.values) if claim.kind == "mean" and num_seeds else "",
+        caveat=mean_caveat(claim.text, found.values, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
     )
 
 
@@ -233,27 +237,18 @@ def _by_region(interval: Interval, above: float, below: float) -> tuple[Verdict,
     return "inconclusive", "the interval reaches across the region's edge"
 
 
-def mean_caveat(claim: str, values: Array) -> str:
+def mean_caveat(text: str, values: Array, unit: str = "") -> str:
     """What the interval of a claim's mean cannot promise, a sentence a line; measured in benchmarks/calibration.md."""
     lines = []
     if groups := two_groups(values):
-        low, high = (f"{len(group)} near {group.mean():.3g}" for group in groups)
-        lines.append(f"The seeds of {claim} fall into two groups, {low} and {high}: their mean describes neither.")
+        low, high = (f"{len(group)} near {quantity(group.mean(), unit)}" for group in groups)
+        lines.append(f"The seeds of “{text}” fall into two groups, {low} and {high}: their mean describes neither.")
     n = len(values)
     lines.append(
         f"The interval of a mean speaks of seeds like the {n} seen: up to {100 * largest_unseen_share(n):.0f} % of all "
         "seeds may do what none of these did (95 % bound); and where numbers are strongly skewed, it errs more often."
     )
     return "\n".join(lines)
-
-
-def region_text(claim: Claim) -> str:
-    """The region in words: `below 0.1`, `between -0.01 and 0.01`, `above 0 in more than 50 % of seeds`."""
-    region = f"between {claim.above:g} and {claim.below:g}"
-    if math.isinf(claim.above) or math.isinf(claim.below):
-        region = f"below {claim.below:g}" if math.isinf(claim.above) else f"above {claim.above:g}"
-    more = f" in more than {100 * claim.share:g} % of seeds"
-    return region + {"share": more, "existence": " in at least one seed", "never": " in every seed"}.get(claim.kind, "")
 
 
 def claim_digest(claim: Claim | Control) -> str:

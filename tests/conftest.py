@@ -70,9 +70,9 @@ class Toy:
         self.file.write_text(STUDY_FILE.format(activations=activations, lr=lr, claimed=claimed))
         return self
 
-    def run(self, *options):
-        """Run the study with the command and wait for its end."""
-        return command(self.file, *options, *self.places)
+    def run(self, *options, reports=True):
+        """Run the study with the command and wait for its end; without `reports` its tables stay in the store."""
+        return command(self.file, *options, *(self.places if reports else self.places[:2]))
 
     @contextlib.contextmanager
     def start(self, *options):

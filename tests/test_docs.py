@@ -4,12 +4,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from research import study, ui
 from research.plan import load_study, make_plan, study_names
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_readme_has_exactly_two_set_up_commands_each_one_line():
@@ -29,9 +31,23 @@ def test_every_study_that_the_readme_names_exists():
 
 
 def test_the_study_of_the_readme_can_be_planned(tmp_path):
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (block,) = (block for block in BLOCKS if "STUDY =" in block)
     (tmp_path / "width.py").write_text(block)
     assert len(make_plan(load_study(str(tmp_path / "width.py"))).cells) == 6
+
+
+def test_the_results_can_be_used_as_the_readme_says():
+    (block,) = (block for block in BLOCKS if "research.results" in block)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["accuracy"].loc[("tanh", 4), "count"] == 10
+    assert set(names["claims"]["n"]) == {10}
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, research; print(*({'pandas', 'numpy', 'torch', 'matplotlib'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "\n"
 
 
 def test_pinned_versions_are_the_installed_ones():

@@ -1,13 +1,29 @@
 """What the axes show is what the frames say."""
 
+import math
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from test_design import NUMBER, TOY
 
 from research.data import stream
-from research.figures import draw_against, draw_curves, intervals, looks, place_legend, use_style
+from research.design import Claim
+from research.figures import (
+    draw_against,
+    draw_curves,
+    draw_finding,
+    findings_figure,
+    intervals,
+    lean_svg,
+    looks,
+    place_legend,
+    use_style,
+)  # fmt: skip
 from research.stats import mean_interval
+from research.verdict import judge
 
 ARMS = ["sigmoid", "relu"]
 
@@ -80,3 +96,63 @@ def test_arms_differ_in_colour_and_in_dashes_and_in_marker():
 def test_the_legend_uses_the_names_that_people_use(ax):
     place_legend(ax.figure, ["relu", "tanh"], marked=True)
     assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["ReLU", "tanh"]
+
+
+def finding(kind: str, *values: float, above: float = -math.inf, below: float = math.inf, metric: str = "test_rmse"):
+    """A finding of the toy study whose seeds have these numbers."""
+    claim = Claim("c", "A claim", "B 1", kind, replace(NUMBER, metric=metric), above=above, below=below)
+    runs = [
+        {"activation": "relu", "depth": 1, "seed": seed, "diverged_step": None, metric: value}
+        for seed, value in enumerate(values)
+    ]
+    (found,) = judge(replace(TOY, claims=(claim,)), pd.DataFrame(runs), len(values), complete=True).claims
+    return found
+
+
+def test_a_tiny_error_and_the_bound_that_it_is_far_below_stand_on_a_log_axis(ax):
+    draw_finding(ax, finding("identity", 1e-16, 2e-16, 3e-16, below=1e-9), "black")
+    assert ax.get_xscale() == "log"
+    low, high = ax.get_xlim()
+    assert low < 1e-16
+    assert 1e-9 < high < 1e-6
+
+
+def test_an_error_of_nothing_is_drawn_on_a_plain_axis(ax):
+    draw_finding(ax, finding("identity", 0.0, 0.0, 0.0, below=1e-9), "black")
+    assert ax.get_xscale() == "linear"
+
+
+def test_of_a_share_the_seeds_inside_are_counted_and_the_interval_of_the_share_has_no_place(ax):
+    draw_finding(ax, finding("share", 2.0, 3.0, 4.0, 4.0, above=2.5), "black")
+    assert "3 of 4 seeds inside" in [text.get_text() for text in ax.texts]
+    assert all(len(set(np.asarray(line.get_xdata()))) == 1 for line in ax.lines)
+
+
+def test_percentages_are_drawn_as_the_page_writes_them(ax):
+    draw_finding(ax, finding("mean", 0.9, 0.91, 0.92, above=0.5, metric="test_accuracy"), "black")
+    (dots,) = ax.collections
+    assert np.asarray(dots.get_offsets())[:, 0] == pytest.approx([90, 91, 92])
+    assert 45 < ax.get_xlim()[0] < 50
+
+
+def test_seeds_of_the_same_number_stand_above_each_other(ax):
+    draw_finding(ax, finding("mean", 3.0, 3.0, 4.0, above=2.5), "black")
+    (dots,) = ax.collections
+    heights = np.asarray(dots.get_offsets())[:, 1]
+    assert heights[0] != heights[1]
+    assert heights[0] == heights[2]
+
+
+def test_the_figure_of_findings_says_what_the_page_says():
+    use_style()
+    figure = findings_figure([finding("mean", 3.0, 3.1, 4.0, above=2.5), finding("mean", math.nan, above=1.0)])
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    plt.close(figure)
+    assert "A claim" in texts
+    assert "○ not judged" in texts
+
+
+def test_a_lean_svg_has_the_same_paths_to_a_hundredth():
+    assert lean_svg(b'<path d="M 1.23456 -2.001 L 3 4.5"/><use x="0.99999" style="opacity: 0.12345"/>') == (
+        b'<path d="M 1.23 -2 L 3 4.5"/><use x="1" style="opacity: 0.12345"/>'
+    )

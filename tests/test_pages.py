@@ -1,5 +1,6 @@
 """The page of a study says what was asked, found and not found, in words."""
 
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -8,8 +9,9 @@ from test_design import NUMBER, TOY
 
 from research.data import stream
 from research.design import Claim, Control, Study
-from research.pages import number_words, study_page
-from research.verdict import Judgement, judge
+from research.pages import cell_note, measured, study_page
+from research.plan import make_plan
+from research.verdict import judge
 
 STUDY = replace(
     TOY,
@@ -22,73 +24,109 @@ STUDY = replace(
 )
 
 
-def judged(study: Study) -> Judgement:
+def made_up_runs() -> pd.DataFrame:
     values = 0.9 + 0.01 * stream(0, "test").standard_normal(3)
     rows = [
-        {"activation": arm, "depth": depth, "seed": seed, "test_accuracy": values[seed], "diverged_step": None}
+        {"cell": f"{arm} depth={depth}", "activation": arm, "depth": depth, "seed": seed, "test_accuracy": values[seed], "diverged_step": None}
         for arm in ("tanh", "relu")
         for depth in (1, 2)
         for seed in range(3)
     ]
-    return judge(study, pd.DataFrame(rows), 3, complete=True)
+    return pd.DataFrame(rows)
+
+
+def page_of(study: Study, **more) -> str:
+    runs = more.pop("runs", made_up_runs())
+    return study_page(make_plan(study), judge(study, runs, 3, complete=True), runs, **{"captions": {}, **more})
 
 
 @pytest.fixture
 def page() -> str:
-    return study_page(STUDY, judged(STUDY), {"curve": "A curve."}, "A note.", [])
+    return page_of(STUDY, captions={"curve": "A curve. It bends."}, notes="A note.")
 
 
 def test_it_begins_with_the_question_and_counts_the_verdicts(page):
     assert page.startswith("# Is a toy a toy?\n")
-    assert "**Of 2 claims: 1 supported, 1 refuted**." in page
+    assert "**2 claims: 1 supported, 1 refuted.** *Holds:* “ReLU is good”. *Does not hold:* “ReLU is bad”." in page
 
 
 def test_every_claim_stands_with_its_passage_region_number_n_and_verdict(page):
     (line,) = [line for line in page.splitlines() if line.startswith("| ReLU is good")]
     assert "A 'Toys'" in line
-    assert "above 0.5" in line
+    assert "test accuracy of ReLU, at depth 1 is above 50 %" in line
     assert "| 3 |" in line
     assert "supported" in line
 
 
 def test_design_controls_figures_notes_and_the_way_to_run_it_again_are_there(page):
-    for text in ("activation: tanh, relu", "depth: 1, 2", "ReLU is better than nothing", "![A curve.](curve.svg)",
+    for text in ("activation: tanh, ReLU", "depth: 1, 2", "ReLU is better than nothing", "![A curve](curve.svg)\n\n*A curve. It bends.*",
                  "A note.", "python -m research.study toy", "not of other test sets"):  # fmt: skip
         assert text in page
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, "test accuracy of relu, at depth 1"),
-        ({"blocks": {"depth": (1, 2)}, "across_blocks": "max"}, "test accuracy of relu, the largest over depth 1, 2"),
-        (
-            {"arms": ("relu", "tanh"), "across_arms": "difference", "metric": "train_progress"},
-            "train progress of relu minus tanh, at depth 1",
-        ),
-        (
-            {"arms": ("relu", "tanh"), "across_arms": "spread"},
-            "test accuracy of relu, tanh, largest minus smallest of them, at depth 1",
-        ),
-    ],
-)
-def test_what_is_measured_is_said_in_words(changes, words):
-    assert number_words(replace(NUMBER, **changes)) == words
-
-
 def test_the_documents_are_named_with_what_they_say():
     study = replace(STUDY, passage="B 6.3", says="They say so.")
-    page = study_page(study, judged(study), {}, "", [])
+    page = page_of(study)
     assert "From B 6.3 (B: *ML Foundations (6/9)" in page
     assert "They say so." in page
 
 
 def test_a_control_that_does_not_come_out_withholds_verdicts_in_plain_sight():
-    study = replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99),))
-    page = study_page(study, judged(study), {}, "", [])
-    assert "**Of 2 claims: 2 withheld**, because control sane did not come out. Without it: 1 supported" in page
-    assert "would be supported" in page
+    page = page_of(replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99),)))
+    assert (
+        "**2 claims: 2 withheld.** No verdict is given because of a control that did not come out: “ReLU is perfect” "
+        "is refuted. Without that it would be 1 supported, 1 refuted. *Would be supported:* “ReLU is good”." in page
+    )
+    assert "withheld (would be ✔ supported)" in page
 
 
 def test_a_claim_that_was_changed_after_runs_were_made_is_named():
-    assert "**Changed after runs were made**: bad." in study_page(STUDY, judged(STUDY), {}, "", ["bad"])
+    assert "**Changed after runs were made**: bad." in page_of(STUDY, changed=["bad"])
+
+
+def test_runs_that_are_not_the_study_as_declared_are_not_judged_and_the_page_says_so():
+    plan = make_plan(STUDY, "smoke")
+    judgement = judge(STUDY, made_up_runs(), 2, complete=False)
+    page = study_page(plan, judgement, made_up_runs(), {})
+    assert "These runs are not the study as declared, but `toy-smoke`." in page
+    assert "Not judged: the runs are not the whole study as declared." in page
+    assert page.count("○ not judged**: the runs are not the whole study as declared |") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "90.4 % [90.0 to 90.7]"),
+        ({"number": 1e-16, "low": math.nan, "high": math.nan, "unit": ""}, "10⁻¹⁶"),
+        ({"kind": "share", "number": 1.0, "low": 0.5, "high": 1.0, "unit": ""}, "100 % of seeds [50 to 100]"),
+        ({"n": 0, "number": math.nan, "low": math.nan}, "-"),
+    ],
+)
+def test_what_was_measured_is_written_with_its_interval(changes, text):
+    (finding, _) = judge(STUDY, made_up_runs(), 3, complete=True).claims
+    assert measured(replace(finding, **{"number": 0.904, "low": 0.9, "high": 0.907, **changes})) == text
+
+
+def test_replicates_that_count_as_declared_and_those_that_never_arrive_are_told_apart():
+    runs = made_up_runs().assign(cell="some cell", steps_to_target=100.0, reached_target=1.0)
+    runs.loc[runs["seed"] == 0, ["steps_to_target", "reached_target"]] = [8600.0, 0.0]
+    runs.loc[(runs["seed"] == 1) & (runs["activation"] == "relu"), "diverged_step"] = 7.0
+    number = replace(NUMBER, metric="steps_to_target", diverged=8600.0)
+    study = replace(STUDY, controls=(), claims=(Claim("slow", "ReLU is slow", "B 1", "mean", number, above=50.0),))
+    page = page_of(study, runs=runs)
+    assert "- *ReLU is slow*: 1 replicates that diverged, or in which this could not be measured, count as 8,600." in page
+    assert "had not arrived at the target when training ended, and so count as the horizon: 4 of 12 in some cell." in page
+
+
+def test_foreign_text_stands_as_text():
+    claim = Claim("x", "a | <script>alert(1)</script>", "B 1", "mean", NUMBER, above=0.5)
+    page = page_of(replace(STUDY, claims=(claim,)))
+    assert "a \\| &lt;script>alert(1)&lt;/script>" in page
+    assert "<script" not in page
+
+
+def test_the_notes_of_a_run_show_what_is_not_at_its_default():
+    plan = make_plan(STUDY)
+    note = cell_note(plan, plan.cells[0], 3)
+    assert "Fixed: data set digits, width 128" in note
+    assert "head" not in note

@@ -113,7 +113,7 @@ def test_run_again_a_study_trains_nothing_changes_nothing_and_prints_the_same(fi
 
 def test_more_seeds_cost_their_stacks_alone_and_are_written_under_the_store(copied, finished):
     before = copied.finished_ids(num_seeds=12)
-    done = copied.run("--seeds", "12", "--workers", "2")
+    done = copied.run("--seeds", "12", "--workers", "2", reports=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "4 of 8 stacks to train" in done.stdout
     after = copied.finished_ids(num_seeds=12)
@@ -140,7 +140,7 @@ def test_a_new_level_costs_its_cells_alone(copied, finished):
 
 def test_a_small_tier_leaves_the_full_one_alone_and_is_written_under_the_store(copied, finished):
     before = copied.finished_ids()
-    done = copied.run("--tier", "small", "--workers", "1")
+    done = copied.run("--tier", "small", "--workers", "1", reports=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 of 2 stacks to train" in done.stdout
     assert done.stdout.endswith(f"tables and figures: {copied.store}/reports/toy-small\n")
@@ -148,6 +148,16 @@ def test_a_small_tier_leaves_the_full_one_alone_and_is_written_under_the_store(c
     assert copied.finished_ids() == before
     assert len(copied.runs("toy-small")) == 2 * 11
     assert copied.tables() == finished.tables()
+
+
+def test_reports_that_are_named_receive_any_run_but_the_projects_own_only_studies_as_declared(copied):
+    done = command(copied.file, "--tier", "small", "--store", copied.store, "--reports", copied.folder / "other")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"tables and figures: {copied.folder}/other/toy\n")
+    page = (copied.folder / "other" / "toy" / "README.md").read_text()
+    assert "not judged**: the runs are not the whole study as declared" in page
+    done = command(copied.file, "--tier", "small", "--store", copied.store, "--reports", "reports")
+    assert one_line(done) == "error: --reports reports: holds studies as declared, not toy-small; choose another folder"
 
 
 @pytest.mark.parametrize(

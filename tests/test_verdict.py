@@ -15,7 +15,8 @@ from research.console import findings_table
 from research.data import stream
 from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
 from research.stats import mean_interval
-from research.verdict import claim_digest, family_level, judge, outcome, region_text, sample
+from research.verdict import claim_digest, family_level, judge, outcome, sample
+from research.words import region_text
 
 SCORES = {"tanh": 0.6, "relu": 0.8}
 
@@ -366,7 +367,7 @@ def test_the_level_shares_five_percent_among_the_claims():
     ("judged", "text"),
     [
         (claim(above=0.8), "above 0.8"),
-        (claim(below=1e-9), "below 1e-09"),
+        (claim(below=1e-9), "below 10⁻⁹"),
         (claim(above=-0.01, below=0.01), "between -0.01 and 0.01"),
         (claim(kind="share", above=0, share=0.75), "above 0 in more than 75 % of seeds"),
         (claim(kind="existence", below=0), "below 0 in at least one seed"),
@@ -422,7 +423,7 @@ def test_a_mean_says_what_its_interval_cannot_promise():
     assert "seeds like the 5 seen: up to 45 % of all seeds may do what none of these did" in few.caveat
     assert "two groups" not in few.caveat
     two = only_finding(claim("c", above=0.5), spoiled(make_runs(), 2, score=0.1))
-    assert two.caveat.startswith("The seeds of c fall into two groups, 1 near 0.1 and 4 near 0.8")
+    assert two.caveat.startswith("The seeds of “text” fall into two groups, 1 near 0.100 and 4 near 0.8")
     assert only_finding(claim(kind="never", above=0.5), make_runs()).caveat == ""
 
 
@@ -440,7 +441,14 @@ def test_the_table_shows_every_finding_in_words_and_fits_the_page():
     words = " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 118
     assert text.index("Something known") < text.index("What mean says")
-    for part in ("95 % interval", "99 % interval", "above 0.5 in", "0 to 60.19 %", "two groups", "diverged: 1"):
+    for part in (
+        "95 % interval",
+        "99 % interval",
+        "above 0.5 in",
+        "0 to 60.19 %",
+        "two groups",
+        "diverged or lack it: 1",
+    ):
         assert part in words
     assert "nan" not in text
     assert "not judged: other" in words

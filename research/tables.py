@@ -1,0 +1,251 @@
+"""The published tables of a study: exported from the record once, read back with every check by all that uses them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from research.config import UserError
+from research.design import Study
+from research.plan import Plan, load_study, make_plan
+from research.store import Frames, State, Store, read_frames
+from research.verdict import Judgement, claim_digest, judge, level_word
+
+if TYPE_CHECKING:
+    from research.design import Claim, Control
+
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
+TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
+KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
+PROVENANCE = "provenance.json"
+SUMS = "SHA256SUMS"
+AGAIN = "run the study to export it again"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A study's published tables, by what plan they were made, and what they say.
+
+    `judgement` is None where the study declares nothing to judge; where the plan is not the study as declared, no
+    finding has a verdict. `changed` names claims and controls that are not now what they were when the runs were made.
+    """
+
+    plan: Plan
+    tables: Frames
+    judgement: Judgement | None
+    changed: tuple[str, ...]
+
+    @property
+    def study(self) -> Study:
+        return self.plan.study
+
+
+class Results(NamedTuple):
+    """The published results of a study as tidy frames: those of `store.Frames`, and `findings`."""
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    layers: pd.DataFrame
+    profiles: pd.DataFrame
+    findings: pd.DataFrame
+
+
+def results(name: str, reports: str | Path = REPORTS) -> Results:
+    """What is published of a study; see `research.results`."""
+    published = read_published(load_study(name), Path(reports) / Path(name).stem)
+    return Results(*published.tables, findings_frame(published.judgement))
+
+
+def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
+    """Write the tables of a plan, their provenance and their sums.
+
+    The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
+    """
+    frames = read_frames(store, plan, state)
+    files = {name: csv(frame) for name, frame in zip(TABLES, frames, strict=True)}
+    files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
+    for name, content in (files | {SUMS: sums(files)}).items():
+        write(folder / name, content)
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """A frame as a table, to six significant digits."""
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def provenance(plan: Plan, state: State) -> dict[str, object]:
+    """What the results were made with: the environments, and for each stack which, its run ids, start and duration."""
+    tags = {
+        "commit": "mlflow.source.git.commit",
+        **{name: name for name in ("uncommitted", "versions", "cpu", "device")},
+    }
+    environments: list[dict[str, str]] = []
+    stacks = {}
+    for key, runs in state.done.items():
+        made_with = {name: runs[0].tags[tag] for name, tag in tags.items() if tag in runs[0].tags}
+        if made_with not in environments:
+            environments.append(made_with)
+        stacks[key] = {
+            "environment": environments.index(made_with),
+            "started": pd.Timestamp(runs[0].started, unit="ms", tz="UTC").isoformat(timespec="seconds"),
+            "seconds": (runs[0].ended - runs[0].started) / 1000,
+            "runs": [run.id for run in runs],
+        }
+    return {
+        "variant": plan.variant,
+        "declared": plan.declared,
+        "seeds": plan.num_seeds,
+        "environments": environments,
+        "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
+        "claims": claims_at_the_runs(state),
+        "stacks": stacks,
+    }
+
+
+def claims_at_the_runs(state: State) -> dict[str, list[str]]:
+    """The digests that each claim had when the recorded runs were made: one, if it never changed."""
+    digests: dict[str, list[str]] = {}
+    for runs in state.done.values():
+        for name, digest in json.loads(runs[0].tags["claims"]).items():
+            if digest not in digests.setdefault(name, []):
+                digests[name].append(digest)
+    return digests
+
+
+def sums(files: Mapping[str, bytes]) -> bytes:
+    """The SHA-256 of each file, as `sha256sum` writes them."""
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
+
+
+def read_published(study: Study, folder: Path) -> Published:
+    """The tables in a folder with what they say.
+
+    Raises UserError where there are none, one is missing or was changed by hand, they come from another configuration
+    than the study has now, or they are not what an export of the study writes.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
+    frames = read_tables(folder)
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
+        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    plan = published_plan(study, made_with, folder)
+    for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
+        check_rows(folder / name, frame, plan, keys)
+    check_runs(folder / TABLES[0], frames.runs, plan)
+    judgement = judge(study, frames.runs, plan.num_seeds, complete=plan.declared) if study.judged else None
+    return Published(plan, frames, judgement, tuple(changed_claims(study.judged, made_with["claims"])))
+
+
+def read_tables(folder: Path) -> Frames:
+    """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
+    try:
+        found = sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}).splitlines()
+        exported = (folder / SUMS).read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); {AGAIN}") from error
+    if changed := [line.decode().split()[-1] for line in found if line not in exported]:
+        raise UserError(f"{folder / changed[0]}: is not what was exported; {AGAIN}")
+    tables = []
+    for name in TABLES:
+        try:
+            tables.append(pd.read_csv(folder / name))
+        except ValueError as error:
+            raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
+    return Frames(*tables)
+
+
+def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) -> Plan:
+    """The plan that tables were made by, of their provenance. Raises UserError where the study has become another."""
+    tier, *settings = re.split(r"\+(?=[a-z_]+=)", str(made_with["variant"]))
+    seeds, recorded = made_with["seeds"], made_with["fingerprints"]
+    assert isinstance(seeds, int)
+    assert isinstance(recorded, dict)
+    pairs = dict(text.split("=", 1) for text in settings)
+    plan = make_plan(study, tier, seeds, settings=pairs)
+    if not made_with["declared"]:  # perhaps a part of it
+        cells = tuple(cell for cell in plan.cells if cell.key in recorded)
+        plan = replace(plan, cells=cells, whole=len(cells) == len(plan.cells))
+    now = {cell.key: cell.fingerprint for cell in plan.cells}
+    different = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]
+    if different or plan.declared != made_with["declared"]:
+        of = f" of {different[0]}" if different else ""
+        raise UserError(f"{folder}: made with another configuration{of}; {AGAIN}")
+    return plan
+
+
+def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:
+    """Raise UserError for columns that no export writes, cells or seeds that the plan has not, and rows that are twice.
+
+    An export writes the cell, its levels and the seed first, then what else tells rows apart, then metrics in order.
+    """
+    head = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    columns = list(frame.columns)
+    if missing := [name for name in head if name not in columns]:
+        raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
+    first = len(head) + len(keys := tuple(name for name in keys if name in columns))
+    metrics, numbers = columns[first:], set(frame.select_dtypes("number").columns)
+    if wrong := [name for name in metrics if not re.fullmatch("[a-z][a-z0-9_]*", name) or name not in numbers]:
+        raise UserError(f"{path}: has a column {wrong[0]!r} that no export writes; {AGAIN}")
+    if columns[: len(head)] != head or set(columns[len(head) : first]) != set(keys) or metrics != sorted(metrics):
+        raise UserError(f"{path}: has its columns in an order that no export writes; {AGAIN}")
+    known = {cell.name: [level_word(level) for level in cell.levels.values()] for cell in plan.cells}
+    for name, *levels in frame[head[:-1]].drop_duplicates().itertuples(index=False):
+        if known.get(str(name)) != [level_word(level) for level in levels]:
+            written = ", ".join(map(str, levels))
+            raise UserError(f"{path}: has a cell {name!r} of levels {written}, which the study has not; {AGAIN}")
+    if len(other := frame["seed"][~frame["seed"].isin(range(plan.num_seeds))]):
+        raise UserError(f"{path}: has seed {other.iloc[0]}, the study has 0 to {plan.num_seeds - 1}; {AGAIN}")
+    if len(twice := frame[frame.duplicated(["cell", "seed", *keys])]):
+        row = twice.iloc[0]
+        raise UserError(f"{path}: has seed {row['seed']} of {row['cell']} twice; {AGAIN}")
+
+
+def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
+    """Raise UserError where a replicate of the plan has no row, or a declared study lacks a metric that is judged."""
+    found = set(zip(runs["cell"], runs["seed"], strict=True))
+    for cell in plan.cells:
+        for seed in range(plan.num_seeds):
+            if (cell.name, seed) not in found:
+                raise UserError(f"{path}: has no row for seed {seed} of {cell.name}; {AGAIN}")
+    needed = {"diverged_step": "any of them"}
+    if plan.declared:
+        needed |= {judged.number.metric: repr(judged.name) for judged in plan.study.judged}
+    if missing := [name for name in needed if name not in runs]:
+        raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")
+
+
+def changed_claims(judged: Iterable[Claim | Control], recorded: Mapping[str, list[str]]) -> list[str]:
+    """The names of claims and controls that are not now what they were when the runs were made."""
+    return [claim.name for claim in judged if recorded.get(claim.name) != [claim_digest(claim)]]
+
+
+def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
+    """The findings as a table: a row a control or claim."""
+    columns = ("name", "kind", "number", "low", "high", "level", "n", "num_diverged", "above", "below", "region",
+               "verdict", "would_be", "reason")  # fmt: skip
+    parts = (("control", judgement.controls), ("claim", judgement.claims)) if judgement else ()
+    rows = [
+        {"role": role, **{column: getattr(finding, column) for column in columns}}
+        for role, findings in parts
+        for finding in findings
+    ]
+    return pd.DataFrame(rows, columns=["role", *columns])
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises UserError when it cannot be written."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another with --reports") from error

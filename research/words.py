@@ -1,0 +1,205 @@
+"""How things are called and numbers are written for people: in tables, figures, pages and at the end of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from research.design import Claim, Level, Number, Study
+
+WORDS = {
+    "train_loss": "training loss (nats)",
+    "validation_loss": "validation loss (nats)",
+    "train_progress": "progress in training loss",
+    "depth": "hidden layers",
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "mlp": "MLP",
+    "cnn": "CNN",
+    "cross_entropy": "cross-entropy",
+    "mse": "squared error",
+    "test_r_squared": "R²",
+    "test_rmse": "root mean squared error",
+    "test_sup_error": "largest error",
+    "extrema_right": "number of peaks and troughs that are about right",
+    "steps_to_target": "steps to the target accuracy",
+    "gradient_ratio": "ratio of the two gradients, in networks",
+    "cross_entropy_formula_error": "error of cross-entropy's formula",
+    "mse_formula_error": "error of squared error's formula",
+    "twin_difference": "largest difference between the two trainings",
+    "backward_factor": "share of the signal passed back by a layer",
+    "backward_log10_across_4": "logarithm (base 10) of what is passed back by four layers",
+    "mse_mean": "mean squared error",
+    "mnist": "MNIST",
+    "sgd": "SGD",
+    "adam": "Adam",
+    "dataset": "data set",
+    "lr": "learning rate",
+    "init_std": "standard deviation of the initial weights",
+    "num_train": "training examples",
+    "evaluate_every": "steps between evaluations",
+    "probe_epochs": "looked into after epochs",
+}
+SENTENCE = {  # where an axis or a table says it otherwise
+    "depth": "depth",
+    "train_loss": "training loss",
+    "validation_loss": "validation loss",
+    "train_progress": "training progress",
+    "mlp": "the MLP",
+    "cnn": "the CNN",
+    "original": "the original pixels",
+    "permuted": "permuted pixels",
+    "scrambled": "scrambled pixels",
+}
+ALONE = ("cross_entropy_formula_error", "mse_formula_error", "twin_difference")  # no matter in which arm or block
+METRICS = {
+    "train_progress": "how far the mean training loss of the last epoch is from that of the best constant prediction "
+    "towards none: 0 % is no better than a constant, 100 % is perfect",
+    "test_accuracy": "share of the test set that is classified right after training",
+    "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
+    "at a layer's pre-activations arrives at the layer before",
+    "backward_log10_across_4": "before training; -1 is a tenth, -2 a hundredth",
+    "test_r_squared": "share of the variance of the test points' targets that the fit explains: 1 is perfect, 0 is no "
+    "better than their mean",
+    "test_rmse": "root of the mean squared error at the test points",
+    "test_sup_error": "the largest distance between fit and target at any test point",
+    "extrema_right": "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % "
+    "of the height",
+    "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; who never "
+    "arrives counts as the horizon",
+    "gradient_ratio": "at the validation examples whose true class is given less than 1 %, the mean norm of "
+    "cross-entropy's gradient at the logits over that of squared error's",
+    "cross_entropy_formula_error": "the largest difference between the formula and automatic differentiation, in "
+    "float64, at random logits",
+    "mse_formula_error": "the same of squared error behind a softmax",
+    "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
+    "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
+}
+PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor"}
+TIMES = "\N{MULTIPLICATION SIGN}"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def word(name: object) -> str:
+    """How a column, field or level is called in a figure or table."""
+    return WORDS.get(str(name), str(name).replace("_", " "))
+
+
+def in_sentence(name: object) -> str:
+    """How it is called in running text."""
+    return SENTENCE.get(str(name), word(name))
+
+
+def escaped(text: str) -> str:
+    """Text that others wrote, for Markdown: no HTML, no end of a table's cell, one line."""
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").split())
+
+
+def unit_of(claim: Claim) -> str:
+    """What a claim's number is shown in: "%", "% points" (a difference of percentages), or as it is: ""."""
+    number = claim.number
+    joins = {number.across_arms, number.across_blocks}
+    if number.metric not in PERCENT or joins & {"ratio", "log_slope", "first_below"}:
+        return ""
+    return "% points" if joins & {"difference", "spread"} else "%"
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """A number for people, to three digits: `93.5 %`, `-1.2 % points`, `8,600`, `1.11 x 10⁻¹⁶`."""
+    return f"{digits([value], unit)[0]} {unit}".strip()
+
+
+def digits(values: Sequence[float], unit: str = "", precision: int = 3) -> list[str]:
+    """Numbers that belong together, without their unit: to as many places as the largest of them needs."""
+    shown = [100 * value if unit else value for value in values]
+    largest = max((abs(value) for value in shown if math.isfinite(value)), default=0.0)
+    places = max(0, precision - 1 - math.floor(math.log10(largest))) if largest else 0
+    usual = 1e-4 <= largest < 1e7 or not largest
+    return [_digits(value, places if usual else None, precision) for value in shown]
+
+
+def _digits(value: float, places: int | None, precision: int) -> str:
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "-∞"}.get(value, "-")
+    if places is not None:
+        return f"{value:,.{places}f}" if float(f"{value:.{places}f}") else f"{0:.{places}f}"  # never -0.0
+    if not value:
+        return "0"
+    mantissa, exponent = f"{value:.{precision - 1}e}".split("e")
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    return {"1": power, "-1": f"-{power}"}.get(mantissa, f"{mantissa} {TIMES} {power}")
+
+
+def edge(value: float, unit: str = "") -> str:
+    """A declared number, with all its digits and no more: `2`, `0.0083`, `10⁻⁹`, `63.99`."""
+    shown = 100 * value if unit else value
+    return f"{shown:,.6g}" if not shown or 1e-4 <= abs(shown) < 1e6 else digits([value], unit, 6)[0]
+
+
+def region_text(claim: Claim) -> str:
+    """The region in words: `below 10 %`, `between -0.01 and 0.01`, `above 0 in more than 50 % of seeds`."""
+    unit = unit_of(claim)
+    above, below = edge(claim.above, unit), edge(claim.below, unit)
+    region = f"between {above} and {below}"
+    if math.isinf(claim.above) or math.isinf(claim.below):
+        region = f"below {below}" if math.isinf(claim.above) else f"above {above}"
+    more = f" in more than {100 * claim.share:g} % of seeds"
+    ends = {"share": more, "existence": " in at least one seed", "never": " in every seed"}
+    return f"{region} {unit}".strip() + ends.get(claim.kind, "")
+
+
+def number_words(number: Number, study: Study) -> str:
+    """What is measured, such as `training progress of sigmoid, the largest over depth 4, 6, 8`.
+
+    A factor is not named where the study has only one level of it.
+    """
+    metric, factor = in_sentence(number.metric), study.arms.name
+    if number.metric in ALONE and number.across_arms == "only":
+        return metric
+    one = [of_level(factor, arm) for arm in number.arms]
+    match number.across_arms:
+        case "only":
+            text = f"{metric} {one[0]}"
+        case "difference":
+            text = f"{metric} {one[0]} minus that {one[1]}"
+        case "ratio":
+            text = f"{metric} {one[0]}, divided by that {one[1]}"
+        case "log_slope":
+            text = f"slope of log {metric} over log {factor}, over {listed(factor, number.arms)}"
+        case "first_below":
+            lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
+            text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * float(number.arms[-1]))} if none)"
+        case join:
+            how = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest"}[join]
+            of = "of" if isinstance(number.arms[0], str) else "over"
+            text = f"{metric}, {how} {of} {listed(factor, number.arms)}"
+    declared = {block.name: block.levels for block in study.blocks}
+    blocks = {name: levels for name, levels in number.blocks.items() if levels != declared[name] or len(levels) > 1}
+    if not blocks:
+        return text
+    if number.across_blocks in ("difference", "ratio"):
+        ((name, (first, second)),) = [(name, levels) for name, levels in blocks.items() if len(levels) > 1]
+        how = "minus the same" if number.across_blocks == "difference" else "divided by the same"
+        return f"{text}, {of_level(name, first, 'with')} {how} {of_level(name, second, 'with')}"
+    if number.across_blocks == "only":
+        return f"{text}, {' and '.join(of_level(name, levels[0], 'with') for name, levels in blocks.items())}"
+    joins = {"max": "the largest over", "min": "the smallest over", "mean": "the mean over"}
+    return f"{text}, {joins[number.across_blocks]} {' and '.join(listed(*block) for block in blocks.items())}"
+
+
+def of_level(factor: str, level: Level, preposition: str = "of") -> str:
+    """A level in running text: `of ReLU`, `at width 8`; a word stands alone."""
+    if isinstance(level, str):
+        return f"{preposition} {in_sentence(level)}"
+    return f"at {factor.replace('_', ' ')} {level}"
+
+
+def listed(factor: str, levels: Sequence[Level]) -> str:
+    """Levels in running text: `sigmoid, tanh, ReLU`, `depth 4, 6, 8`, `11 levels of width from 8 to 2048`."""
+    name = factor.replace("_", " ")
+    if isinstance(levels[0], str):
+        return ", ".join(map(in_sentence, levels))
+    if len(levels) > 6:
+        return f"{len(levels)} levels of {name} from {levels[0]} to {levels[-1]}"
+    return f"{name} {', '.join(map(str, levels))}"

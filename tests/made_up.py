@@ -1,0 +1,111 @@
+"""Published tables of any study, from numbers that are made up: what export would have written."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from research.data import stream
+from research.design import Study
+from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
+from research.plan import Plan, make_plan
+from research.tables import PROVENANCE, SUMS, TABLES, csv, sums
+from research.verdict import claim_digest
+
+Row = Mapping[str, Any]
+METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
+    "train_loss": lambda row, rng: 0.4,
+    "train_progress": lambda row, rng: 0.8 + 0.01 * rng.standard_normal(),
+    "test_accuracy": lambda row, rng: (
+        (0.4 if row.get("pixels") == "scrambled" else 0.95) + 0.001 * rng.standard_normal()
+    ),
+    "backward_factor": lambda row, rng: 0.2 + 0.01 * rng.standard_normal(),
+    "backward_log10_across_4": lambda row, rng: -2.5 + 0.01 * rng.standard_normal(),
+    "test_r_squared": lambda row, rng: (
+        {"straight-units": 0.15, "sine": 0.9}.get(row["case"], 0.995) + 0.001 * rng.random()
+    ),
+    "test_rmse": lambda row, rng: (
+        (0.1 if row.get("loss") != "cross_entropy" else 0.2) / row.get("width", 8) * (1 + 0.1 * rng.random())
+    ),
+    "test_sup_error": lambda row, rng: 1.0 / row.get("width", 8) * (1 + 0.2 * rng.random()),
+    "extrema_right": lambda row, rng: float(rng.integers(2, 5)),
+    "steps_to_target": lambda row, rng: 8600.0 if row["seed"] == 0 else 50.0 * rng.integers(60, 100),
+    "reached_target": lambda row, rng: float(row["seed"] != 0),
+    "gradient_ratio": lambda row, rng: 30.0 + rng.standard_normal(),
+    "cross_entropy_formula_error": lambda row, rng: 1.11e-16,
+    "mse_formula_error": lambda row, rng: 3.3e-16 + 1e-17 * rng.random(),
+    "twin_difference": lambda row, rng: 1e-13 * rng.random(),
+    "num_cases": lambda row, rng: 10_000.0,
+}
+
+
+def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Callable[[Row, Any], float]) -> Path:
+    """Write the tables of a study (at a plan of its own) into a folder; `own` gives metrics other numbers.
+
+    The metrics are those that are judged and what figures need beside them.
+    """
+    plan = plan or make_plan(study)
+    rng = stream(0, "test")
+    heads = [{"cell": c.name, **c.levels, "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
+    judged = {judged.number.metric for judged in study.judged}
+    more = {"train_loss", "train_progress"} | (
+        {"reached_target", "num_cases", "test_accuracy"} if "steps_to_target" in judged else set[str]()
+    )
+    names = sorted({*judged, *more} & {*METRICS, *own})
+    metrics = METRICS | own
+    runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
+    steps = plan.cells[0].config.steps
+    clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
+    curves = [
+        {**head, clock: time, "test_rmse": 0.3, "test_sup_error": 0.4, "train_loss": 2 / (time + 1) if time else None,
+         "validation_accuracy": 0.9 * time / max(times), "validation_loss": 0.3}
+        for head in heads
+        for time in times
+    ]  # fmt: skip
+    layers = [
+        {**head, "epoch": epoch, "layer": layer, "backward_norm": 0.25 ** (8 - layer)}
+        for head in heads
+        for epoch in (0, 5)
+        for layer in range(1, int(head.get("depth", 0)) + 1)
+    ]
+    profiles = []
+    if study.name == "width_sine":
+        x = np.linspace(-2 * np.pi, 2 * np.pi, 4096)[::FIT_EVERY]
+        profiles = [{**head, "place": k, "fit": np.sin(at)} for head in heads for k, at in enumerate(x)]
+        assert np.abs(x).max() > EXTREMA.max()
+    if study.name == "loss_convergence":
+        places = range(len(PROBABILITY_EDGES) - 1)
+        profiles = [
+            {**head, "place": k, "cross_entropy_gradient": 1.4, "mse_gradient": 0.1 * (k + 1)}
+            for head in heads
+            for k in places
+        ]
+    folder.mkdir(parents=True, exist_ok=True)
+    first = ["cell", *(factor.name for factor in (study.arms, *study.blocks)), "seed"]
+    empty = {"layers.csv": [*first, clock, "layer"], "profiles.csv": [*first, "place"]}
+    for name, rows in zip(TABLES, (runs, curves, layers, profiles), strict=True):
+        frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=empty[name])
+        head = [*first, *(column for column in (clock, "layer", "place") if column in frame)]
+        write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]])
+    made_with = {
+        "variant": plan.variant,
+        "declared": plan.declared,
+        "seeds": plan.num_seeds,
+        "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
+        "claims": {judged.name: [claim_digest(judged)] for judged in study.judged},
+    }
+    (folder / PROVENANCE).write_text(json.dumps(made_with))
+    sign(folder)
+    return folder
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    path.write_bytes(csv(frame))
+
+
+def sign(folder: Path) -> None:
+    """Make the sums fit the tables, as an export does."""
+    (folder / SUMS).write_bytes(sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}))

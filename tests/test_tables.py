@@ -1,0 +1,181 @@
+"""Tables are exported once, and what is not what was exported is refused by whoever reads it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_up import sign, write_table, write_tables
+from test_design import NUMBER, TOY
+from test_store import PLAN, made_up_result
+
+import research
+from research.config import UserError
+from research.design import Claim
+from research.plan import load_study, make_plan
+from research.store import State, Store, read_runs, read_state
+from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published, results
+from research.tracking import Recorder
+
+STUDY = replace(TOY, claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),))
+
+
+def recorded_state(store: Store) -> State:
+    recorder = Recorder(store, PLAN)
+    for stack in PLAN.stacks:
+        recorder.write_stack(stack, made_up_result(stack.seeds, value=1 / 3))
+    return read_state(PLAN, read_runs(store, "toy"))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """The tables of the toy study, from numbers that are made up."""
+    return write_tables(STUDY, tmp_path / "toy")
+
+
+def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp_path):
+    store = Store(tmp_path / "store")
+    state = recorded_state(store)
+    export(store, PLAN, state, tmp_path / "out")
+    runs = (tmp_path / "out" / "runs.csv").read_text().splitlines()
+    assert runs[0] == "cell,activation,depth,seed,diverged_step,test_accuracy,test_loss,train_loss"
+    assert runs[1] == "tanh depth=1,tanh,1,0,,0.333333,1,2"
+    assert runs[2] == "tanh depth=1,tanh,1,1,,1.33333,,2.1"
+    assert (tmp_path / "out" / "layers.csv").read_text().splitlines()[1] == "tanh depth=1,tanh,1,0,0,1,0.5"
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    stack = provenance["stacks"][PLAN.stacks[0].key]
+    assert stack["seconds"] == 2.5
+    assert stack["started"] == "1970-01-01T00:16:40+00:00"
+    assert "torch" in provenance["environments"][stack["environment"]]["versions"]
+    assert provenance["fingerprints"][PLAN.cells[0].key] == PLAN.cells[0].fingerprint
+    assert (provenance["variant"], provenance["declared"], provenance["seeds"]) == ("full", True, 3)
+    assert len(read_published(TOY, tmp_path / "out").tables.runs) == 12
+
+
+def test_a_study_as_declared_is_judged(folder):
+    published = read_published(STUDY, folder)
+    assert [finding.verdict for finding in published.judgement.claims] == ["supported"]
+    assert published.plan.declared
+    assert published.changed == ()
+
+
+@pytest.mark.parametrize(
+    ("tier", "num_seeds", "only", "settings"),
+    [
+        ("smoke", None, None, None),
+        ("full", 5, None, None),
+        ("full", None, {"activation": ("relu",)}, None),
+        ("full", None, None, {"lr": "0.01", "epochs": "2"}),
+    ],
+)
+def test_any_other_run_is_read_by_the_plan_that_made_it_and_not_judged(tmp_path, tier, num_seeds, only, settings):
+    plan = make_plan(STUDY, tier, num_seeds, only, settings)
+    published = read_published(STUDY, write_tables(STUDY, tmp_path / "toy", plan))
+    assert (published.plan.report_name, published.plan.cells) == (plan.report_name, plan.cells)
+    (finding,) = published.judgement.claims
+    assert (finding.verdict, finding.reason) == ("not judged", "the runs are not the whole study as declared")
+
+
+def test_tables_of_another_configuration_are_refused(folder):
+    changed = replace(STUDY, configure=lambda **levels: replace(STUDY.configure(**levels), lr=0.7))
+    with pytest.raises(UserError, match=r"made with another configuration of toy/full/"):
+        read_published(changed, folder)
+
+
+def test_a_claim_that_changed_since_the_runs_is_noticed(folder):
+    changed = replace(STUDY, claims=(replace(STUDY.claims[0], above=0.4),))
+    assert read_published(changed, folder).changed == ("good",)
+    assert changed_claims(STUDY.claims, {}) == ["good"]
+
+
+@pytest.mark.parametrize("table", [*TABLES, PROVENANCE])
+def test_a_file_changed_by_hand_is_refused(folder, table):
+    path = folder / table
+    path.write_bytes(path.read_bytes()[:-3] + b"7" + path.read_bytes()[-2:])
+    with pytest.raises(UserError, match=f"{table}: is not what was exported; run the study to export it again"):
+        read_published(STUDY, folder)
+
+
+
+CHANGES = {
+    "no seed": ("runs.csv", lambda f: f.drop(columns="seed"), "runs.csv: has no column 'seed'"),
+    "no factor": ("curves.csv", lambda f: f.drop(columns="depth"), "curves.csv: has no column 'depth'"),
+    "no metric that a claim needs": (
+        "runs.csv",
+        lambda f: f.drop(columns="test_accuracy"),
+        "runs.csv: has no column 'test_accuracy', which 'good' needs",
+    ),
+    "no diverged_step": ("runs.csv", lambda f: f.drop(columns="diverged_step"), "has no column 'diverged_step'"),
+    "a column of row numbers": (
+        "runs.csv",
+        lambda f: f.assign(**{"Unnamed: 0": range(len(f))}),
+        "runs.csv: has a column 'Unnamed: 0' that no export writes",
+    ),
+    "words for numbers": ("runs.csv", lambda f: f.assign(train_loss="low"), "has a column 'train_loss' that no export"),
+    "columns moved": ("layers.csv", lambda f: f[[*f.columns[1:], "cell"]], "layers.csv: has "),
+    "a replicate twice": (
+        "runs.csv",
+        lambda f: pd.concat([f, f.iloc[:1]]),
+        "runs.csv: has seed 0 of tanh depth=1 twice",
+    ),
+    "a replicate less": ("runs.csv", lambda f: f.iloc[1:], "runs.csv: has no row for seed 0 of tanh depth=1"),
+    "a seed too many": ("curves.csv", lambda f: f.assign(seed=f["seed"] + 1), "has seed 3, the study has 0 to 2"),
+    "an unknown cell": (
+        "runs.csv",
+        lambda f: f.assign(cell=f["cell"].str.replace("tanh", "gelu")),
+        "runs.csv: has a cell 'gelu depth=1' of levels tanh, 1, which the study has not",
+    ),
+    "a level that is not the cell's": ("layers.csv", lambda f: f.assign(depth=7), "has a cell 'tanh depth=1' of levels"),
+}
+
+
+@pytest.mark.parametrize(("table", "change", "message"), CHANGES.values(), ids=CHANGES)
+def test_a_table_that_no_export_writes_is_refused_even_with_new_sums(folder, table, change, message):
+    write_table(folder / table, change(pd.read_csv(folder / table)))
+    sign(folder)
+    with pytest.raises(UserError) as caught:
+        read_published(STUDY, folder)
+    assert message in str(caught.value)
+    assert str(caught.value).endswith("; run the study to export it again")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_table_one_that_is_none_and_a_missing_folder_are_refused(folder):
+    (folder / "layers.csv").write_text('"')
+    sign(folder)
+    with pytest.raises(UserError, match=r"layers.csv: cannot be read \(.*\); run the study to export it again"):
+        read_published(STUDY, folder)
+    (folder / "layers.csv").unlink()
+    with pytest.raises(UserError, match=r"layers.csv: cannot be read \(No such file.*\); run the study"):
+        read_published(STUDY, folder)
+    with pytest.raises(UserError, match=r"elsewhere: no tables of toy yet; python -m research.study toy makes them"):
+        read_published(STUDY, folder / "elsewhere")
+
+
+def test_older_provenance_is_refused(folder):
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    del made_with["declared"]
+    (folder / PROVENANCE).write_text(json.dumps(made_with))
+    sign(folder)
+    with pytest.raises(UserError, match=r"provenance.json: does not say declared; run the study to export it again"):
+        read_published(STUDY, folder)
+
+
+def test_findings_are_a_row_each(folder):
+    frame = findings_frame(read_published(STUDY, folder).judgement)
+    assert list(frame["name"]) == ["good"]
+    assert {"number", "low", "high", "n", "verdict", "would_be", "region"} < set(frame)
+    assert len(findings_frame(None)) == 0
+
+
+def test_published_results_come_as_tidy_frames(tmp_path):
+    study = load_study("pixel_shuffle")
+    write_tables(study, tmp_path / "pixel_shuffle")
+    found = research.results("pixel_shuffle", tmp_path)
+    assert len(found.runs) == 60
+    assert set(found.findings["role"]) == {"control", "claim"}
+    assert found.findings.equals(results("pixel_shuffle", tmp_path).findings)
+    (tmp_path / "pixel_shuffle" / "runs.csv").write_text("a")
+    with pytest.raises(UserError, match="is not what was exported"):
+        research.results("pixel_shuffle", tmp_path)
