@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.examples import moved_pixels
@@ -75,7 +76,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_means(ax: plt.Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
+def draw_means(ax: Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
     """Means with their 95 % intervals at the places of their kinds."""
     ax.errorbar(
         summary["pixels"].map(places.index) + shift, summary["mean"],
@@ -104,11 +105,24 @@ CAPTIONS = {
         "Right: what each seed loses by the permutation, with the band in which the MLP's mean must lie."
     ),
     "learning_curves": (
-        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band of "
-        "its 95 % interval."
+        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band "
+        "of its 95 % interval."
     ),
 }
-NOTES = ""
+NOTES = """
+### What is known about why
+
+**For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of its
+own, and these start at random: permuting the pixels is the same as permuting the rows of its weights. With the rows
+permuted alike the two trainings agree to rounding. With a start of its own each, as here, they are two draws from one
+distribution, so single seeds differ by up to a point and the mean does not.
+
+**What is lost where nothing but the values is left.** With another permutation for each image only the set of pixel
+values is the same, above all how much ink there is. A network that is shown the values in order does a little better
+than one that has to find this out.
+
+**The CNN loses and still learns.** Its convolutions find no neighbourhoods any more, but its dense layer sees all maps.
+"""
 
 
 def figures(tables: Frames) -> dict[str, Figure]:

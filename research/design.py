@@ -76,6 +76,8 @@ class Number:
                 raise UserError(f"{where}: {how!r} is not one of {', '.join((*joins, *more))}")
         if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
             raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
+        if self.across_arms == "log_slope" and any(float(arm) <= 0 for arm in self.arms):
+            raise UserError(f"{where}: 'log_slope' needs arms above 0, not {self.arms}")
         if (self.across_arms == "first_below") != (self.threshold is not None):
             raise UserError(f"{where}: a threshold goes with across_arms='first_below', and only with it")
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())

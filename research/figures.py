@@ -75,7 +75,7 @@ def intervals(frame: pd.DataFrame, by: list[str], y: str) -> pd.DataFrame:
 
 
 def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str], x: str = "epoch") -> None:
-    """Curves of y over epochs, or steps: each seed as a thin line, each arm's mean as a thick one in its band."""
+    """Curves of y over time: each seed as a thin line, each arm's mean as a thick one in its interval's band."""
     for level, look in looks(levels).items():
         rows = frame[frame[arms] == level].dropna(subset=[y])
         if rows.empty:

@@ -39,11 +39,13 @@ def curve_fit(module: StackModule, _: DataSet) -> Measured:
     largest value (smallest, for a minimum) lies inside this window, not at its ends, and within 30 % of the height.
     """
     errors, predictions = module.errors(), module.predictions()
-    truth = predictions - errors
-    metrics = {"test_r_squared": 1 - errors.square().sum(1) / (truth - truth.mean(1, keepdim=True)).square().sum(1)}
+    truth = module.examples.values
+    assert truth is not None
+    metrics = {"test_r_squared": 1 - errors.square().sum(1) / (truth - truth.mean()).square().sum()}
     if module.config.dataset == "sine":
         points = module.examples.test_inputs[:, 0].numpy()
-        metrics["extrema_right"] = torch.tensor([extrema_right(points, fit.numpy()) for fit in predictions]).double()
+        found = torch.tensor([extrema_right(points, fit.numpy()) for fit in predictions]).double()
+        metrics["extrema_right"] = found.where(predictions.isfinite().all(1), torch.nan)
     return Measured(metrics, {"fit": predictions[:, ::FIT_EVERY]})
 
 
@@ -74,7 +76,7 @@ def logit_gradients(module: StackModule, _: DataSet) -> Measured:
     by_loss = {name: gradient.norm(dim=-1) for name, gradient in gradients.items()}
     wrong = true < CONFIDENTLY_WRONG
     metrics = {
-        "confidently_wrong_share": wrong.double().mean(1),
+        "confidently_wrong_share": wrong.double().mean(1).where(true.isfinite().all(1), torch.nan),
         "gradient_ratio": masked_mean(by_loss["cross_entropy"], wrong) / masked_mean(by_loss["mse"], wrong),
         **formula_errors(module.seeds),
         "num_cases": torch.full((len(module.seeds),), float(NUM_CASES), dtype=torch.float64),

@@ -58,7 +58,8 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
     shown = [
         (trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)
     ]
-    if shown != [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]:
+    wanted = [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]
+    if shown != wanted or study.direction.name != plan.study.direction.upper():
         optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(storage=storage, study_name=name, direction=plan.study.direction, sampler=sampler)
         study.add_trials(trials)

@@ -29,7 +29,7 @@ def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float
     """Numbers [N, K, ...] joined over K: "max", "min", "mean", "spread" (largest minus smallest), "difference" and
     "ratio" (first and second of two), "only" (the one there is); and by K levels "log_slope" (least squares, of
     the numbers' logarithms over the levels') and "first_below" (the smallest level whose number is below the threshold,
-    twice the largest if none is). Raises ValueError for another number of them.
+    twice the largest if none is). One that is NaN makes the whole NaN. Raises ValueError for another number of them.
     """
     array = np.asarray(values, dtype=float)
     if how in ("difference", "ratio"):
@@ -38,7 +38,8 @@ def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float
     if how in ("log_slope", "first_below"):
         by_level, at = np.moveaxis(array, 1, -1), np.asarray(levels, dtype=float)
         if how == "first_below":
-            return np.asarray(np.where(by_level < threshold, at, 2 * at.max()).min(-1))
+            first = np.where(by_level < threshold, at, 2 * at.max()).min(-1)
+            return np.where(np.isnan(by_level).any(-1), np.nan, first)
         centred = np.log(at) - np.log(at).mean()
         return np.asarray((np.log(by_level) * centred).sum(-1) / (centred**2).sum())
     if how == "only":

@@ -13,8 +13,8 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from research.config import UserError
 from research.console import Parser
-from research.design import UserError
 from research.plan import study_names
 from research.store import Store
 from research.views import CELLS, VIEW

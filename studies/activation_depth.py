@@ -35,8 +35,8 @@ def configure(
         activation=activation,
         init=init,
         optimizer=optimizer,
-        # The document names no rate: 0.1 is customary for plain SGD on MLPs in textbooks (Dive into Deep Learning, 5.2),
-        # 0.001 is Adam's default.
+        # The document names no rate: 0.1 is customary for plain SGD on MLPs in textbooks (Dive into Deep Learning,
+        # 5.2), 0.001 is Adam's default.
         lr={"sgd": 0.1, "adam": 0.001}[optimizer] * {"customary": 1, "tenth": 0.1}[rate],
         batch_size=128,
         epochs=horizon,

@@ -44,9 +44,15 @@ def configure(
 
 def lost(*networks: str) -> Number:
     """Accuracy on the original pixels minus that on permuted ones; of two networks the first's minus the second's."""
-    blocks = {"network": networks}
-    across = "only" if len(networks) == 1 else "difference"
-    return Number("test_accuracy", ("original", "permuted"), blocks, "difference", across, CHANCE, ACCURACY)
+    return Number(
+        "test_accuracy",
+        ("original", "permuted"),
+        {"network": networks},
+        "difference",
+        "only" if len(networks) == 1 else "difference",
+        CHANCE,
+        ACCURACY,
+    )
 
 
 STUDY = Study(

@@ -11,8 +11,8 @@ What to expect. A ReLU network with n units is a line with at most n kinks, and 
 eye can see from 48 units on: what training reaches in 5,000 steps is another matter.
 
 The widths, the points and the loss are the document's, and the added widths are there for its "about 100". Where it is
-silent the study follows common practice: PyTorch's default start, Adam at its customary rate, the whole data set at each
-step. All sizes and regions were fixed before the first full run and are never moved afterwards.
+silent the study follows common practice: PyTorch's default start, Adam at its customary rate, the whole data set at
+each step. All sizes and regions were fixed before the first full run and are never moved afterwards.
 """
 
 from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
@@ -56,8 +56,8 @@ STUDY = Study(
     question="How many units does one hidden layer need before its fit of sin x looks right?",
     passage="B 6.4, B Q4",
     says=(
-        "Fit sin x on [-2 pi, 2 pi] with one hidden layer and let it grow. 8 units miss the curve, 32 get its peaks and "
-        "troughs about right but rough, 128 cannot be told from it by eye, and with 512 or 2048 nothing visible "
+        "Fit sin x on [-2 pi, 2 pi] with one hidden layer and let it grow. 8 units miss the curve, 32 get its peaks "
+        "and troughs about right but rough, 128 cannot be told from it by eye, and with 512 or 2048 nothing visible "
         "changes while the error keeps shrinking. About 100 units are needed."
     ),
     configure=configure,

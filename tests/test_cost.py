@@ -1,8 +1,11 @@
 """The cost model: a pure function of the configuration."""
 
+import pytest
+
 from research.config import TrainConfig
-from research.cost import nominal_seconds, num_parameters, stack_size
-from research.models import StackedMLP
+from research.cost import nominal_seconds, num_parameters, num_steps, stack_size
+from research.models import network
+from research.plan import load_study, make_plan
 
 
 def test_the_stack_gets_smaller_as_the_network_outgrows_the_cache():
@@ -20,6 +23,48 @@ def test_seeds_that_train_together_are_estimated_to_take_less_than_alone():
     assert nominal_seconds(TrainConfig(), 10) < 10 * nominal_seconds(TrainConfig(), 1)
 
 
-def test_parameters_are_counted_as_torch_counts_them():
-    for config in (TrainConfig(), TrainConfig(depth=0), TrainConfig(dataset="digits", depth=3, width=17)):
-        assert num_parameters(config) == sum(p.numel() for p in StackedMLP(config, [0]).parameters())
+CONFIGS = [
+    TrainConfig(),
+    TrainConfig(depth=0),
+    TrainConfig(dataset="digits", depth=3, width=17),
+    TrainConfig(dataset="sine", depth=2, width=9, loss="mse", output="raw"),
+    TrainConfig(dataset="line", width=9),
+    *(TrainConfig(dataset=d, network="cnn", head=h, width=7) for d in ("mnist", "digits") for h in ("dense", "pooled")),
+    TrainConfig(dataset="digits", network="cnn", depth=0),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.dataset}-{config.network}-{config.head}")
+def test_parameters_are_counted_as_torch_counts_them(config):
+    assert num_parameters(config) == sum(p.numel() for p in network(config, [0]).parameters())
+
+
+def test_the_two_networks_of_pixel_shuffle_are_of_one_size():
+    cells = {cell.config.network: num_parameters(cell.config) for cell in make_plan(load_study("pixel_shuffle")).cells}
+    assert cells == {"mlp": 118_282, "cnn": 118_123}
+    assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
+
+
+def sizes(name):
+    """The stack sizes of a study's cells, in the order of the plan."""
+    return [cell.stack_size for cell in make_plan(load_study(name)).cells]
+
+
+def test_stack_sizes_are_golden_because_fingerprints_hold_them():
+    assert sizes("activation_depth") == [10, 10, 10, 10, 5, 5] * 4 + [10, 10]
+    assert sizes("width_sine") == [10, 10, 10, 10, 10, 10, 10, 10, 5, 2, 1, 10, 10]
+    assert sizes("loss_convergence") == [10, 10, 5, 5, 10, 10]
+    assert sizes("pixel_shuffle") == [10, 1, 10, 1, 10, 10]
+
+
+def test_steps_are_those_of_the_horizon_or_of_the_epochs():
+    assert num_steps(TrainConfig(epochs=3)) == 3 * 430
+    assert num_steps(TrainConfig(epochs=3, num_train=1000)) == 3 * 8
+    assert num_steps(TrainConfig(steps=700, evaluate_every=50)) == 700
+    assert num_steps(TrainConfig(dataset="sine", batch_size=2000, epochs=4)) == 4
+
+
+def test_a_cnn_is_estimated_to_take_longer_than_the_mlp_of_its_size_and_more_evaluations_longer_than_few():
+    assert nominal_seconds(TrainConfig(network="cnn", width=147), 1) > nominal_seconds(TrainConfig(depth=2), 1)
+    often, seldom = (TrainConfig(steps=100, evaluate_every=every) for every in (1, 100))
+    assert nominal_seconds(often, 1) > nominal_seconds(seldom, 1)

@@ -114,12 +114,11 @@ def test_each_replicate_looks_up_its_own_copy_and_no_other(pixels, digits):
 
 
 def test_the_data_set_itself_stays_as_it_was(digits):
-    before = digits.inputs.clone(), digits.test_inputs.clone(), digits.targets.clone()
+    parts = digits.inputs, digits.test_inputs, digits.targets
+    before = [part.clone() for part in parts]
     for pixels in CHOICES["pixels"]:
         made(digits, pixels=pixels)
-    assert all(
-        torch.equal(*pair) for pair in zip(before, (digits.inputs, digits.test_inputs, digits.targets), strict=True)
-    )
+    assert all(torch.equal(*pair) for pair in zip(before, parts, strict=True))
 
 
 @pytest.mark.parametrize("pixels", CHOICES["pixels"])

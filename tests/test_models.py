@@ -1,6 +1,7 @@
 """What holds for activations, initialisers and the stacked MLP: measured against torch.nn."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from research.config import CHOICES, TrainConfig
 from research.data import stream
 from research.losses import cross_entropies
-from research.models import ACTIVATIONS, StackedMLP, initial_layer
+from research.models import ACTIVATIONS, StackedMLP, initial_layer, network
 
 MODULES = {
     "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),
@@ -186,3 +187,61 @@ def test_units_that_start_at_zero_stay_each_others_copies(activation):
     torch.testing.assert_close(out_of, out_of[:, :1].expand_as(out_of), rtol=1e-12, atol=1e-15)
     assert model.biases[1].detach().abs().min() > 0  # the output's bias learns the frequencies of the labels
     assert bool(into.any()) == (activation == "sigmoid")  # 0.5 at zero lets a signal through, 0 at zero none
+
+
+CNN = TrainConfig(dataset="digits", network="cnn", width=5)
+
+
+@pytest.mark.parametrize("head", CHOICES["head"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_stack_of_cnns_computes_what_its_networks_compute_alone(activation, head):
+    model = network(replace(CNN, activation=activation, head=head), [3, 0, 8], torch.float64)
+    images = torch.from_numpy(stream(0, "test").normal(size=(3, 4, 64)))
+    outputs = model(images)
+    assert outputs.shape == (3, 4, 10)
+    for row in range(3):
+        maps = images[row].view(4, 1, 8, 8)
+        for kernel, bias in zip(model.kernels, model.kernel_biases, strict=True):
+            before, after = kernel.shape[1] // 9, kernel.shape[2]
+            convolution = nn.Conv2d(before, after, 3, padding=1, dtype=torch.float64)
+            weight = kernel[row].detach().T.reshape(after, before, 3, 3).clone()
+            convolution.load_state_dict({"weight": weight, "bias": bias[row, 0].detach().clone()})
+            maps = nn.MaxPool2d(2)(MODULES[activation](convolution(maps)))
+        assert maps.shape == (4, 16, 2, 2)
+        features = maps.mean((2, 3)) if head == "pooled" else maps.flatten(1)
+        alone = sequential(model.dense, row, activation)(features)
+        torch.testing.assert_close(outputs[row], alone, rtol=1e-12, atol=1e-14)
+
+
+def test_the_layers_of_a_cnn_start_from_draws_of_their_own_within_the_bounds_of_torch():
+    model = network(CNN, [5, 2], torch.float64)
+    shapes = [(9, 8), (72, 16), (64, 5), (5, 10)]
+    weights, biases = [*model.kernels, *model.dense.weights], [*model.kernel_biases, *model.dense.biases]
+    for layer, (shape, weight, bias) in enumerate(zip(shapes, weights, biases, strict=True), start=1):
+        for row, seed in enumerate([5, 2]):
+            expected = initial_layer(CNN, *shape, seed, layer)
+            assert np.array_equal(weight[row].detach(), expected[0])
+            assert np.array_equal(bias[row, 0].detach(), expected[1])
+    theirs = nn.Conv2d(8, 16, 3).weight.detach().abs().max()  # torch draws within 1 / sqrt(8 * 9) too
+    assert float(theirs) <= 1 / np.sqrt(72)
+    assert 0.9 / np.sqrt(72) < float(model.kernels[1].detach().abs().max()) <= 1 / np.sqrt(72)
+
+
+def test_a_replicate_of_cnns_is_moved_by_its_own_examples_alone():
+    model = network(CNN, [0, 1, 2])
+    model(torch.ones(3, 4, 64))[1].sum().backward()
+    for parameter in model.parameters():
+        assert parameter.grad[1].any()
+        assert not parameter.grad[[0, 2]].any()
+
+
+@pytest.mark.parametrize("kind", CHOICES["network"])
+def test_a_bias_on_the_first_output_changes_nothing_else(kind):
+    plain = network(replace(CNN, network=kind), [4, 7])
+    sure = network(replace(CNN, network=kind, output_bias=10.0), [4, 7])
+    *same, last = zip(plain.parameters(), sure.parameters(), strict=True)
+    assert last[0].shape == (2, 1, 10)
+    assert all(torch.equal(*pair) for pair in same)
+    expected = last[0].detach().clone()
+    expected[..., 0] += 10
+    assert torch.equal(last[1], expected)

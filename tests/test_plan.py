@@ -26,13 +26,19 @@ GOLDEN = {
     "activation_depth/full/activation=relu/depth=4": "cabd841fac145a29",
     "activation_depth/full/activation=sigmoid/depth=8": "5b7470c558640b44",
     "activation_depth/smoke/activation=gelu/depth=1": "4d07717031c7c652",
+    "width_sine/full/width=8/case=sine": "572a23137a5b0aa0",
+    "width_sine/full/width=8/case=straight-units": "cf337af479516fc4",
+    "loss_convergence/full/loss=cross_entropy/case=mnist": "06c86f733db20c05",
+    "loss_convergence/full/loss=mse/case=wrong-start": "4d2061f2f004f9de",
+    "pixel_shuffle/full/pixels=original/network=mlp": "3d0acb6b7e878dc6",
+    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "4be6b6acc2ae4363",
 }
 
 
 def test_fingerprints_are_those_of_the_committed_results():
     """A change here means that committed results no longer belong to this code: raise NUMERICS or a revision."""
-    study = load_study("activation_depth")
-    found = {cell.key: cell.fingerprint for tier in ("full", "smoke") for cell in make_plan(study, tier).cells}
+    plans = [make_plan(load_study(name), tier) for name in study_names() for tier in ("full", "smoke")]
+    found = {cell.key: cell.fingerprint for plan in plans for cell in plan.cells}
     assert {key: found[key][:16] for key in GOLDEN} == GOLDEN
 
 
@@ -72,6 +78,15 @@ def test_every_combination_of_levels_is_a_cell_once_with_a_readable_key():
         "toy/full/activation=relu/depth=2",
     ]
     assert plan.cells[0].name == "tanh depth=1"
+
+
+def test_an_arm_that_is_a_number_says_what_it_is_a_number_of():
+    plan = make_plan(load_study("width_sine"))
+    assert plan.cells[0].name == "width=8 case=sine"
+    assert make_plan(load_study("loss_convergence")).cells[0].name == "cross_entropy case=mnist"
+    for name in study_names():
+        names = [cell.name for cell in make_plan(load_study(name)).cells]
+        assert len(set(names)) == len(names)
 
 
 def test_the_cells_of_a_control_are_planned_beside_the_grid_and_only_once():

@@ -2,10 +2,12 @@
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 
 import optuna
 import pandas as pd
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from research.config import UserError
@@ -114,3 +116,13 @@ def test_a_cell_without_a_finite_mean_has_no_trial(copied):
     frame.loc[frame["depth"] == 2, "test_accuracy"] = float("nan")
     assert set(shown(project_grid(Store(copied.store), plan, frame).trials)) == {("tanh", 1), ("relu", 1)}
     assert project_grid(Store(copied.store), plan, frame.iloc[:0]).trials == []
+
+
+def test_a_grid_says_which_way_the_headline_is_better_even_if_that_was_changed(copied):
+    plan = copied.plan()
+    assert project_grid(Store(copied.store), plan, frame_of(copied, plan)).direction == StudyDirection.MAXIMIZE
+    turned = replace(plan, study=replace(plan.study, direction="minimize"))
+    study = project_grid(Store(copied.store), turned, frame_of(copied, plan))
+    assert study.direction == StudyDirection.MINIMIZE
+    assert study.best_value == pytest.approx(min(means(copied, plan).values()))
+    assert len(stored(copied)) == 4

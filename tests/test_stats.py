@@ -67,6 +67,55 @@ def test_another_number_of_parts_than_was_declared_is_an_error(how, values):
         joined(how, values)
 
 
+def test_a_ratio_is_first_over_second():
+    assert joined("ratio", [[3, 2], [4, 8]]).tolist() == [1.5, 0.5]
+    assert joined("ratio", [[[3, 1], [2, 5]]]).tolist() == [[1.5, 0.2]]
+    assert joined("ratio", [[math.nan, 2], [2, math.nan]]).tolist() == pytest.approx([math.nan] * 2, nan_ok=True)
+    with pytest.raises(ValueError, match="unpack"):
+        joined("ratio", [[1, 2, 3]])
+
+
+def test_a_log_slope_is_the_exponent_of_a_power_law_and_else_that_of_least_squares():
+    levels = np.array([8, 32, 128, 512, 2048])
+    powers = np.array([[3 * level**-1.5 for level in levels], [0.1 * level**0.25 for level in levels]])
+    assert joined("log_slope", powers, levels) == pytest.approx([-1.5, 0.25], rel=1e-12)
+    values = stream(4, "test").uniform(0.1, 10, (20, 5))
+    expected = [stats.linregress(np.log(levels), np.log(row)).slope for row in values]
+    assert joined("log_slope", values, levels) == pytest.approx(expected, rel=1e-10)
+    by_block = np.stack([values, 2 * values**2], axis=-1)
+    slopes = joined("log_slope", by_block, levels)
+    assert slopes.shape == (20, 2)
+    assert slopes[:, 1] == pytest.approx(2 * slopes[:, 0])
+    order = [3, 0, 4, 1, 2]
+    assert joined("log_slope", values[:, order], levels[order]) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.9, 0.4, 0.1, 0.05], 32),
+        ([0.1, 0.9, 0.9, 0.9], 8),
+        ([0.9, 0.9, 0.9, 0.4], 128),
+        ([0.9, 0.4, 0.9, 0.9], 32),
+        ([0.9, 0.9, 0.9, 0.9], 256),
+        ([0.5, 0.5, 0.5, 0.5], 256),  # not below
+        ([1.0, math.inf, 0.4, 0.1], 64),
+        ([1.0, math.nan, 0.4, 0.1], math.nan),
+    ],
+)
+def test_first_below_is_the_smallest_level_under_the_threshold_or_twice_the_largest(values, expected):
+    levels = [8, 32, 64, 128]
+    assert joined("first_below", [values], levels, 0.5).tolist() == pytest.approx([expected], nan_ok=True)
+    back = joined("first_below", [values[::-1]], levels[::-1], 0.5)
+    assert back.tolist() == pytest.approx([expected], nan_ok=True)
+    blocks = np.array([values, [0.0] * 4]).T[None]
+    assert joined("first_below", blocks, levels, 0.5).tolist() == [pytest.approx([expected, 8], nan_ok=True)]
+
+
+def test_what_is_not_known_of_one_level_is_not_known_of_the_slope():
+    assert np.isnan(joined("log_slope", [[1.0, math.nan, 2.0]], [1, 2, 4])).all()
+
+
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99375])
 def test_the_interval_of_a_share_is_clopper_and_pearsons(level):
     for n in (1, 3, 10, 57):

@@ -189,6 +189,18 @@ def test_results_survive_the_way_from_a_worker_to_its_coordinator(result, diverg
             [2.273453, 2.099703],
             1.984903,
         ),
+        (
+            TrainConfig("digits", 1, 16, network="cnn", pixels="permuted", num_train=300, batch_size=30, epochs=2),
+            [2.318184, 2.308726],
+            2.306064,
+        ),
+        (
+            TrainConfig(
+                "digits", 2, 32, "tanh", loss="mse", output="sigmoid", batch_size=32, steps=80, evaluate_every=40
+            ),
+            [0.810725, 0.467385],
+            0.452678,
+        ),
     ],
 )
 def test_results_are_those_that_earlier_versions_gave(config, train_loss, test_loss):
@@ -199,3 +211,122 @@ def test_results_are_those_that_earlier_versions_gave(config, train_loss, test_l
     (replicate,) = train_stack(config, (0,)).replicates
     assert [value for _, value in replicate.curves["train_loss"]] == pytest.approx(train_loss, rel=1e-4)
     assert replicate.metrics["test_loss"] == pytest.approx(test_loss, rel=1e-4)
+
+
+REGRESSION = TrainConfig(
+    "sine", 2, 16, "tanh", output="raw", loss="mse_mean", optimizer="adam", lr=0.01, batch_size=1024, steps=60,
+    evaluate_every=30, measures=("curve_fit",),
+)  # fmt: skip
+IN_STEPS = replace(CONFIG, steps=120, evaluate_every=20, target_accuracy=0.6)
+
+
+def test_the_results_of_a_regression_are_those_that_earlier_versions_gave():
+    (replicate,) = train_stack(REGRESSION, (0,)).replicates
+    assert [value for _, value in replicate.curves["train_loss"]] == pytest.approx([0.205331, 0.062431], rel=1e-4)
+    assert replicate.metrics["test_r_squared"] == pytest.approx(0.891580, rel=1e-4)
+
+
+def test_a_regression_has_its_own_metrics_curves_and_profiles():
+    for replicate in train_stack(REGRESSION, SEEDS).replicates:
+        assert list(replicate.metrics) == ["train_progress", "test_r_squared", "extrema_right"]
+        assert {name: [time for time, _ in curve] for name, curve in replicate.curves.items()} == {
+            "train_loss": [30, 60],
+            "test_rmse": [0, 30, 60],
+            "test_sup_error": [0, 30, 60],
+        }
+        assert [place for place, _ in replicate.profiles["fit"]] == list(range(256))
+        points, truth = data.load("sine").test_inputs[::16, 0], data.load("sine").test_targets
+        fit = torch.tensor([value for _, value in replicate.profiles["fit"]])
+        rmse, worst = (replicate.curves[name][-1][1] for name in ("test_rmse", "test_sup_error"))
+        assert float((fit - points.sin()).square().mean().sqrt()) == pytest.approx(rmse, rel=0.05)
+        assert rmse < float((fit - points.sin()).abs().max()) <= worst * (1 + 1e-6)
+        assert replicate.metrics["test_r_squared"] == pytest.approx(1 - rmse**2 / float(truth.var(correction=0)))
+        last_loss, variance = replicate.curves["train_loss"][-1][1], float(data.load("sine").targets.var(correction=0))
+        assert replicate.metrics["train_progress"] == pytest.approx(1 - last_loss / variance, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [{}, {"loss": "cross_entropy", "output": "softmax"}])
+def test_a_regression_that_diverges_or_is_lost_in_its_last_step_has_no_numbers(loss):
+    lost = replace(REGRESSION, activation="identity", optimizer="sgd", lr=1e30, **loss)
+    for config, step in ((lost, range(1, 9)), (replace(lost, lr=1e39, steps=1, evaluate_every=1), (1,))):
+        for replicate in train_stack(config, SEEDS).replicates:
+            assert replicate.metrics["diverged_step"] in step
+            assert math.isnan(replicate.metrics["test_r_squared"])
+            assert math.isnan(replicate.metrics["extrema_right"])
+            assert math.isnan(replicate.curves["test_rmse"][-1][1])
+            assert math.isnan(replicate.curves["test_sup_error"][-1][1])
+            assert math.isfinite(replicate.curves["test_rmse"][0][1])
+            assert not any(math.isinf(value) for value in values(replicate))
+
+
+def arrival(replicate, config):
+    """Steps to the target and whether it was reached, from the curve."""
+    reached = [time for time, value in replicate.curves["validation_accuracy"] if value >= config.target_accuracy]
+    return (reached[0], 1.0) if reached else (config.steps, 0.0)
+
+
+@pytest.mark.parametrize("target", [0.05, 0.6, 0.75, 1.0])
+def test_the_first_evaluation_that_reaches_the_target_is_read_off_the_curve(target):
+    config = replace(IN_STEPS, target_accuracy=target)
+    found = train_stack(config, SEEDS).replicates
+    for replicate in found:
+        assert [time for time, _ in replicate.curves["validation_accuracy"]] == list(range(0, 121, 20))
+        assert [time for time, _ in replicate.curves["train_loss"]] == list(range(20, 121, 20))
+        ours = replicate.metrics["steps_to_target"], replicate.metrics["reached_target"]
+        assert ours == arrival(replicate, config)
+    reached = {replicate.metrics["reached_target"] for replicate in found}
+    assert reached == ({0.0} if target == 1.0 else {1.0}) or target == 0.75
+    if target == 0.05:
+        assert {replicate.metrics["steps_to_target"] for replicate in found} == {0.0}
+    if target == 1.0:
+        assert {replicate.metrics["steps_to_target"] for replicate in found} == {120.0}
+
+
+def test_an_accuracy_of_exactly_the_target_reaches_it():
+    (replicate,) = train_stack(IN_STEPS, SEEDS[:1]).replicates
+    (time, exact), *_ = [point for point in replicate.curves["validation_accuracy"] if point[1] > 0.5]
+    (again,) = train_stack(replace(IN_STEPS, target_accuracy=exact), SEEDS[:1]).replicates
+    assert again.metrics["steps_to_target"] == time
+
+
+def test_epochs_to_the_target_are_counted_in_steps_too():
+    (replicate,) = train_stack(replace(CONFIG, target_accuracy=0.5), SEEDS[:1]).replicates
+    epochs = [epoch for epoch, value in replicate.curves["validation_accuracy"] if value >= 0.5]
+    assert replicate.metrics["steps_to_target"] == 41 * epochs[0]
+    (never,) = train_stack(replace(CONFIG, target_accuracy=1.0), SEEDS[:1]).replicates
+    assert (never.metrics["steps_to_target"], never.metrics["reached_target"]) == (3 * 41, 0.0)
+
+
+def test_a_replicate_that_diverges_before_the_target_has_not_reached_it():
+    config = replace(DIVERGING, steps=40, evaluate_every=10, target_accuracy=0.9)
+    for replicate in train_stack(config, SEEDS).replicates:
+        assert replicate.metrics["reached_target"] == 0.0
+        assert replicate.metrics["steps_to_target"] == 40.0
+        assert replicate.metrics["diverged_step"] in range(1, 40)
+
+
+def test_accuracy_on_sorted_pixels_does_not_depend_on_how_they_lay(monkeypatch):
+    config = replace(CONFIG, pixels="sorted", epochs=1)
+    digits = data.load("digits")
+    rng = data.stream(0, "test")
+    shuffled = replace(
+        digits,
+        inputs=torch.from_numpy(rng.permuted(digits.inputs.numpy(), axis=1)),
+        test_inputs=torch.from_numpy(rng.permuted(digits.test_inputs.numpy(), axis=1)),
+    )
+    expected = train_stack(config, SEEDS).replicates
+    monkeypatch.setattr("research.train.cached_data", lambda _: shuffled)
+    assert train_stack(config, SEEDS).replicates == expected
+    assert train_stack(replace(config, pixels="original"), SEEDS).replicates != expected
+
+
+def test_what_is_measured_changes_no_training():
+    config = replace(CONFIG, epochs=1, pixels="permuted")
+    plain = train_stack(config, SEEDS).replicates
+    measured = train_stack(replace(config, measures=("logit_gradients", "permuted_twin")), SEEDS).replicates
+    for one, other in zip(plain, measured, strict=True):
+        assert one.weights_sha256 == other.weights_sha256
+        assert one.curves == other.curves
+        assert one.metrics.items() <= other.metrics.items()
+        assert set(other.profiles) == {"cross_entropy_gradient", "mse_gradient"}
+        assert other.metrics["twin_difference"] < 1e-9

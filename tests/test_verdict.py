@@ -101,6 +101,59 @@ def test_a_seeds_number_joins_its_arms_and_then_its_blocks(measured, expected):
     assert sample(measured, "activation", make_runs(4, scatter=0.0)).values == pytest.approx([expected] * 4)
 
 
+def width_runs(score, as_text=False):
+    """Three seeds of the widths 8, 32 and 128, in disorder; the score is a function of width and seed."""
+    widths = (32, 128, 8)
+    return pd.DataFrame(
+        [
+            {"cell": f"width={width}", "width": str(width) if as_text else width, "case": "sine", "seed": seed,
+             "diverged_step": None, "score": score(width, seed)}
+            for seed, width in itertools.product((2, 0, 1), widths)
+        ]
+    )  # fmt: skip
+
+
+def of_widths(across, diverged=1.0, **rest):
+    return Number("score", (8, 32, 128), {"case": ("sine",)}, across, "only", diverged, **rest)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_arms_that_are_numbers_are_joined_by_their_size(as_text):
+    runs = width_runs(lambda width, seed: (seed + 1) * width ** -(0.5 + seed), as_text)
+    assert sample(of_widths("log_slope"), "width", runs).values == pytest.approx([-0.5, -1.5, -2.5])
+    falling = width_runs(lambda width, seed: 1 / width if seed else 0.02, as_text)
+    below = of_widths("first_below", threshold=0.02)
+    assert sample(below, "width", falling).values.tolist() == [256, 128, 128]
+    assert sample(replace(below, threshold=0.05), "width", falling).values.tolist() == [8, 32, 32]
+    ratio = Number("score", (32, 8), {"case": ("sine",)}, "ratio", "only", 1.0)
+    assert sample(ratio, "width", runs).values == pytest.approx([4**-0.5, 4**-1.5, 4**-2.5])
+
+
+def test_a_replicate_that_diverged_counts_as_declared_in_every_join():
+    runs = width_runs(lambda width, seed: 1 / width).astype({"diverged_step": float})
+    lost = (runs["width"] == 32) & (runs["seed"] == 1)
+    runs.loc[lost, ["diverged_step", "score"]] = [7, math.nan]
+    found = sample(of_widths("first_below", threshold=0.05), "width", runs)
+    assert (found.values.tolist(), found.num_diverged) == ([32, 128, 32], 1)
+    slope = sample(of_widths("log_slope", diverged=1 / 32), "width", runs)
+    assert slope.values == pytest.approx([-1.0] * 3)
+    ratio = Number("score", (8, 32), {"case": ("sine",)}, "ratio", "only", 0.25)
+    assert sample(ratio, "width", runs).values.tolist() == [4.0, 0.5, 4.0]
+
+
+@pytest.mark.parametrize("across", ["log_slope", "first_below"])
+def test_where_what_is_missing_has_no_number_its_seed_has_none(across):
+    runs = width_runs(lambda width, seed: math.nan if (width, seed) == (8, 1) else 1 / width)
+    threshold = {"threshold": 0.05} if across == "first_below" else {}
+    found = sample(of_widths(across, diverged=math.nan, **threshold), "width", runs)
+    assert len(found.values) == 2
+
+
+def test_a_threshold_is_part_of_a_claims_digest():
+    claims = [claim(measured=of_widths("first_below", threshold=value)) for value in (0.1, 0.2)]
+    assert claim_digest(claims[0]) != claim_digest(claims[1])
+
+
 def test_what_all_cells_of_a_seed_share_does_not_widen_a_difference():
     runs = make_runs(5, scatter=0.3)
     finding = only_finding(claim(measured=number(("relu", "tanh"), across_arms="difference"), above=0.1), runs)
