@@ -423,7 +423,7 @@ def test_a_mean_says_what_its_interval_cannot_promise():
     assert "seeds like the 5 seen: up to 45 % of all seeds may do what none of these did" in few.caveat
     assert "two groups" not in few.caveat
     two = only_finding(claim("c", above=0.5), spoiled(make_runs(), 2, score=0.1))
-    assert two.caveat.startswith("The seeds of “text” fall into two groups, 1 near 0.100 and 4 near 0.8")
+    assert two.caveat.startswith("The seeds of “What c says” fall into two groups, 1 near 0.100 and 4 near 0.8")
     assert only_finding(claim(kind="never", above=0.5), make_runs()).caveat == ""
 
 
@@ -445,7 +445,7 @@ def test_the_table_shows_every_finding_in_words_and_fits_the_page():
         "95 % interval",
         "99 % interval",
         "above 0.5 in",
-        "0 to 60.19 %",
+        "0.0 to 60.2",
         "two groups",
         "diverged or lack it: 1",
     ):
