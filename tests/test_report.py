@@ -164,7 +164,7 @@ def test_a_part_of_a_study_is_drawn_but_not_judged(made_up):
 
 def test_tables_of_another_configuration_are_not_judged(made_up):
     study = load_study("activation_depth")
-    changed = replace(study, configure=lambda **levels: replace(study.configure(**levels), lr=0.7))
+    changed = replace(study, configure=lambda **levels: replace(study.configure(**levels), batch_size=77))
     with pytest.raises(UserError, match=r"made with another configuration of activation_depth/full/"):
         judge_tables(changed, made_up)
 
