@@ -1,4 +1,4 @@
-"""The pipeline of dvc.yaml, by the real tool at smoke tier in a copy of the project: what runs, and what does not."""
+"""The pipeline of dvc.yaml, by the real tool at smoke tier in a copy of the project: what runs, what not, what comes."""
 
 import os
 import shutil
@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from research.mnist import data_folder
-from research.plan import study_names
+from research.plan import load_study, make_plan, study_names
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -37,7 +38,7 @@ def ran(printed: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project's own files, with the pipeline set to smoke tier."""
+    """A copy of the project's own files."""
     folder = tmp_path_factory.mktemp("pipeline") / "project"
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     for name in subprocess.check_output(listed, cwd=ROOT, text=True).split("\0"):
@@ -48,24 +49,52 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def reproduced(project):
+    """The same after the whole pipeline at smoke tier; and what DVC said that it would run, and ran."""
+    (project / "params.yaml").write_text("tier: smoke\nreports: mlruns/smoke\n")
+    return project, ran(dvc(project, "repro", "--dry")), ran(dvc(project, "repro"))
+
+
 def test_every_study_and_every_script_has_its_stages():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     assert stages["run"]["matrix"]["study"] == stages["report"]["matrix"]["study"] == study_names()
-    assert all(f"${{reports}}/{name}/findings.csv" in stages["index"]["deps"] for name in study_names())
+    assert all(f"${{reports}}/{name}/SHA256SUMS" in stages["index"]["deps"] for name in study_names())
 
 
 def test_a_fresh_clone_has_nothing_to_run(project):
     assert ran(dvc(project, "repro", "--dry")) == set()
 
 
-def test_the_pipeline_runs_once_and_again_only_what_a_changed_study_needs(project):
-    (project / "params.yaml").write_text("tier: smoke\nreports: mlruns/smoke\n")
+def test_all_stages_run_at_another_tier_and_not_again(reproduced):
+    project, announced, done = reproduced
     every = {f"{stage}@{name}" for stage in ("run", "report") for name in study_names()} | {"index"}
-    assert ran(dvc(project, "repro", "--dry")) == every
-    assert ran(dvc(project, "repro")) == every
+    assert announced == done == every
     assert (project / "mlruns" / "smoke" / "index.html").is_file()
     assert ran(dvc(project, "repro")) == set()
 
-    study = project / "studies" / "pixel_shuffle.py"
+
+@pytest.mark.parametrize("name", study_names())
+def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
+    folder = reproduced[0] / "mlruns" / "smoke" / name
+    plan = make_plan(load_study(name), "smoke")
+    runs = pd.read_csv(folder / "runs.csv")
+    assert set(runs["cell"]) == {cell.name for cell in plan.cells}
+    assert (runs.groupby("cell")["seed"].nunique() == plan.num_seeds).all()
+    assert runs["diverged_step"].isna().all()
+    assert set(plan.study.headline) <= set(runs)
+    for judged in plan.study.judged:
+        named = {plan.study.arms.name: judged.number.arms, **judged.number.blocks}
+        planned = [cell for cell in plan.cells if all(cell.levels[name] in levels for name, levels in named.items())]
+        assert judged.number.metric in runs or not planned, judged.name  # a small tier has not all levels
+    measured = {measure for cell in plan.cells for measure in cell.config.measures}
+    profiles = pd.read_csv(folder / "profiles.csv")
+    assert (len(profiles) > 0) == bool(measured & {"curve_fit", "logit_gradients"})
+    clock = "step" if any(cell.config.steps for cell in plan.cells) else "epoch"
+    assert clock in pd.read_csv(folder / "curves.csv")
+
+
+def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):
+    study = reproduced[0] / "studies" / "pixel_shuffle.py"
     study.write_text(study.read_text() + "\n# touched\n")
-    assert ran(dvc(project, "repro")) == {"run@pixel_shuffle", "report@pixel_shuffle"}
+    assert ran(dvc(reproduced[0], "repro")) == {"run@pixel_shuffle", "report@pixel_shuffle", "index"}
