@@ -24,7 +24,8 @@ def fits(runs: pd.DataFrame, profiles: pd.DataFrame) -> Figure:
     panel, left, right, bottom, top = 1.62, 0.5, 0.1, 0.5, 0.62
     gap = 0.12
     size = (left + len(widths) * (panel + gap) - gap + right, bottom + PANEL_HEIGHT + top)
-    figure = plt.figure(figsize=size, layout="none")
+    figure = plt.figure(figsize=size)
+    figure.set_layout_engine("none")  # the axes have places of their own
     step = len(X) // (profiles["place"].max() + 1)
     for column, width in enumerate(widths):
         box = (left + column * (panel + gap), bottom, panel, PANEL_HEIGHT)
