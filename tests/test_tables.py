@@ -97,7 +97,6 @@ def test_a_file_changed_by_hand_is_refused(folder, table):
         read_published(STUDY, folder)
 
 
-
 CHANGES = {
     "no seed": ("runs.csv", lambda f: f.drop(columns="seed"), "runs.csv: has no column 'seed'"),
     "no factor": ("curves.csv", lambda f: f.drop(columns="depth"), "curves.csv: has no column 'depth'"),
@@ -126,7 +125,11 @@ CHANGES = {
         lambda f: f.assign(cell=f["cell"].str.replace("tanh", "gelu")),
         "runs.csv: has a cell 'gelu depth=1' of levels tanh, 1, which the study has not",
     ),
-    "a level that is not the cell's": ("layers.csv", lambda f: f.assign(depth=7), "has a cell 'tanh depth=1' of levels"),
+    "a level that is not the cell's": (
+        "layers.csv",
+        lambda f: f.assign(depth=7),
+        "has a cell 'tanh depth=1' of levels",
+    ),
 }
 
 
