@@ -25,7 +25,7 @@ def fits(runs: pd.DataFrame, profiles: pd.DataFrame) -> Figure:
     gap = 0.12
     size = (left + len(widths) * (panel + gap) - gap + right, bottom + PANEL_HEIGHT + top)
     figure = plt.figure(figsize=size)
-    figure.set_layout_engine("none")  # the axes have places of their own
+    figure.set_layout_engine("none")  # the panels have a size of their own
     step = len(X) // (profiles["place"].max() + 1)
     for column, width in enumerate(widths):
         box = (left + column * (panel + gap), bottom, panel, PANEL_HEIGHT)

@@ -25,6 +25,7 @@ from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 
 TEMPLATES = Path(__file__).parent / "templates"
+RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report -->", "<!-- end of results -->"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,18 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def with_results(readme: str, entries: Sequence[Entry]) -> str:
+    """The project's README with the table of results, between its two marks, made again."""
+    lines = [tally(claim_rows(entries)), "", "| claim | verdict | number | interval |", "|---|---|---|---|"]
+    for entry in entries:
+        lines.append(f"| [**{escaped(entry.study.question)}**](reports/{entry.study.name}/README.md) | | | |")
+        cells = [(row.finding.text, row.verdict, row.number, row.interval) for row in claim_rows([entry])]
+        lines += [f"| {' | '.join(map(escaped, row))} |" for row in cells]
+    before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
+    _, _, after = rest.partition(f"{RESULTS_END}\n")
+    return "\n".join([f"{before}{RESULTS_BEGIN}", *lines, f"{RESULTS_END}\n"]) + after
 
 
 def tally(rows: Sequence[Row]) -> str:

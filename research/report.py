@@ -17,7 +17,7 @@ import pandas as pd
 
 from research.config import UserError
 from research.console import Parser
-from research.index import Entry, index_html, index_markdown
+from research.index import Entry, index_html, index_markdown, with_results
 from research.pages import study_page
 from research.plan import Plan, load_study, study_names
 from research.store import State, Store
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INDEX = ("index.html", "README.md")
+README = REPORTS.parent / "README.md"
 
 
 def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.DataFrame, Judgement | None]:
@@ -144,6 +145,8 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
     if entries:
         index = (index_html(entries), index_markdown(entries))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
+        if reports.absolute() == REPORTS:
+            files[README] = with_results(README.read_text(encoding="utf-8"), entries).encode()
     return files, left_out
 
 
@@ -157,14 +160,19 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
     return wrong
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    made = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
+    made.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
+    made.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
+    made.add_argument("--reports", type=Path, default=REPORTS, metavar="DIR", help="default: reports/")
+    return made
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
-    parser = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
-    parser.add_argument("--reports", type=Path, default=REPORTS, metavar="DIR", help="default: reports/")
     try:
-        options = parser.parse_args(arguments)
+        options = parser().parse_args(arguments)
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         files, left_out = draw(names, options.reports)
         if not options.check:

@@ -241,8 +241,10 @@ def mean_caveat(text: str, values: Array, unit: str = "") -> str:
     """What the interval of a claim's mean cannot promise, a sentence a line; measured in benchmarks/calibration.md."""
     lines = []
     if groups := two_groups(values):
-        low, high = (f"{len(group)} near {quantity(group.mean(), unit)}" for group in groups)
-        lines.append(f"The seeds of “{text}” fall into two groups, {low} and {high}: their mean describes neither.")
+        near = [quantity(group.mean(), unit) for group in groups]
+        if near[0] != near[1]:  # else they are alike for all that a reader can see
+            low, high = (f"{len(group)} near {at}" for group, at in zip(groups, near, strict=True))
+            lines.append(f"The seeds of “{text}” fall into two groups, {low} and {high}: their mean describes neither.")
     n = len(values)
     lines.append(
         f"The interval of a mean speaks of seeds like the {n} seen: up to {100 * largest_unseen_share(n):.0f} % of all "

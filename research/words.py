@@ -96,16 +96,16 @@ def escaped(text: str) -> str:
 
 
 def unit_of(claim: Claim) -> str:
-    """What a claim's number is shown in: "%", "% points" (a difference of percentages), or as it is: ""."""
+    """What a claim's number is shown in: "%", "points" (a difference of percentages), or as it is: ""."""
     number = claim.number
     joins = {number.across_arms, number.across_blocks}
     if number.metric not in PERCENT or joins & {"ratio", "log_slope", "first_below"}:
         return ""
-    return "% points" if joins & {"difference", "spread"} else "%"
+    return "points" if joins & {"difference", "spread"} else "%"
 
 
 def quantity(value: float, unit: str = "") -> str:
-    """A number for people, to three digits: `93.5 %`, `-1.2 % points`, `8,600`, `1.11 x 10⁻¹⁶`."""
+    """A number for people, to three digits: `93.5 %`, `-1.2 points`, `8,600`, `1.11 x 10⁻¹⁶`."""
     return f"{digits([value], unit)[0]} {unit}".strip()
 
 

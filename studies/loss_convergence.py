@@ -96,7 +96,7 @@ STUDY = Study(
     tiers={
         "full": Tier(seeds=10),
         "quick": Tier(seeds=5, overrides={"steps": 2000}),
-        "smoke": Tier(seeds=3, overrides={"steps": 100}),
+        "smoke": Tier(seeds=3, overrides={"steps": 100, "width": 16}),
     },
     controls=(
         Control(

@@ -1,12 +1,15 @@
 """What the docs say can be done."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from research import study, ui
+import pytest
+
+from research import report, study, ui
 from research.plan import load_study, make_plan, study_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,11 +22,24 @@ def test_the_readme_has_exactly_two_set_up_commands_each_one_line():
 
 
 def test_options_in_the_docs_exist_and_options_that_exist_are_in_the_docs():
-    named = set(re.findall(r"`[^`]*?(--[a-z]+)", README)) - {"--check"}
-    actions = [action for command in (study, ui) for action in command.parser()._actions]
+    named = set(re.findall(r"`[^`]*?(--[a-z]+)", README))
+    actions = [action for command in (study, report, ui) for action in command.parser()._actions]
     existing = {option for action in actions for option in action.option_strings if option.startswith("--")}
     assert named <= existing
     assert existing - {"--help"} <= set(re.findall(r"--[a-z]+", README))
+
+
+COMMANDS = sorted(set(re.findall(r"python -m (research\.\w+)([^`\n]*)", README)))
+
+
+@pytest.mark.parametrize(("module", "arguments"), COMMANDS)
+def test_every_command_of_the_readme_is_one_that_its_parser_takes(module, arguments):
+    parsers = {"research.study": study.parser, "research.report": report.parser, "research.ui": ui.parser}
+    parsers[module]().parse_args(shlex.split(arguments.partition(" --> ")[0].replace(" -->", "")))
+
+
+def test_every_study_is_named_in_the_readme():
+    assert {name for name in study_names() if f"`{name}`" in README} == set(study_names())
 
 
 def test_every_study_that_the_readme_names_exists():

@@ -17,7 +17,7 @@ WIDTHS = (8, 16, 32, 64, 128, 256, 512)
     ("value", "unit", "text"),
     [
         (0.9345, "%", "93.5 %"),
-        (-0.012, "% points", "-1.20 % points"),
+        (-0.012, "points", "-1.20 points"),
         (8600, "", "8,600"),
         (1.11022e-16, "", "1.11 \N{MULTIPLICATION SIGN} 10⁻¹⁶"),
         (1e-9, "", "10⁻⁹"),
@@ -52,8 +52,8 @@ def test_a_declared_number_keeps_its_digits(value, unit, text):
     ("changes", "unit"),
     [
         ({}, "%"),
-        ({"arms": ("relu", "tanh"), "across_arms": "difference"}, "% points"),
-        ({"arms": ("relu", "tanh"), "across_arms": "spread"}, "% points"),
+        ({"arms": ("relu", "tanh"), "across_arms": "difference"}, "points"),
+        ({"arms": ("relu", "tanh"), "across_arms": "spread"}, "points"),
         ({"arms": ("relu", "tanh"), "across_arms": "ratio"}, ""),
         ({"metric": "test_rmse"}, ""),
     ],
