@@ -36,7 +36,7 @@ def test_numbers_that_belong_together_have_the_same_places():
 
 
 def test_numbers_that_lie_close_get_places_until_they_differ():
-    assert digits((0.99921, 0.99905, 0.99948)) == ["0.9992", "0.9991", "0.9995"]
+    assert digits((0.99921, 0.99905, 0.99948)) == ["0.9992", "0.9990", "0.9995"]
     assert digits((0.9355, 0.934, 0.937), "%") == ["93.5", "93.4", "93.7"]
     assert digits((2.0, 2.0, 2.0)) == ["2.00"] * 3
 
