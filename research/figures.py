@@ -189,8 +189,9 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
         ax.plot(number, 0.72, "o", color=colour, markersize=4.5)
     elif finding.values:
         inside = sum(finding.above < value < finding.below for value in finding.values)
-        ax.text(0.02, 0.8, f"{inside} of {len(finding.values)} seeds inside", transform=ax.transAxes, va="center",
-                fontsize=7, color=colour)  # fmt: skip
+        middle = (max(above, left) + min(below, right)) / 2
+        text = f"{inside} of {len(finding.values)} seeds inside"
+        ax.text(middle, 0.78, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set(xlim=(left, right), ylim=(0, 1), yticks=[])
     ax.tick_params(labelsize=7, length=2, pad=1)
     if logarithmic:

@@ -157,8 +157,8 @@ def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Seq
         ),
         *dict.fromkeys(line for f in claims for line in f.caveat.splitlines()),
         *(
-            f"*{escaped(finding.text)}*: {finding.num_diverged} replicates that diverged, or in which this could not "
-            f"be measured, count as {edge(declared.number.diverged)}."
+            f"*{escaped(finding.text)}*: replicates that diverged, or in which this could not be measured: "
+            f"{finding.num_diverged}. They count as {edge(declared.number.diverged)}."
             for finding, declared in zip((*judgement.controls, *claims), study.judged, strict=True)
             if finding.num_diverged
         ),

@@ -87,6 +87,11 @@ def varying_words(name: str, cells: Sequence[Cell]) -> str:
 def cell_words(cell: Cell, usual: Cell) -> str:
     """A cell outside the grid, and in what its configuration differs from a usual one beyond its levels."""
     names = [name for name in shown_fields([cell.config, usual.config]) if name not in cell.levels]
-    names = [name for name in names if getattr(cell.config, name) != getattr(usual.config, name)]
-    names = [name for name in names if name != ("epochs" if cell.config.steps else "steps")]
+    names = [
+        name
+        for name in names
+        if getattr(cell.config, name) != getattr(usual.config, name)
+        and (name in CORE or getattr(cell.config, name) != getattr(TrainConfig, name))
+        and name != ("epochs" if cell.config.steps else "steps")
+    ]
     return f"{escaped(cell.name)}" + (f": {field_words(cell.config, names)}" if names else "")

@@ -216,7 +216,7 @@ def outcome(claim: Claim, values: Array, level: float, num_cases: int = 0) -> tu
         case "identity":
             worst = Interval(float(np.abs(values).max()) if n else math.nan, math.nan, math.nan, num_cases or n)
             inside = claim.above < worst.mean < claim.below
-            reason = f"the largest error of {worst.n} cases lies {'inside' if inside else 'outside'} the region"
+            reason = f"the largest error of {worst.n:,} cases lies {'inside' if inside else 'outside'} the region"
             return worst, "supported" if inside else "refuted", reason
         case "existence":
             reason = f"seed {hits.argmax()} shows it" if num_hits else "no seed shows it, but another might"

@@ -110,10 +110,13 @@ def quantity(value: float, unit: str = "") -> str:
 
 
 def digits(values: Sequence[float], unit: str = "", precision: int = 3) -> list[str]:
-    """Numbers that belong together, without their unit: to as many places as the largest of them needs."""
+    """Numbers that belong together, without their unit: as many places as the largest needs, or to tell them apart."""
     shown = [100 * value if unit else value for value in values]
-    largest = max((abs(value) for value in shown if math.isfinite(value)), default=0.0)
+    finite = [value for value in shown if math.isfinite(value)] or [0.0]
+    largest, spread = max(map(abs, finite)), max(finite) - min(finite)
     places = max(0, precision - 1 - math.floor(math.log10(largest))) if largest else 0
+    if spread:
+        places = max(places, min(6, -math.floor(math.log10(spread))))  # six digits are all that tables hold
     usual = 1e-4 <= largest < 1e7 or not largest
     return [_digits(value, places if usual else None, precision) for value in shown]
 
@@ -189,9 +192,10 @@ def number_words(number: Number, study: Study) -> str:
 
 
 def of_level(factor: str, level: Level, preposition: str = "of") -> str:
-    """A level in running text: `of ReLU`, `at width 8`; a word stands alone."""
+    """A level in running text: `of ReLU`, `at width 8`, `with case wrong-start`."""
     if isinstance(level, str):
-        return f"{preposition} {in_sentence(level)}"
+        known = preposition == "of" or level in WORDS or level in SENTENCE
+        return f"{preposition} {'' if known else f'{factor} '}{in_sentence(level)}"
     return f"at {factor.replace('_', ' ')} {level}"
 
 

@@ -35,6 +35,12 @@ def test_numbers_that_belong_together_have_the_same_places():
     assert digits((-1e-9, 0.5, 0.25)) == ["0.000", "0.500", "0.250"]
 
 
+def test_numbers_that_lie_close_get_places_until_they_differ():
+    assert digits((0.99921, 0.99905, 0.99948)) == ["0.9992", "0.9990", "0.9995"]
+    assert digits((0.9355, 0.934, 0.937), "%") == ["93.5", "93.4", "93.7"]
+    assert digits((2.0, 2.0, 2.0)) == ["2.00"] * 3
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"), [(0.02, "%", "2"), (63.99, "", "63.99"), (1e-12, "", "10⁻¹²"), (-2.708, "", "-2.708")]
 )
@@ -103,6 +109,11 @@ def test_what_is_measured_is_said_in_words(changes, words):
 def test_arms_that_are_numbers_are_named_and_a_block_of_one_level_is_not(changes, words):
     study = load_study("width_sine")
     assert number_words(replace(NUMBER, blocks={"case": ("sine",)}, **changes), study) == words
+
+
+def test_a_block_level_without_a_name_of_its_own_is_named_with_its_factor():
+    study = load_study("width_sine")
+    assert number_words(study.controls[0].number, study) == "R² at width 8, with case straight-target"
 
 
 @pytest.mark.parametrize("name", study_names())
