@@ -1,4 +1,4 @@
-"""The pipeline of dvc.yaml, by the real tool at smoke tier in a copy of the project: what runs, what not, what comes."""
+"""The pipeline of dvc.yaml, by the real tool at smoke tier in a copy of the project: what runs, and what comes out."""
 
 import os
 import shutil
