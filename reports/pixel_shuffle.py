@@ -112,16 +112,15 @@ CAPTIONS = {
 NOTES = """
 ### What is known about why
 
-**For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of its
-own, and these start at random: permuting the pixels is the same as permuting the rows of its weights. With the rows
-permuted alike the two trainings agree to rounding. With a start of its own each, as here, they are two draws from one
-distribution, so single seeds differ by up to a point and the mean does not.
+**For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of
+its own, and these start at random: permuting the pixels is the same as permuting the rows of its weights. With the
+rows permuted alike the two trainings agree to rounding. With a start of its own each, as here, they are two draws
+from one distribution, so single seeds differ by up to a point and the mean does not.
 
-**What is lost where nothing but the values is left.** With another permutation for each image only the set of pixel
-values is the same, above all how much ink there is. A network that is shown the values in order does a little better
-than one that has to find this out.
+**What is left where nothing but the values is.** With another permutation for each image only the set of pixel values
+stays the same. A network that is shown the values in order does a little better than one that is not.
 
-**The CNN loses and still learns.** Its convolutions find no neighbourhoods any more, but its dense layer sees all maps.
+**The CNN loses and still learns**, likely because its dense layer sees all of its maps; that was not tested.
 """
 
 

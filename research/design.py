@@ -17,6 +17,7 @@ DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
+RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
 Level = str | int | float
 Levels = Mapping[str, Level]
 
@@ -112,8 +113,9 @@ class Claim:
         kinds = ("mean", "share", "identity", "existence", "never")
         if self.kind not in kinds:
             raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
-        if not self.above < self.below:
-            raise UserError(f"claim {self.name!r}: nothing lies above {self.above} and below {self.below}")
+        check_region(f"claim {self.name!r}", self.above, self.below)
+        if not 0 <= self.share < 1:
+            raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,15 @@ class Control:
     above: float = float("-inf")
     below: float = float("inf")
     cells: tuple[Levels, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_region(f"control {self.name!r}", self.above, self.below)
+
+
+def check_region(place: str, above: float, below: float) -> None:
+    """Raise UserError for a region in which no number lies."""
+    if not above < below:
+        raise UserError(f"{place}: nothing lies above {above} and below {below}")
 
 
 @dataclass(frozen=True)
@@ -162,13 +173,15 @@ class Study:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
         names = [factor.name for factor in self.factors]
-        if len(set(names)) < len(names) or {"cell", "seed", "epoch", "layer"} & set(names):
+        if len(set(names)) < len(names) or RESERVED & set(names):
             raise UserError(
-                f"{self.name}: factors need names of their own, not cell, seed, epoch, layer: {', '.join(names)}"
+                f"{self.name}: factors need names of their own, not {', '.join(sorted(RESERVED))}: {', '.join(names)}"
             )
         findings = [judged.name for judged in self.judged]
         if len(set(findings)) < len(findings):
             raise UserError(f"{self.name}: two claims or controls have the same name: {', '.join(findings)}")
+        if self.direction not in ("maximize", "minimize"):
+            raise UserError(f"{self.name}: direction={self.direction!r} is not one of maximize, minimize")
         if not self.headline:
             raise UserError(f"{self.name}: headline must name at least one metric")
         if "full" not in self.tiers:

@@ -60,7 +60,7 @@ def study_page(
 
 
 def summary(judgement: Judgement) -> str:
-    """Which claims hold and which do not, in a paragraph; if verdicts are withheld, why, and what they would be."""
+    """Which claims hold and which do not, as a list; if verdicts are withheld, why, and what they would be."""
     claims = judgement.claims
     if not claims:
         return "**This study makes no claims.**"
@@ -74,13 +74,14 @@ def summary(judgement: Judgement) -> str:
             f"No verdict is given because of {which} that did not come out: {', '.join(failed)}. Without that it would "
             f"be {_counts([finding.would_be for finding in withheld])}."
         )
+    lists = []
     for verdict, lead in (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open")):
         texts = [f"“{finding.text}”" for finding in claims if finding.would_be == verdict]
         if texts:
-            parts.append(f"*{f'Would be {verdict}' if withheld else lead}:* {'; '.join(texts)}.")
+            lists.append(f"- *{f'Would be {verdict}' if withheld else lead}:* {'; '.join(texts)}.")
     if unjudged := {finding.reason for finding in claims if finding.verdict == "not judged"}:
         parts.append(f"Not judged: {'; '.join(sorted(unjudged))}.")
-    return escaped(" ".join(parts))
+    return "\n".join([escaped(" ".join(parts)), *([""] if lists else []), *map(escaped, lists)])
 
 
 def _counts(verdicts: Sequence[str]) -> str:

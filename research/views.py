@@ -91,12 +91,14 @@ def _is_numeric(factor: Factor) -> bool:
 
 
 def cell_colour(study: Study, levels: Levels) -> str:
-    """A cell's colour as #rrggbb: the hue is its arm's, as in the figures; it darkens along the blocks."""
+    """A cell's colour as #rrggbb: the hue is its arm's, darker along the blocks; too many arms share one."""
     arm, arms = levels[study.arms.name], study.arms.levels
     hue = COLOURS[arms.index(arm) % len(COLOURS)] if arm in arms else GREY
     places = list(itertools.product(*(block.levels for block in study.blocks)))
     here = tuple(levels[block.name] for block in study.blocks)
     share = places.index(here) / max(1, len(places) - 1) if here in places else 0.5
+    if arm in arms and len(arms) > len(COLOURS):
+        hue, share = COLOURS[0], arms.index(arm) / (len(arms) - 1)
     towards, weight = (255, 0.6 - 1.2 * share) if share < 0.5 else (0, 0.6 * share - 0.3)
     channels = (int(hue[at : at + 2], 16) for at in (0, 2, 4))
     return "#" + "".join(f"{round(channel + weight * (towards - channel)):02x}" for channel in channels)

@@ -172,7 +172,7 @@ def number_words(number: Number, study: Study) -> str:
             text = f"slope of log {metric} over log {factor}, over {listed(factor, number.arms)}"
         case "first_below":
             lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
-            text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * float(number.arms[-1]))} if none)"
+            text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * max(map(float, number.arms)))} if none)"
         case join:
             how = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest"}[join]
             of = "of" if isinstance(number.arms[0], str) else "over"

@@ -174,6 +174,17 @@ def test_mistakes_in_claims_show_before_any_training():
         replace(TOY, claims=(replace(good, number=replace(NUMBER, blocks={})),))
 
 
-def test_a_factor_may_not_take_the_name_of_a_column():
-    with pytest.raises(UserError, match="not cell, seed, epoch, layer: activation, seed"):
-        replace(TOY, blocks=(Factor("seed", (1, 2)),))
+@pytest.mark.parametrize("name", ["cell", "epoch", "layer", "place", "seed", "step"])
+def test_a_factor_may_not_take_the_name_of_a_column(name):
+    with pytest.raises(UserError, match=f"not cell, epoch, layer, place, seed, step: activation, {name}"):
+        replace(TOY, blocks=(Factor(name, (1, 2)),))
+
+
+def test_a_share_a_control_and_a_direction_that_cannot_be_are_refused():
+    claim = Claim("c", "text", "B", "share", NUMBER, above=0.5)
+    with pytest.raises(UserError, match=r"claim 'c': share=1.5 must be from 0 to below 1"):
+        replace(claim, share=1.5)
+    with pytest.raises(UserError, match=r"control 'd': nothing lies above 0.9 and below 0.1"):
+        Control("d", "text", NUMBER, above=0.9, below=0.1)
+    with pytest.raises(UserError, match="toy: direction='up' is not one of maximize, minimize"):
+        replace(TOY, direction="up")

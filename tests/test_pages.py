@@ -54,7 +54,9 @@ def page() -> str:
 
 def test_it_begins_with_the_question_and_counts_the_verdicts(page):
     assert page.startswith("# Is a toy a toy?\n")
-    assert "**2 claims: 1 supported, 1 refuted.** *Holds:* “ReLU is good”. *Does not hold:* “ReLU is bad”." in page
+    assert (
+        "**2 claims: 1 supported, 1 refuted.**\n\n- *Holds:* “ReLU is good”.\n- *Does not hold:* “ReLU is bad”." in page
+    )
 
 
 def test_every_claim_stands_with_its_passage_region_number_n_and_verdict(page):
@@ -83,7 +85,8 @@ def test_a_control_that_does_not_come_out_withholds_verdicts_in_plain_sight():
     page = page_of(replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99),)))
     assert (
         "**2 claims: 2 withheld.** No verdict is given because of a control that did not come out: “ReLU is perfect” "
-        "is refuted. Without that it would be 1 supported, 1 refuted. *Would be supported:* “ReLU is good”." in page
+        "is refuted. Without that it would be 1 supported, 1 refuted.\n\n- *Would be supported:* “ReLU is good”."
+        in page
     )
     assert "withheld (would be ✔ supported)" in page
 

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 
 from research.design import Factor, Study, Tier, TrainConfig
+from research.plan import load_study
 from research.views import CELLS, VIEW, cell_colour, saved_views
 
 
@@ -89,6 +90,14 @@ def test_the_same_study_gives_the_same_text_short_enough_for_mlflow():
     many = replace(STUDY, headline=tuple(f"metric_number_{i}" for i in range(20)))
     assert saved_views(many, "full") == saved_views(many, "full")
     assert max(map(len, saved_views(many, "full").values())) < 20_000  # MLflow's limit for a tag of an experiment
+
+
+def test_arms_beyond_the_palette_share_a_hue_and_darken_one_after_the_other():
+    study = load_study("width_sine")
+    colours = [cell_colour(study, {"width": width, "case": "sine"}) for width in study.arms.levels]
+    light = [sum(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in colours]
+    assert light == sorted(light, reverse=True)
+    assert len(set(colours)) == 11
 
 
 def test_a_cell_has_the_hue_of_its_arm_and_darkens_along_the_blocks():

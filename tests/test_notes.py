@@ -1,0 +1,79 @@
+"""What the notes of the reports say in words is in the published tables."""
+
+import numpy as np
+import pytest
+
+from research import results
+from research.piecewise import capacity_limit
+from studies.loss_convergence import HORIZON
+from studies.width_sine import VISIBLE
+
+
+@pytest.fixture(scope="module")
+def sine():
+    """Runs and curves of the networks that were trained on sin x."""
+    found = results("width_sine")
+    return [frame[frame["case"] == "sine"] for frame in (found.runs, found.curves)]
+
+
+@pytest.fixture(scope="module")
+def losses():
+    return results("loss_convergence")
+
+
+def test_training_not_width_is_what_keeps_the_fits_of_sin_from_looking_right(sine):
+    x = np.linspace(-2 * np.pi, 2 * np.pi, 4096)
+    limits = {limit.num_kinks: limit.sup for limit in capacity_limit(x, np.sin(x), [16, 32, 128])}
+    assert limits[16] > VISIBLE > limits[32]
+    assert sine[0].groupby("width")["test_sup_error"].mean()[128] > 100 * limits[128]
+
+
+def test_eight_units_mostly_follow_three_of_the_four_arches(sine):
+    runs, _ = sine
+    assert runs.loc[runs["width"] == 8, "extrema_right"].value_counts().to_dict() == {3: 7, 4: 2, 2: 1}
+
+
+def test_every_seed_of_32_and_of_512_units_can_be_told_from_sin(sine):
+    smallest = sine[0].groupby("width")["test_sup_error"].min()
+    assert smallest[32] > 0.1
+    assert smallest[512] > VISIBLE
+
+
+def test_three_seeds_of_2048_units_end_on_a_jump_that_was_not_there_before(sine):
+    _, curves = sine
+    errors = curves[curves["width"] == 2048].pivot(index="step", columns="seed", values="test_sup_error").iloc[-10:]
+    assert ((errors.iloc[-1] > 6 * errors.iloc[-2]).sum(), (errors.iloc[-1] > 0.05).sum()) == (3, 3)
+    assert ((errors > 0.1).sum().sum(), errors.size) == (10, 100)
+
+
+def test_sure_of_one_class_squared_error_stays_there_for_thousands_of_steps(losses):
+    curves = losses.curves[(losses.curves["loss"] == "mse") & (losses.curves["case"] == "wrong-start")]
+    learnt = curves[curves["validation_accuracy"] > 0.2].groupby("seed")["step"].min()
+    assert len(learnt) == 10
+    assert learnt.min() > 4000
+    accuracy = losses.curves[(losses.curves["loss"] == "mse") & (losses.curves["case"] == "mnist")]
+    means = accuracy.groupby("step")["validation_accuracy"].mean()
+    assert means[HORIZON] > means[HORIZON - 1000]
+
+
+def test_few_examples_are_confidently_wrong_in_the_end(losses):
+    chosen = (losses.runs["loss"] == "cross_entropy") & (losses.runs["case"] == "mnist")
+    assert (5000 * losses.runs.loc[chosen, "confidently_wrong_share"]).between(14.5, 30.5).all()
+
+
+def test_single_seeds_differ_by_up_to_a_point_between_original_and_permuted_pixels():
+    runs = results("pixel_shuffle").runs
+    mlp = runs[runs["network"] == "mlp"].pivot(index="seed", columns="pixels", values="test_accuracy")
+    assert 0.005 < (mlp["original"] - mlp["permuted"]).abs().max() < 0.01
+    assert (mlp["sorted"] > mlp["scrambled"]).all()
+
+
+def test_each_activation_stops_at_the_depth_that_is_named():
+    progress = results("activation_depth").runs.groupby(["activation", "depth"])["train_progress"].mean().unstack()
+    learns = progress.drop(columns=0) > 0.5  # depth 0 is of a control
+    stops = {arm: next((depth for depth in learns if not learns.loc[arm, depth]), None) for arm in learns.index}
+    wanted = {"sigmoid": 3, "tanh": None, "relu": 8, "gelu": 6}
+    assert {arm: stops[arm] for arm in wanted} == wanted
+    accuracy = results("activation_depth").runs.pivot_table("test_accuracy", "activation", "depth")
+    assert accuracy[2].idxmin() == "sigmoid"
+    assert np.ptp(accuracy.loc[list(wanted), 2]) == pytest.approx(0.09, abs=0.005)
