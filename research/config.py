@@ -172,10 +172,6 @@ class TrainConfig:
                 bool(self.steps) and bool(self.evaluate_every) and self.steps % self.evaluate_every != 0,
                 f"steps={self.steps} must be a multiple of evaluate_every={self.evaluate_every}",
             ),
-            (
-                bool(self.steps) and self.epochs != type(self).epochs,
-                f"epochs={self.epochs} says nothing where steps={self.steps} says how long to train",
-            ),
             (not self.input_scale, "input_scale=0 leaves nothing of the inputs"),
             (self.target_accuracy > 1, f"target_accuracy={self.target_accuracy} must be at most 1"),
             (

@@ -179,6 +179,8 @@ def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any]) -> 
     cells: dict[str, Cell] = {}
     for levels in points:
         config = replace(study.config(levels, tier), **values)
+        if config.steps and "epochs" in values:
+            raise UserError(f"--set epochs={values['epochs']}: {study.name} counts steps; set those")
         size = stack_size(config)
         cell = Cell(study.name, variant, levels, config, identity(config, size, study.revision), size)
         cells.setdefault(cell.key, cell)

@@ -14,7 +14,6 @@ from research.plan import identity
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
 NAMES = ", ".join(MEASURES)
-OVERRULED = "epochs=2 says nothing where steps=100 says how long to train"
 NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
 PROBED = "probe_epochs go with an MLP that is trained for epochs to tell classes"
 

@@ -171,3 +171,8 @@ def test_every_study_file_loads_under_its_own_name():
         assert load_study(name).name == name
         text = (STUDIES / f"{name}.py").read_text()
         assert all(re.search(rf"^{head}\.", text, re.MULTILINE) for head in ("Question", "Cost", "What to expect"))
+
+
+def test_epochs_cannot_be_set_where_a_study_counts_steps():
+    with pytest.raises(UserError, match="--set epochs=2: width_sine counts steps; set those"):
+        make_plan(load_study("width_sine"), settings={"epochs": "2"})
