@@ -89,11 +89,6 @@ def test_every_field_is_checked():
         (None, {"steps": 100}, "steps=100 and evaluate_every=0 go together: both or neither"),
         (None, {"evaluate_every": 10}, "steps=0 and evaluate_every=10 go together: both or neither"),
         (None, {"steps": 100, "evaluate_every": 30}, "steps=100 must be a multiple of evaluate_every=30"),
-        (
-            None,
-            {"steps": 100, "evaluate_every": 50, "epochs": 2},
-            OVERRULED,
-        ),
         (None, {"input_scale": 0.0}, "input_scale=0 leaves nothing of the inputs"),
         (None, {"target_accuracy": 1.5}, "target_accuracy=1.5 must be at most 1"),
         (SINE, {"target_accuracy": 0.9}, "target_accuracy=0.9: dataset='sine' has no accuracy to reach"),
