@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,13 @@ class Store:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
             except OSError as error:
-                handle.seek(0)
+                for _ in range(20):  # the holder writes its number just after it has the lock
+                    handle.seek(0)
+                    if number := handle.read():
+                        break
+                    time.sleep(0.05)
                 raise UserError(
-                    f"{holder} is in use by another run (process {handle.read() or '?'}); wait for it to end"
+                    f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
                 ) from error
             handle.truncate(0)
             handle.write(str(os.getpid()))
