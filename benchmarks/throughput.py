@@ -1,0 +1,308 @@
+"""How fast does the harness train, beside what its users would write instead?
+
+    python -m benchmarks.throughput [--quick] [--json] [--rounds N] [--cases TEXT] [--peers NAME,...]
+
+Each contender of `benchmarks.contenders` has a process of its own, with one thread on one core, and they train in turns:
+the same networks on the same data, evaluated alike. All that training takes counts, from the start of the stack or the
+trainer on, and of the harness plan and record too; imports, loading the data and making an empty database do not.
+
+Times are for each replicate: the harness trains ten in stacks of the size that it chooses, `vmap` and `jax` a stack of
+that size, the others one. A ratio is that of a peer's time to the harness's in the same round; median and range over the
+rounds are given. GFLOP/s count the matrix products of training alone, and the limit is what these products take on their
+own in the harness's process.
+
+`lightning` and `lightning_mlflow` are written as Lightning's documentation shows, `lightning_tuned` without all that
+costs time. With --quick there is less to train and fewer peers, as many rounds as fit into 50 seconds, and the fixed
+costs weigh more. In full: half an hour.
+"""  # fmt: skip
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import json
+import math
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from research import data
+from research.config import TrainConfig, UserError
+from research.cost import layer_sizes, num_steps, num_train, stack_size
+from research.environment import environment
+from research.execute import ONE_THREAD
+
+NUM_SEEDS = 10
+QUICK_SECONDS = 50  # of the minute that --quick may take
+REFERENCE = "784-128x4-10 sgd"
+QUICK_TRAIN = 25_600  # examples: 200 steps
+STEPS = {8: 1000, 32: 1000, 128: 500, 512: 200, 2048: 100}  # fewer of what takes long
+QUICK_STEPS = {8: 200, 32: 200, 128: 100, 512: 50, 2048: 20}
+PEERS = ("lightning_mlflow", "lightning", "lightning_tuned", "pytorch", "sklearn", "vmap", "jax")
+QUICK_PEERS = ("lightning_mlflow", "lightning", "pytorch", "sklearn")
+HARNESS = ("harness", "harness train", "harness probed", "harness probed train")
+Seconds = dict[str, list[float]]  # of a replicate, by contender, one a round; "limit" is that of the products
+
+
+def cases(quick: bool) -> dict[str, TrainConfig]:
+    """What is trained, by name: MNIST for one epoch, a sine for so many steps with the study's evaluations."""
+    found = {}
+    for width, depth in ((128, 4), (256, 3)):
+        for optimizer, lr in (("sgd", 0.1), ("adam", 0.001)):
+            found[f"784-{width}x{depth}-10 {optimizer}"] = TrainConfig(
+                dataset="mnist",
+                depth=depth,
+                width=width,
+                optimizer=optimizer,
+                lr=lr,
+                epochs=1,
+                num_train=QUICK_TRAIN if quick else 0,
+            )
+    for width, steps in (QUICK_STEPS if quick else STEPS).items():
+        found[f"1-{width}-1 adam"] = TrainConfig(
+            dataset="sine",
+            width=width,
+            output="raw",
+            loss="mse_mean",
+            optimizer="adam",
+            lr=1e-3,
+            batch_size=1024,
+            steps=steps,
+            evaluate_every=min(steps, 100),
+        )
+    return {name: config for name, config in found.items() if not quick or name == REFERENCE or config.is_regression}
+
+
+def probed(config: TrainConfig) -> TrainConfig:
+    """The same with what a study looks at besides."""
+    if config.is_regression:
+        return replace(config, measures=("curve_fit",))
+    return replace(config, probe_epochs=(0, config.epochs))
+
+
+def warm_up(config: TrainConfig) -> TrainConfig:
+    """As little training as uses every shape that the whole has."""
+    if config.steps:
+        return replace(config, steps=2, evaluate_every=2)
+    return replace(config, num_train=config.batch_size + (num_train(config) % config.batch_size or config.batch_size))
+
+
+def flops(config: TrainConfig) -> int:
+    """Floating-point operations of the matrix products that train one replicate: 2 x batch x inputs x outputs each.
+
+    A layer has three: forward, by its weights, and, but for the first, by its inputs. Evaluation is not counted.
+    """
+    examples = config.steps * num_train(config) if config.steps else config.epochs * num_train(config)
+    weights = [fan_in * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config))]
+    return 2 * examples * (3 * sum(weights) - weights[0])
+
+
+def units(config: TrainConfig) -> float:
+    """How much is trained of one replicate: epochs of the whole training part, or steps."""
+    if config.steps:
+        return config.steps
+    return config.epochs * num_train(config) / num_train(replace(config, num_train=0))
+
+
+def call(function: str, *arguments: Any) -> Any:
+    """A function of `benchmarks.contenders`, called in the process of a contender: the driver need not import torch."""
+    from benchmarks import contenders
+
+    return getattr(contenders, function)(*arguments)
+
+
+class Contender:
+    """A contender's process."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        first = warm_up(cases(True)["1-8-1 adam"])
+        self.started: Future[None] = self.pool.submit(call, "start", name, first, folder / name, core)
+        self.warm: set[TrainConfig] = set()
+
+    def measure(self, config: TrainConfig, num_seeds: int) -> Any:
+        """What `contenders.measure` gives, once warmed up."""
+        if config not in self.warm:
+            self.pool.submit(call, "measure", self.name, warm_up(config), num_seeds).result()
+            self.warm.add(config)
+        return self.pool.submit(call, "measure", self.name, config, num_seeds).result()
+
+    def limit(self, config: TrainConfig) -> float:
+        """Seconds of a replicate's matrix products, alone."""
+        size = stack_size(config)
+        seconds: float = self.pool.submit(call, "product_seconds", config, size).result()
+        return seconds / size * num_steps(config)
+
+
+@contextmanager
+def contenders(names: Sequence[str]) -> Iterator[dict[str, Contender]]:
+    """The contenders at the ready; their processes and what they wrote are gone afterwards."""
+    os.environ.update(ONE_THREAD, MLFLOW_DISABLE_TELEMETRY="true", CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    with tempfile.TemporaryDirectory() as folder:
+        ready = {name: Contender(name, Path(folder)) for name in names}
+        try:
+            for contender in ready.values():
+                contender.started.result()
+            yield ready
+        except BrokenProcessPool as error:
+            raise UserError("the process of a contender died, perhaps for want of memory") from error
+        finally:
+            for contender in ready.values():
+                contender.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def one_round(ready: Mapping[str, Contender], config: TrainConfig, backwards: bool) -> dict[str, float]:
+    """Seconds of a replicate of every contender and of the limit; the order alternates from round to round."""
+    found = {}
+    for name in sorted(ready, key=list(ready).index, reverse=backwards):
+        if name != "harness":
+            measured = ready[name].measure(config, stack_size(config))
+            found[name] = measured.seconds / measured.replicates
+            continue
+        found["limit"] = ready[name].limit(config)
+        for kind, variant in (("harness", config), ("harness probed", probed(config))):
+            measured = ready[name].measure(variant, NUM_SEEDS)
+            found[kind] = measured.seconds / NUM_SEEDS
+            found[f"{kind} train"] = measured.train_seconds / NUM_SEEDS
+    return found
+
+
+def run(chosen: Mapping[str, TrainConfig], peers: Sequence[str], rounds: int, until: float) -> dict[str, Seconds]:
+    """The seconds of every case: so many rounds, or fewer if the next would not be over at `until`; one at least."""
+    seconds: dict[str, Seconds] = {case: {} for case in chosen}
+    with contenders(("harness", *peers)) as ready:
+        for number in range(rounds):
+            started = time.monotonic()
+            for case, config in chosen.items():
+                for name, value in one_round(ready, config, backwards=number % 2 == 1).items():
+                    seconds[case].setdefault(name, []).append(value)
+            if 2 * time.monotonic() - started > until:
+                break
+    return seconds
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median and range."""
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def summary(config: TrainConfig, seconds: Seconds) -> dict[str, Any]:
+    """Rates, ratios to the harness's whole path, GFLOP/s and fractions of the limit of a case."""
+
+    def of(values: Sequence[float]) -> dict[str, Any]:
+        return {
+            "seconds": spread(values),
+            "per_second": spread([units(config) / value for value in values]),
+            "harness_is_faster_by": spread([v / own for v, own in zip(values, seconds["harness"], strict=True)]),
+            "gflops": flops(config) / statistics.median(values) / 1e9,
+            "limit_fraction": spread([top / v for v, top in zip(values, seconds["limit"], strict=True)]),
+        }
+
+    return {
+        "unit": "replicate-steps" if config.steps else "replicate-epochs",
+        "units": units(config),
+        "stack_size": stack_size(config),
+        "rounds": len(seconds["harness"]),
+        "contenders": {name: of(values) for name, values in seconds.items()},
+    }
+
+
+def report(summaries: Mapping[str, Any]) -> dict[str, Any]:
+    """What --json prints but for the environment: the headlines, and every case. None for what was not measured."""
+
+    def ratio(case: str, peer: str) -> float | None:
+        found = summaries.get(case, {}).get("contenders", {}).get(peer)
+        return found and found["harness_is_faster_by"]["median"]
+
+    reference = summaries.get(REFERENCE)
+    headlines: dict[str, Any] = {f"mnist_vs_{peer}": ratio(REFERENCE, peer) for peer in PEERS}
+    headlines["mnist_limit_fraction"] = reference and reference["contenders"]["harness"]["limit_fraction"]["median"]
+    for peer in PEERS:
+        headlines[f"sine_vs_{peer}"] = {str(width): ratio(f"1-{width}-1 adam", peer) for width in STEPS}
+    return {**headlines, "cases": dict(summaries)}
+
+
+def table(case: str, found: Mapping[str, Any]) -> str:
+    """A case for people."""
+    rounds, size = found["rounds"], found["stack_size"]
+    heads = (f"{found['unit']}/s", "range", "harness faster by", "range", "GFLOP/s", "of the limit")
+    lines = [
+        f"{case}: {found['units']:.4g} {found['unit']}, rounds: {rounds}, stacks of {size}",
+        "  " + f"{'':22}" + "".join(f"{head:>20}" for head in heads),
+    ]
+    order = (*HARNESS, *PEERS, "limit")
+    for name in sorted(found["contenders"], key=order.index):
+        row = found["contenders"][name]
+        rate, ratio = row["per_second"], row["harness_is_faster_by"]
+        cells = (
+            f"{rate['median']:.4g}",
+            f"{rate['low']:.4g} to {rate['high']:.4g}",
+            f"{ratio['median']:.2f}",
+            f"{ratio['low']:.2f} to {ratio['high']:.2f}",
+            f"{row['gflops']:.1f}",
+            f"{100 * row['limit_fraction']['median']:.0f} %",
+        )
+        lines.append(f"  {name:22}" + "".join(f"{cell:>20}" for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser("python -m benchmarks.throughput", description="Measure how fast training is.")
+    options.add_argument("--quick", action="store_true", help="within a minute: less to train, fewer peers")
+    options.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    options.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds at most (default: 5)")
+    options.add_argument("--cases", default="", metavar="TEXT", help="only cases with TEXT in their name")
+    options.add_argument("--peers", metavar="NAME,...", help=f"only these of {', '.join(PEERS)}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    started = time.monotonic()
+    options = parser().parse_args(arguments)
+    try:
+        every = cases(options.quick)
+        chosen = {name: config for name, config in every.items() if options.cases in name}
+        if not chosen:
+            raise UserError(f"--cases {options.cases}: no such case; there are {', '.join(every)}")
+        if options.rounds < 1:
+            raise UserError(f"--rounds {options.rounds}: at least one round is needed")
+        default = QUICK_PEERS if options.quick else PEERS
+        peers = options.peers.split(",") if options.peers is not None else [*default]
+        if unknown := [peer for peer in peers if peer not in PEERS]:
+            raise UserError(f"--peers {unknown[0]}: no such peer; there are {', '.join(PEERS)}")
+        if "jax" in peers and importlib.util.find_spec("jax") is None:
+            peers.remove("jax")
+            print("jax: not installed", file=sys.stderr)
+        for dataset in {config.dataset for config in chosen.values()}:
+            data.fetch(dataset)
+        until = started + QUICK_SECONDS if options.quick else math.inf
+        seconds = run(chosen, peers, options.rounds, until)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    summaries = {case: summary(chosen[case], found) for case, found in seconds.items()}
+    if options.json:
+        print(json.dumps({**report(summaries), "quick": options.quick, "environment": environment()}, indent=1))
+    else:
+        print("\n".join(table(case, found) for case, found in summaries.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
