@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from research.config import TrainConfig
-from research.cost import layer_sizes
+from research.cost import layer_sizes, num_train
 from research.data import load
 from research.design import Factor, Study, Tier
 from research.examples import make_examples
@@ -40,7 +40,7 @@ from research.plan import make_plan
 
 OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 EVALUATION_BATCH = 1000
-LIMIT_SECONDS = 0.3  # of matrix products, whose median is taken
+LIMIT_SECONDS = 0.2  # of matrix products, whose median is taken
 Part = tuple[Tensor, Tensor]
 
 
@@ -74,26 +74,27 @@ class Pool(NamedTuple):
 
 
 @lru_cache(1)
+def floats(dataset: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Inputs and targets of all examples, then of the test part, in float32; images in 0..1."""
+    raw = load(dataset)
+    inputs, test_inputs = (values.float() / raw.info.max_value for values in (raw.inputs, raw.test_inputs))
+    if raw.info.num_classes:
+        return inputs, raw.targets, test_inputs, raw.test_targets
+    return inputs, raw.targets.float()[:, None], test_inputs, raw.test_targets.float()[:, None]
+
+
 def pool(config: TrainConfig, seeds: Sequence[int]) -> Pool:
     """The data for a peer that trains all seeds together."""
+    inputs, targets, *test = floats(config.dataset)
     found = make_examples(config, seeds, load(config.dataset))
-
-    def floats(inputs: Tensor, targets: Tensor) -> Part:
-        return inputs.float() * found.scale, targets.float()[:, None] if config.is_regression else targets
-
-    return Pool(
-        floats(found.inputs, found.targets),
-        floats(found.test_inputs, found.test_targets),
-        torch.tensor(found.train),
-        torch.tensor(found.test if config.is_regression else found.validation),
-    )
+    validation = found.test if config.is_regression else found.validation
+    return Pool((inputs, targets), (test[0], test[1]), torch.tensor(found.train), torch.tensor(validation))
 
 
 @lru_cache(1)
 def parts(config: TrainConfig, seeds: Sequence[int]) -> Parts:
     """The data for a peer that trains one network at a time: that of the first seed."""
     (inputs, targets), test, (train, *_), (validation, *_) = pool(config, seeds)
-    pool.cache_clear()
     validated = test if config.is_regression else (inputs[validation], targets[validation])
     return Parts((inputs[train], targets[train]), validated, test)
 
@@ -204,7 +205,11 @@ def vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
         total = 0.0
         for batch in indices.split(EVALUATION_BATCH, dim=1):
             x, y = part[0][batch], part[1][batch]
-            losses = mapped(parameters, x, y) if config.is_regression else torch.func.vmap(loss_and_hits)(parameters, x, y)[0]
+            losses = (
+                mapped(parameters, x, y)
+                if config.is_regression
+                else torch.func.vmap(loss_and_hits)(parameters, x, y)[0]
+            )
             total += losses.mean().item() * batch.shape[1] / indices.shape[1]
         return total
 
@@ -290,37 +295,46 @@ PEERS = {  # module, function, whether it trains all seeds together
 
 
 def product_seconds(config: TrainConfig, size: int) -> float:
-    """Median seconds of the matrix products of one step of a stack: forward, by the weights, by the inputs.
+    """Median seconds of the matrix products of one step of a stack, batched or one by one: whichever is faster.
 
-    The data need no gradient, so the first layer has none by its inputs.
+    A layer has three: forward, by its weights, and by its inputs, which the first does not need.
     """
-    batch, sizes = min(config.batch_size, len(load(config.dataset).inputs)), layer_sizes(config)
+    batch, sizes = min(config.batch_size, num_train(config)), layer_sizes(config)
     units = [torch.randn(size, batch, width) for width in sizes]
     signals = [torch.randn(size, batch, width) for width in sizes]
     weights = [torch.randn(size, fan_in, fan_out) for fan_in, fan_out in itertools.pairwise(sizes)]
     gradients = [torch.empty_like(weight) for weight in weights]
+    stacked = (units, signals, weights, gradients)
+    single = [tuple([tensor[row] for tensor in tensors] for tensors in stacked) for row in range(size)]
 
-    def products() -> float:
-        started = time.perf_counter()
+    def products(multiply: Callable[..., Tensor], tensors: Sequence[Sequence[Tensor]]) -> None:
+        units, signals, weights, gradients = tensors
         for layer, weight in enumerate(weights):
-            torch.bmm(units[layer], weight, out=units[layer + 1])
-        for layer, weight in reversed(list(enumerate(weights))):
-            torch.bmm(units[layer].transpose(1, 2), signals[layer + 1], out=gradients[layer])
+            multiply(units[layer], weight, out=units[layer + 1])
+        for layer in range(len(weights) - 1, -1, -1):
+            multiply(units[layer].mT, signals[layer + 1], out=gradients[layer])
             if layer:
-                torch.bmm(signals[layer + 1], weight.transpose(1, 2), out=signals[layer])
-        return time.perf_counter() - started
+                multiply(signals[layer + 1], weights[layer].mT, out=signals[layer])
 
-    end, seconds = time.perf_counter() + LIMIT_SECONDS, [products()]
-    while time.perf_counter() < end:
-        seconds.append(products())
-    return statistics.median(seconds)
+    def one_by_one() -> None:
+        for row in single:
+            products(torch.mm, row)
+
+    def median(step: Callable[[], None]) -> float:
+        step()
+        seconds: list[float] = []
+        end = time.perf_counter() + LIMIT_SECONDS
+        while not seconds or time.perf_counter() < end:
+            started = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - started)
+        return statistics.median(seconds)
+
+    return min(median(lambda: products(torch.bmm, stacked)), median(one_by_one))
 
 
-def start(name: str, config: TrainConfig, folder: Path, core: int | None) -> None:
-    """Make this process the contender's: one thread on one core, in a folder of its own, all imported; gone with its driver.
-
-    `config` is trained once to that end.
-    """
+def start(name: str, folder: Path, core: int | None, warm_ups: Sequence[tuple[TrainConfig, int]]) -> None:
+    """Make this process a contender's: in a folder of its own, one thread, warmed up, one core; gone with its driver."""
     driver = multiprocessing.parent_process()
     assert driver is not None
 
@@ -329,14 +343,14 @@ def start(name: str, config: TrainConfig, folder: Path, core: int | None) -> Non
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    folder.mkdir()
     os.chdir(folder)
     torch.set_num_threads(1)
     if name == "harness":
         from research import train
 
         getattr(train, "prepare_worker", lambda: None)()
-    measure(name, config, 1)
+    for config, num_seeds in warm_ups:
+        measure(name, config, num_seeds)
     if core is not None:
         for thread in Path("/proc/self/task").iterdir():
             os.sched_setaffinity(int(thread.name), {core})

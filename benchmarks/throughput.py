@@ -22,55 +22,61 @@ import argparse
 import importlib.util
 import itertools
 import json
+import logging
 import math
 import multiprocessing
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from research import data
 from research.config import TrainConfig, UserError
-from research.cost import layer_sizes, num_steps, num_train, stack_size
+from research.cost import layer_sizes, num_train, stack_size
 from research.environment import environment
 from research.execute import ONE_THREAD
 
 NUM_SEEDS = 10
 QUICK_SECONDS = 50  # of the minute that --quick may take
 REFERENCE = "784-128x4-10 sgd"
-QUICK_TRAIN = 25_600  # examples: 200 steps
+QUICK_TRAIN = 20_480  # examples: 160 steps
 STEPS = {8: 1000, 32: 1000, 128: 500, 512: 200, 2048: 100}  # fewer of what takes long
 QUICK_STEPS = {8: 200, 32: 200, 128: 100, 512: 50, 2048: 20}
 PEERS = ("lightning_mlflow", "lightning", "lightning_tuned", "pytorch", "sklearn", "vmap", "jax")
-QUICK_PEERS = ("lightning_mlflow", "lightning", "pytorch", "sklearn")
 HARNESS = ("harness", "harness train", "harness probed", "harness probed train")
+# Imported once for all processes, which are forked from one that has trained nothing, as the harness's workers are.
+IMPORTED = ["research.train", "benchmarks.contenders", "benchmarks.plain_lightning", "mlflow", "sklearn.neural_network"]
 Seconds = dict[str, list[float]]  # of a replicate, by contender, one a round; "limit" is that of the products
 
 
-def cases(quick: bool) -> dict[str, TrainConfig]:
-    """What is trained, by name: MNIST for one epoch, a sine for so many steps with the study's evaluations."""
+class Case(NamedTuple):
+    """What is trained, how many seeds of it by the harness, and beside whom."""
+
+    config: TrainConfig
+    num_seeds: int
+    peers: tuple[str, ...]
+    probes: bool
+
+
+def cases(quick: bool) -> dict[str, Case]:
+    """The cases by name: MNIST for an epoch, a sine for so many steps with the evaluations that its study has."""
     found = {}
     for width, depth in ((128, 4), (256, 3)):
         for optimizer, lr in (("sgd", 0.1), ("adam", 0.001)):
-            found[f"784-{width}x{depth}-10 {optimizer}"] = TrainConfig(
-                dataset="mnist",
-                depth=depth,
-                width=width,
-                optimizer=optimizer,
-                lr=lr,
-                epochs=1,
-                num_train=QUICK_TRAIN if quick else 0,
-            )
-    for width, steps in (QUICK_STEPS if quick else STEPS).items():
-        found[f"1-{width}-1 adam"] = TrainConfig(
+            shared = TrainConfig(depth=depth, width=width, optimizer=optimizer, lr=lr, epochs=1)
+            found[f"784-{width}x{depth}-10 {optimizer}"] = Case(shared, NUM_SEEDS, PEERS, True)
+    for width, steps in STEPS.items():
+        config = TrainConfig(
             dataset="sine",
             width=width,
             output="raw",
@@ -79,9 +85,18 @@ def cases(quick: bool) -> dict[str, TrainConfig]:
             lr=1e-3,
             batch_size=1024,
             steps=steps,
-            evaluate_every=min(steps, 100),
+            evaluate_every=100,
         )
-    return {name: config for name, config in found.items() if not quick or name == REFERENCE or config.is_regression}
+        found[f"1-{width}-1 adam"] = Case(config, NUM_SEEDS, PEERS, True)
+    if not quick:
+        return found
+    config = replace(found[REFERENCE].config, num_train=QUICK_TRAIN)
+    short = {REFERENCE: Case(config, NUM_SEEDS, ("lightning_mlflow", "lightning", "pytorch", "sklearn"), False)}
+    for width, steps in QUICK_STEPS.items():
+        config = replace(found[f"1-{width}-1 adam"].config, steps=steps, evaluate_every=min(steps, 100))
+        num_seeds = NUM_SEEDS if stack_size(config) > 2 else 4  # each of them takes long where few fit into a stack
+        short[f"1-{width}-1 adam"] = Case(config, num_seeds, ("lightning", "pytorch"), False)
+    return short
 
 
 def probed(config: TrainConfig) -> TrainConfig:
@@ -103,9 +118,13 @@ def flops(config: TrainConfig) -> int:
 
     A layer has three: forward, by its weights, and, but for the first, by its inputs. Evaluation is not counted.
     """
-    examples = config.steps * num_train(config) if config.steps else config.epochs * num_train(config)
-    weights = [fan_in * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config))]
-    return 2 * examples * (3 * sum(weights) - weights[0])
+    return (config.steps or config.epochs) * num_train(config) * flops_of_an_example(config)
+
+
+def flops_of_an_example(config: TrainConfig) -> int:
+    """The part of `flops` that one example in one step has."""
+    first, *others = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config)))
+    return 2 * (2 * first + 3 * sum(others))
 
 
 def units(config: TrainConfig) -> float:
@@ -122,76 +141,84 @@ def call(function: str, *arguments: Any) -> Any:
     return getattr(contenders, function)(*arguments)
 
 
-class Contender:
-    """A contender's process."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        first = warm_up(cases(True)["1-8-1 adam"])
-        self.started: Future[None] = self.pool.submit(call, "start", name, first, folder / name, core)
-        self.warm: set[TrainConfig] = set()
-
-    def measure(self, config: TrainConfig, num_seeds: int) -> Any:
-        """What `contenders.measure` gives, once warmed up."""
-        if config not in self.warm:
-            self.pool.submit(call, "measure", self.name, warm_up(config), num_seeds).result()
-            self.warm.add(config)
-        return self.pool.submit(call, "measure", self.name, config, num_seeds).result()
-
-    def limit(self, config: TrainConfig) -> float:
-        """Seconds of a replicate's matrix products, alone."""
-        size = stack_size(config)
-        seconds: float = self.pool.submit(call, "product_seconds", config, size).result()
-        return seconds / size * num_steps(config)
-
-
 @contextmanager
-def contenders(names: Sequence[str]) -> Iterator[dict[str, Contender]]:
-    """The contenders at the ready; their processes and what they wrote are gone afterwards."""
+def contenders(chosen: Mapping[str, Case]) -> Iterator[dict[str, ProcessPoolExecutor]]:
+    """The processes of the contenders, warmed up; they and what they wrote are gone afterwards."""
     os.environ.update(ONE_THREAD, MLFLOW_DISABLE_TELEMETRY="true", CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    with tempfile.TemporaryDirectory() as folder:
-        ready = {name: Contender(name, Path(folder)) for name in names}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    forkserver.ensure_running()  # it imports while the database is made
+    core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    names = list(dict.fromkeys(name for case in chosen.values() for name in ("harness", *case.peers)))
+    ready = {name: ProcessPoolExecutor(1, context) for name in names}
+    with tempfile.TemporaryDirectory() as temporary:
         try:
-            for contender in ready.values():
-                contender.started.result()
+            database = empty_database(Path(temporary))
+            started = []
+            for name, pool in ready.items():
+                folder = Path(temporary) / name
+                (folder / "store").mkdir(parents=True)
+                for place in (folder, folder / "store"):
+                    shutil.copy(database, place)
+                warm_ups = [
+                    (warm_up(case.config), 1 if name == "harness" else stack_size(case.config))
+                    for case in chosen.values()
+                    if name in ("harness", *case.peers)
+                ]
+                started.append(pool.submit(call, "start", name, folder, core, warm_ups))
+            for future in started:
+                future.result()
             yield ready
         except BrokenProcessPool as error:
             raise UserError("the process of a contender died, perhaps for want of memory") from error
         finally:
-            for contender in ready.values():
-                contender.pool.shutdown(wait=True, cancel_futures=True)
+            for pool in ready.values():
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
-def one_round(ready: Mapping[str, Contender], config: TrainConfig, backwards: bool) -> dict[str, float]:
-    """Seconds of a replicate of every contender and of the limit; the order alternates from round to round."""
+def empty_database(folder: Path) -> Path:
+    """MLflow's database with nothing in it."""
+    from mlflow import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+    return folder / "mlflow.db"
+
+
+def one_round(ready: Mapping[str, ProcessPoolExecutor], case: Case, backwards: bool) -> dict[str, float]:
+    """Seconds of a replicate of every contender and of the limit, in this order or backwards."""
+    config, size = case.config, stack_size(case.config)
     found = {}
-    for name in sorted(ready, key=list(ready).index, reverse=backwards):
+    for name in reversed(("harness", *case.peers)) if backwards else ("harness", *case.peers):
         if name != "harness":
-            measured = ready[name].measure(config, stack_size(config))
+            measured = ready[name].submit(call, "measure", name, config, size).result()
             found[name] = measured.seconds / measured.replicates
             continue
-        found["limit"] = ready[name].limit(config)
-        for kind, variant in (("harness", config), ("harness probed", probed(config))):
-            measured = ready[name].measure(variant, NUM_SEEDS)
-            found[kind] = measured.seconds / NUM_SEEDS
-            found[f"{kind} train"] = measured.train_seconds / NUM_SEEDS
+        products = ready[name].submit(call, "product_seconds", config, size).result()
+        found["limit"] = products / size * flops(config) / (config.batch_size * flops_of_an_example(config))
+        variants = {"harness": config, "harness probed": probed(config)} if case.probes else {"harness": config}
+        for kind, variant in variants.items():
+            measured = ready[name].submit(call, "measure", name, variant, case.num_seeds).result()
+            found[kind] = measured.seconds / measured.replicates
+            found[f"{kind} train"] = measured.train_seconds / measured.replicates
     return found
 
 
-def run(chosen: Mapping[str, TrainConfig], peers: Sequence[str], rounds: int, until: float) -> dict[str, Seconds]:
-    """The seconds of every case: so many rounds, or fewer if the next would not be over at `until`; one at least."""
-    seconds: dict[str, Seconds] = {case: {} for case in chosen}
-    with contenders(("harness", *peers)) as ready:
+def run(chosen: Mapping[str, Case], rounds: int, until: float) -> dict[str, Seconds]:
+    """The seconds of every case in so many rounds; after the first, what would not end before `until` is left out."""
+    seconds: dict[str, Seconds] = {name: {} for name in chosen}
+    took = dict.fromkeys(chosen, -math.inf)
+    with contenders(chosen) as ready:
         for number in range(rounds):
-            started = time.monotonic()
-            for case, config in chosen.items():
-                for name, value in one_round(ready, config, backwards=number % 2 == 1).items():
-                    seconds[case].setdefault(name, []).append(value)
-            if 2 * time.monotonic() - started > until:
-                break
+            for name, case in chosen.items():
+                started = time.monotonic()
+                if started + took[name] > until:
+                    continue
+                for contender, value in one_round(ready, case, backwards=number % 2 == 1).items():
+                    seconds[name].setdefault(contender, []).append(value)
+                took[name] = time.monotonic() - started
     return seconds
 
 
@@ -222,7 +249,7 @@ def summary(config: TrainConfig, seconds: Seconds) -> dict[str, Any]:
 
 
 def report(summaries: Mapping[str, Any]) -> dict[str, Any]:
-    """What --json prints but for the environment: the headlines, and every case. None for what was not measured."""
+    """The headlines and every case; None for what was not measured."""
 
     def ratio(case: str, peer: str) -> float | None:
         found = summaries.get(case, {}).get("contenders", {}).get(peer)
@@ -271,32 +298,39 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def choose(options: argparse.Namespace) -> dict[str, Case]:
+    """The cases with their peers that were asked for. Raises UserError if there are none."""
+    if options.rounds < 1:
+        raise UserError(f"--rounds {options.rounds}: at least one round is needed")
+    peers = options.peers.split(",") if options.peers else [*PEERS]
+    if unknown := [peer for peer in peers if peer not in PEERS]:
+        raise UserError(f"--peers {unknown[0]}: no such peer; there are {', '.join(PEERS)}")
+    if "jax" in peers and importlib.util.find_spec("jax") is None:
+        peers.remove("jax")
+        print("jax: not installed", file=sys.stderr)
+    every = cases(options.quick)
+    if not (names := [name for name in every if options.cases in name]):
+        raise UserError(f"--cases {options.cases}: no such case; there are {', '.join(every)}")
+
+    def of(case: Case) -> tuple[str, ...]:
+        return tuple(peer for peer in peers if options.peers or peer in case.peers)
+
+    return {name: every[name]._replace(peers=of(every[name])) for name in names}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     started = time.monotonic()
     options = parser().parse_args(arguments)
     try:
-        every = cases(options.quick)
-        chosen = {name: config for name, config in every.items() if options.cases in name}
-        if not chosen:
-            raise UserError(f"--cases {options.cases}: no such case; there are {', '.join(every)}")
-        if options.rounds < 1:
-            raise UserError(f"--rounds {options.rounds}: at least one round is needed")
-        default = QUICK_PEERS if options.quick else PEERS
-        peers = options.peers.split(",") if options.peers is not None else [*default]
-        if unknown := [peer for peer in peers if peer not in PEERS]:
-            raise UserError(f"--peers {unknown[0]}: no such peer; there are {', '.join(PEERS)}")
-        if "jax" in peers and importlib.util.find_spec("jax") is None:
-            peers.remove("jax")
-            print("jax: not installed", file=sys.stderr)
-        for dataset in {config.dataset for config in chosen.values()}:
+        chosen = choose(options)
+        for dataset in {case.config.dataset for case in chosen.values()}:
             data.fetch(dataset)
-        until = started + QUICK_SECONDS if options.quick else math.inf
-        seconds = run(chosen, peers, options.rounds, until)
+        seconds = run(chosen, options.rounds, started + QUICK_SECONDS if options.quick else math.inf)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    summaries = {case: summary(chosen[case], found) for case, found in seconds.items()}
+    summaries = {case: summary(chosen[case].config, found) for case, found in seconds.items()}
     if options.json:
         print(json.dumps({**report(summaries), "quick": options.quick, "environment": environment()}, indent=1))
     else:
