@@ -54,7 +54,10 @@ class Measured(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What one seed learns: inputs [N, D] and targets, classes [N] or numbers [N, 1]. A number's validation is its test."""
+    """What one seed learns: inputs [N, D] and targets, classes [N] or numbers [N, 1].
+
+    Numbers are validated on the test part.
+    """
 
     train: Part
     validation: Part
@@ -64,7 +67,7 @@ class Parts(NamedTuple):
 class Pool(NamedTuple):
     """What R seeds learn: all examples, the test part, and the indices [R, n] of each seed's parts in `examples`.
 
-    A number's validation is its test: `validation` are indices in `test` then.
+    Of numbers `validation` are indices in `test`.
     """
 
     examples: Part
@@ -191,27 +194,22 @@ def vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
     skeleton = copy.deepcopy(models[0]).to("meta")
     optimizer = OPTIMIZERS[config.optimizer](parameters.values(), lr=config.lr)
 
-    def loss_and_hits(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = torch.func.functional_call(skeleton, parameters, (x,))
-        return mean_loss(config, outputs, y), (outputs.argmax(1) == y).sum()
+    def outputs(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        found: Tensor = torch.func.functional_call(skeleton, parameters, (x,))
+        return found
 
     def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return mean_loss(config, torch.func.functional_call(skeleton, parameters, (x,)), y)
-
-    mapped = torch.func.vmap(loss)
+        return mean_loss(config, outputs(parameters, x), y)
 
     @torch.no_grad()
     def evaluate(part: Part, indices: Tensor) -> float:
-        total = 0.0
+        loss = hits = 0.0
         for batch in indices.split(EVALUATION_BATCH, dim=1):
-            x, y = part[0][batch], part[1][batch]
-            losses = (
-                mapped(parameters, x, y)
-                if config.is_regression
-                else torch.func.vmap(loss_and_hits)(parameters, x, y)[0]
-            )
-            total += losses.mean().item() * batch.shape[1] / indices.shape[1]
-        return total
+            y = part[1][batch].flatten(0, 1)
+            found = torch.func.vmap(outputs)(parameters, part[0][batch]).flatten(0, 1)
+            loss += mean_loss(config, found, y).item() * len(y)
+            hits += math.nan if config.is_regression else (found.argmax(1) == y).sum().item()
+        return loss / indices.numel()
 
     test = torch.arange(len(data.test[0])).expand(len(seeds), -1)
     validated = data.test if config.is_regression else data.examples
@@ -227,7 +225,7 @@ def vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
             batches = ((data.examples[0][b], data.examples[1][b]) for b in order.split(config.batch_size, dim=1))
         for x, y in batches:
             optimizer.zero_grad()
-            mapped(parameters, x, y).sum().backward()
+            torch.func.vmap(loss)(parameters, x, y).sum().backward()
             optimizer.step()
         evaluate(validated, data.validation)
     return evaluate(data.test, test)
@@ -334,7 +332,7 @@ def product_seconds(config: TrainConfig, size: int) -> float:
 
 
 def start(name: str, folder: Path, core: int | None, warm_ups: Sequence[tuple[TrainConfig, int]]) -> None:
-    """Make this process a contender's: in a folder of its own, one thread, warmed up, one core; gone with its driver."""
+    """Make this process a contender's: in its own folder, one thread, warmed up, on one core; gone with its driver."""
     driver = multiprocessing.parent_process()
     assert driver is not None
 

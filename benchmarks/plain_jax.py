@@ -25,13 +25,12 @@ def jax_vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
         tuple(rng.uniform(-1, 1, (len(seeds), *shape)).astype("f4") / fan_in**0.5 for shape in ((fan_in, out), (out,)))
         for fan_in, out in zip(layer_sizes(config)[:-1], layer_sizes(config)[1:], strict=True)
     ]
-    zeros = jax.tree.map(jnp.zeros_like, parameters)
-    state = (parameters, zeros, zeros, 0.0)
-    inputs, targets, test_inputs, test_targets = (jnp.asarray(part.numpy()) for part in (*data.examples, *data.test))
+    state = (parameters, *(jax.tree.map(jnp.zeros_like, parameters) for _ in "mv"), 0.0)
+    inputs, targets, test_inputs, test_targets = (part.numpy() for part in (*data.examples, *data.test))
     train, validation = data.train.numpy(), data.validation.numpy()
     test = np.broadcast_to(np.arange(len(test_inputs)), (len(seeds), len(test_inputs)))
 
-    def look(inputs: jax.Array, targets: jax.Array, indices: np.ndarray) -> float:
+    def look(inputs: np.ndarray, targets: np.ndarray, indices: np.ndarray) -> float:
         chunks = np.split(indices, range(EVALUATION_BATCH, indices.shape[1], EVALUATION_BATCH), axis=1)
         found = [(evaluate(state[0], inputs[chunk], targets[chunk]), chunk.shape[1]) for chunk in chunks]
         return float(sum(losses[0].mean() * count for losses, count in found) / indices.shape[1])
@@ -40,7 +39,7 @@ def jax_vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
     look(*validated, validation)
     if not config.is_regression:
         look(test_inputs, test_targets, test)
-    full = (inputs[train], targets[train]) if config.steps else None
+    full = (jnp.asarray(inputs[train]), jnp.asarray(targets[train])) if config.steps else None
     for _ in range(num_intervals(config)):
         if full:
             for _ in range(config.evaluate_every):
@@ -70,8 +69,9 @@ def compiled(config: TrainConfig) -> tuple[Any, Any]:
             return ((found - y) ** 2).mean()
         return -jnp.take_along_axis(jax.nn.log_softmax(found), y[:, None], axis=1).mean()
 
-    def look(parameters: Arrays, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return loss(parameters, x, y), (outputs(parameters, x).argmax(1) == y).mean()
+    def look(parameters: Arrays, x: jax.Array, y: jax.Array) -> tuple[jax.Array, ...]:
+        hits = () if config.is_regression else ((outputs(parameters, x).argmax(1) == y).mean(),)
+        return loss(parameters, x, y), *hits
 
     @partial(jax.jit, donate_argnums=0)
     def step(state: Arrays, x: jax.Array, y: jax.Array) -> Arrays:

@@ -2,18 +2,18 @@
 
     python -m benchmarks.throughput [--quick] [--json] [--rounds N] [--cases TEXT] [--peers NAME,...]
 
-Each contender of `benchmarks.contenders` has a process of its own, with one thread on one core, and they train in turns:
-the same networks on the same data, evaluated alike. All that training takes counts, from the start of the stack or the
-trainer on, and of the harness plan and record too; imports, loading the data and making an empty database do not.
+Each contender of `benchmarks.contenders` has a process of its own, with one thread on one core. They train in turns,
+the same networks on the same data, evaluated alike. All that it takes counts, from making the networks to the last
+test, and of the harness plan and record too; imports, loading the data and making an empty database do not.
 
-Times are for each replicate: the harness trains ten in stacks of the size that it chooses, `vmap` and `jax` a stack of
-that size, the others one. A ratio is that of a peer's time to the harness's in the same round; median and range over the
-rounds are given. GFLOP/s count the matrix products of training alone, and the limit is what these products take on their
-own in the harness's process.
+Times are those of one replicate. The harness trains ten, in stacks of the size that it chooses, `vmap` and `jax` one
+stack of that size, the others one network. A ratio is that of a peer's time to the harness's in the same round; median
+and range over the rounds are given. GFLOP/s count the matrix products of training alone, and the limit is what these
+products take on their own in the harness's process.
 
 `lightning` and `lightning_mlflow` are written as Lightning's documentation shows, `lightning_tuned` without all that
-costs time. With --quick there is less to train and fewer peers, as many rounds as fit into 50 seconds, and the fixed
-costs weigh more. In full: half an hour.
+costs time. --quick trains less, beside fewer peers and without probes, in as many rounds as fit into 50 seconds; start
+and record weigh more there. In full: half an hour.
 """  # fmt: skip
 
 from __future__ import annotations
@@ -210,7 +210,9 @@ def run(chosen: Mapping[str, Case], rounds: int, until: float) -> dict[str, Seco
     """The seconds of every case in so many rounds; after the first, what would not end before `until` is left out."""
     seconds: dict[str, Seconds] = {name: {} for name in chosen}
     took = dict.fromkeys(chosen, -math.inf)
+    began = time.monotonic()
     with contenders(chosen) as ready:
+        print(f"contenders ready: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         for number in range(rounds):
             for name, case in chosen.items():
                 started = time.monotonic()
@@ -219,6 +221,7 @@ def run(chosen: Mapping[str, Case], rounds: int, until: float) -> dict[str, Seco
                 for contender, value in one_round(ready, case, backwards=number % 2 == 1).items():
                     seconds[name].setdefault(contender, []).append(value)
                 took[name] = time.monotonic() - started
+                print(f"round {number + 1}, {name}: {took[name]:.0f} s", file=sys.stderr, flush=True)
     return seconds
 
 
@@ -234,7 +237,7 @@ def summary(config: TrainConfig, seconds: Seconds) -> dict[str, Any]:
         return {
             "seconds": spread(values),
             "per_second": spread([units(config) / value for value in values]),
-            "harness_is_faster_by": spread([v / own for v, own in zip(values, seconds["harness"], strict=True)]),
+            "times": spread([v / own for v, own in zip(values, seconds["harness"], strict=True)]),
             "gflops": flops(config) / statistics.median(values) / 1e9,
             "limit_fraction": spread([top / v for v, top in zip(values, seconds["limit"], strict=True)]),
         }
@@ -253,7 +256,7 @@ def report(summaries: Mapping[str, Any]) -> dict[str, Any]:
 
     def ratio(case: str, peer: str) -> float | None:
         found = summaries.get(case, {}).get("contenders", {}).get(peer)
-        return found and found["harness_is_faster_by"]["median"]
+        return found and found["times"]["median"]
 
     reference = summaries.get(REFERENCE)
     headlines: dict[str, Any] = {f"mnist_vs_{peer}": ratio(REFERENCE, peer) for peer in PEERS}
@@ -263,27 +266,31 @@ def report(summaries: Mapping[str, Any]) -> dict[str, Any]:
     return {**headlines, "cases": dict(summaries)}
 
 
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def table(case: str, found: Mapping[str, Any]) -> str:
     """A case for people."""
-    rounds, size = found["rounds"], found["stack_size"]
-    heads = (f"{found['unit']}/s", "range", "harness faster by", "range", "GFLOP/s", "of the limit")
+    heads = (f"{found['unit']}/s", "range", "harness is faster", "range", "GFLOP/s", "of the limit")
     lines = [
-        f"{case}: {found['units']:.4g} {found['unit']}, rounds: {rounds}, stacks of {size}",
-        "  " + f"{'':22}" + "".join(f"{head:>20}" for head in heads),
+        f"{case}: {number(found['units'])} {found['unit']} each, stacks of {found['stack_size']}, n={found['rounds']}",
+        " " * 22 + "".join(f"{head:>20}" for head in heads),
     ]
     order = (*HARNESS, *PEERS, "limit")
     for name in sorted(found["contenders"], key=order.index):
         row = found["contenders"][name]
-        rate, ratio = row["per_second"], row["harness_is_faster_by"]
+        rate, ratio = ({key: number(value) for key, value in row[of].items()} for of in ("per_second", "times"))
         cells = (
-            f"{rate['median']:.4g}",
-            f"{rate['low']:.4g} to {rate['high']:.4g}",
-            f"{ratio['median']:.2f}",
-            f"{ratio['low']:.2f} to {ratio['high']:.2f}",
-            f"{row['gflops']:.1f}",
+            rate["median"],
+            f"{rate['low']} to {rate['high']}",
+            f"{ratio['median']} x",
+            f"{ratio['low']} to {ratio['high']}",
+            number(row["gflops"]),
             f"{100 * row['limit_fraction']['median']:.0f} %",
         )
-        lines.append(f"  {name:22}" + "".join(f"{cell:>20}" for cell in cells))
+        lines.append(f"  {name:20}" + "".join(f"{cell:>20}" for cell in cells))
     return "\n".join(lines) + "\n"
 
 
@@ -305,12 +312,13 @@ def choose(options: argparse.Namespace) -> dict[str, Case]:
     peers = options.peers.split(",") if options.peers else [*PEERS]
     if unknown := [peer for peer in peers if peer not in PEERS]:
         raise UserError(f"--peers {unknown[0]}: no such peer; there are {', '.join(PEERS)}")
-    if "jax" in peers and importlib.util.find_spec("jax") is None:
-        peers.remove("jax")
-        print("jax: not installed", file=sys.stderr)
     every = cases(options.quick)
     if not (names := [name for name in every if options.cases in name]):
         raise UserError(f"--cases {options.cases}: no such case; there are {', '.join(every)}")
+    if "jax" in peers and importlib.util.find_spec("jax") is None:
+        peers.remove("jax")
+        if options.peers or not options.quick:
+            print("jax: not installed", file=sys.stderr)
 
     def of(case: Case) -> tuple[str, ...]:
         return tuple(peer for peer in peers if options.peers or peer in case.peers)
