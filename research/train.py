@@ -75,8 +75,7 @@ def train_stack(
     loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     started = time.time()
-    prepare_process()
-    choose_products(wide=min(layer_sizes(config)) > 1)
+    prepare(config)
     data = cached_data(config.dataset)
     module = StackModule(config, seeds, data)
     probe = LayerProbe(config.probe_epochs)
@@ -104,6 +103,12 @@ def train_stack(
         places = {name: tuple(enumerate(map(_finite, values[row]))) for name, values in profiles.items()}
         replicates.append(Replicate(seed, own, _curves(module, probe, row), places, weights_sha256(module, row)))
     return StackResult(tuple(replicates), trainer.strategy.root_device.type, started, time.time())
+
+
+def prepare(config: TrainConfig) -> None:
+    """Set this process up for training a configuration, which decides the last bits of what it computes."""
+    prepare_process()
+    choose_products(wide=min(layer_sizes(config)) > 1)
 
 
 def final_metrics(module: StackModule) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
