@@ -36,6 +36,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,20 +119,20 @@ def flops(config: TrainConfig) -> int:
 
     A layer has three: forward, by its weights, and, but for the first, by its inputs. Evaluation is not counted.
     """
-    return (config.steps or config.epochs) * num_train(config) * flops_of_an_example(config)
-
-
-def flops_of_an_example(config: TrainConfig) -> int:
-    """The part of `flops` that one example in one step has."""
     first, *others = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config)))
-    return 2 * (2 * first + 3 * sum(others))
+    return 2 * num_examples(config) * (2 * first + 3 * sum(others))
+
+
+def num_examples(config: TrainConfig) -> int:
+    """Examples that one replicate is trained on, each as often as it is."""
+    return (config.steps or config.epochs) * num_train(config)
 
 
 def units(config: TrainConfig) -> float:
     """How much is trained of one replicate: epochs of the whole training part, or steps."""
     if config.steps:
         return config.steps
-    return config.epochs * num_train(config) / num_train(replace(config, num_train=0))
+    return num_examples(config) / num_train(replace(config, num_train=0))
 
 
 def call(function: str, *arguments: Any) -> Any:
@@ -197,7 +198,7 @@ def one_round(ready: Mapping[str, ProcessPoolExecutor], case: Case, backwards: b
             found[name] = measured.seconds / measured.replicates
             continue
         products = ready[name].submit(call, "product_seconds", config, size).result()
-        found["limit"] = products / size * flops(config) / (config.batch_size * flops_of_an_example(config))
+        found["limit"] = products / size * num_examples(config) / config.batch_size
         variants = {"harness": config, "harness probed": probed(config)} if case.probes else {"harness": config}
         for kind, variant in variants.items():
             measured = ready[name].submit(call, "measure", name, variant, case.num_seeds).result()
@@ -254,7 +255,7 @@ def summary(config: TrainConfig, seconds: Seconds) -> dict[str, Any]:
 def report(summaries: Mapping[str, Any]) -> dict[str, Any]:
     """The headlines and every case; None for what was not measured."""
 
-    def ratio(case: str, peer: str) -> float | None:
+    def ratio(case: str, peer: str) -> Any:
         found = summaries.get(case, {}).get("contenders", {}).get(peer)
         return found and found["times"]["median"]
 
@@ -305,6 +306,14 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def surroundings() -> dict[str, str]:
+    """CPU, commit and versions, those of the peers too."""
+    found, versions = environment(), [f"scikit-learn {version('scikit-learn')}"]
+    if importlib.util.find_spec("jax"):
+        versions.append(f"jax {version('jax')}")
+    return {**found, "versions": ", ".join([found["versions"], *versions])}
+
+
 def choose(options: argparse.Namespace) -> dict[str, Case]:
     """The cases with their peers that were asked for. Raises UserError if there are none."""
     if options.rounds < 1:
@@ -340,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     summaries = {case: summary(chosen[case].config, found) for case, found in seconds.items()}
     if options.json:
-        print(json.dumps({**report(summaries), "quick": options.quick, "environment": environment()}, indent=1))
+        print(json.dumps({**report(summaries), "quick": options.quick, "environment": surroundings()}, indent=1))
     else:
         print("\n".join(table(case, found) for case, found in summaries.items()))
     return 0
