@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -139,49 +140,83 @@ def warm_up() -> ForkServerContext:
     return context
 
 
-def run_stacks(
-    stacks: list[Stack],
-    workers: int,
-    finished: Callable[[Stack, StackResult], None],
-    failed: Callable[[Stack, str, str], None],
-    progress: Callable[[dict[str, float]], None] = lambda _: None,
-    check: Callable[[], None] = lambda: None,
-) -> None:
-    """Train the stacks, longest first, and hand each result, or the reason for failure and the traceback, back here.
+@dataclass(frozen=True)
+class Failure:
+    """Why a stack could not be trained."""
 
-    `progress` is called now and then with the share that is done of each stack in work, by its key. What one stack
-    raises, or a worker that dies with it, does not stop the others.
+    reason: str
+    traceback: str = ""
 
-    `check` is called between writes: it raises Stopped when the user has asked to stop.
+
+class Workers:
+    """Worker processes that train stacks, longest first, from the moment this is made; they end with the `with` block.
+
+    The first stacks are handed out while the caller goes on, since the workers' imports take seconds.
     """
-    if not stacks:
-        return
-    context = warm_up()
-    # The longest last, where pop() takes it; of equal ones the first of the plan.
-    waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
-    deaths: Counter[str] = Counter()
-    slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
-    try:
-        while waiting or any(slot.stack for slot in slots):
-            for slot in slots:
-                if waiting and slot.stack is None:
-                    slot.start(waiting.pop())
-            wait([slot.future for slot in slots if slot.stack], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            progress({slot.stack.key: slot.share() for slot in slots if slot.stack})
-            for slot in slots:
-                if slot.stack is None or not slot.future.done():
-                    continue
-                stack, outcome = slot.take()
-                if not isinstance(outcome, BaseException):
-                    finished(stack, outcome)
-                elif not isinstance(outcome, BrokenProcessPool):
-                    failed(stack, f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
-                elif deaths[stack.key] < TRIES - 1:
-                    deaths[stack.key] += 1
-                    waiting.append(stack)
-                else:
-                    failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory", "")
-            check()
-    finally:
-        for slot in slots:
+
+    def __init__(self, stacks: list[Stack], number: int) -> None:
+        # The longest last, where pop() takes it; of equal ones the first of the plan.
+        self.waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
+        self.deaths: Counter[str] = Counter()
+        self.untold: deque[tuple[Stack, StackResult | Failure]] = deque()
+        self.slots: list[Slot] = []
+        if stacks:
+            context = warm_up()
+            self.slots = [Slot(context) for _ in range(min(number, len(stacks)))]
+        self.starter = ThreadPoolExecutor(1)
+        self.started = self.starter.submit(self._hand_out)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.starter.shutdown()
+        for slot in self.slots:
             slot.close()
+
+    def outcomes(
+        self,
+        progress: Callable[[dict[str, float]], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[Stack, StackResult | Failure]]:
+        """What became of each stack. A worker has its next stack before the caller is given what it finished.
+
+        `progress` is called now and then with the share that is done of each stack in work, by its key; `check` between
+        outcomes: it raises Stopped when the user has asked to stop. What one stack raises, or a worker that dies with
+        it, does not stop the others.
+        """
+        self.started.result()
+        while self.waiting or self.untold or any(slot.stack for slot in self.slots):
+            self._take()
+            self._hand_out()
+            if self.untold:
+                yield self.untold.popleft()
+            else:
+                at_work = [slot.future for slot in self.slots if slot.stack]
+                wait(at_work, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            progress({slot.stack.key: slot.share() for slot in self.slots if slot.stack})
+            check()
+
+    def _hand_out(self) -> None:
+        """Give idle workers their next stacks, unless outcomes pile up because the caller is slower than they are."""
+        for slot in self.slots:
+            if self.waiting and slot.stack is None and len(self.untold) <= len(self.slots):
+                slot.start(self.waiting.pop())
+
+    def _take(self) -> None:
+        """Take what workers have finished; a stack that took its worker down is tried again."""
+        for slot in self.slots:
+            if slot.stack is None or not slot.future.done():
+                continue
+            stack, outcome = slot.take()
+            if not isinstance(outcome, BaseException):
+                self.untold.append((stack, outcome))
+            elif not isinstance(outcome, BrokenProcessPool):
+                failure = Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
+                self.untold.append((stack, failure))
+            elif self.deaths[stack.key] < TRIES - 1:
+                self.deaths[stack.key] += 1
+                self.waiting.append(stack)
+            else:
+                reason = f"its worker process died {TRIES} times, perhaps for want of memory"
+                self.untold.append((stack, Failure(reason)))

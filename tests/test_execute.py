@@ -10,7 +10,10 @@ import time
 import pytest
 from conftest import processes_of, wait_until, workers_of
 
-from research.execute import TRIES
+from research.config import TrainConfig
+from research.design import Factor, Study, Tier
+from research.execute import TRIES, Workers
+from research.plan import make_plan
 
 IMPORTS = 60  # seconds within which a fork server has its imports behind it, even on a busy machine; it is deaf before
 
@@ -70,14 +73,47 @@ def test_workers_that_are_killed_cost_time_but_no_result(finished, fresh):
     assert set(fresh.statuses()) == {"FINISHED"}
 
 
-def test_a_worker_that_dies_while_it_is_idle_is_replaced(finished, fresh):
-    with fresh.start("--workers", "1") as process:
-        wait_until(lambda: "RUNNING" in fresh.statuses(), process=process)  # its stack is recorded, it has no other yet
-        (worker,) = workers_of(process.pid)
+@pytest.fixture(scope="module")
+def short_stacks():
+    """Twelve stacks of a second's training or less."""
+    study = Study(
+        "short", "?", "nowhere", lambda width: TrainConfig("digits", width=width, epochs=1),
+        Factor("width", tuple(range(1, 13))), (), {"full": Tier(seeds=1)}, ("test_accuracy",),
+    )  # fmt: skip
+    return make_plan(study).stacks
+
+
+def test_a_worker_has_its_next_stack_before_its_last_result_is_told(short_stacks):
+    told = []
+    with Workers(list(short_stacks[:3]), 1) as at_work:
+        for stack, _ in at_work.outcomes():
+            told.append(stack.key)
+            in_work = at_work.slots[0].stack
+            assert (in_work is None) == (len(told) == 3)
+    longest_first = [stack.key for stack in reversed(short_stacks[:3])]
+    assert told == longest_first
+
+
+def test_where_telling_takes_longer_than_training_results_do_not_pile_up(short_stacks):
+    told = []
+    with Workers(list(short_stacks), 2) as at_work:
+        for stack, _ in at_work.outcomes():
+            told.append(stack.key)
+            wait_until(lambda: all(slot.stack is None or slot.future.done() for slot in at_work.slots))
+            assert len(at_work.untold) <= 4
+    assert sorted(told) == sorted(stack.key for stack in short_stacks)
+
+
+def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
+    with Workers(list(short_stacks[:1]), 1) as at_work:
+        (slot,) = at_work.slots
+        told = [stack.key for stack, _ in at_work.outcomes()]
+        (worker,) = slot.pool._processes
         os.kill(worker, signal.SIGKILL)
-        assert process.wait(timeout=120) == 0
-    assert fresh.printed("stderr") == ""
-    assert fresh.tables() == finished.tables()
+        wait_until(lambda: slot.pool._broken)
+        at_work.waiting.append(short_stacks[1])  # as when another worker dies with its stack
+        told += [stack.key for stack, _ in at_work.outcomes()]
+    assert told == [stack.key for stack in short_stacks[:2]]
 
 
 def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_the_next_run(finished, fresh):
