@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from research.store import State, Store, read_frames, read_runs, read_state
 from research.words import word
 
 if TYPE_CHECKING:
+    from research.tracking import Recorder
     from research.train import StackResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,9 +126,12 @@ def list_studies(store: Store) -> None:
 def show_plan(store: Store, plan: Plan, workers: int) -> None:
     """Print the cells of a plan with how many of their stacks are done, failed and missing."""
     state = state_of(store, plan)
+    keys: dict[str, list[str]] = {cell.key: [] for cell in plan.cells}
+    for stack in plan.stacks:
+        keys[stack.cell.key].append(stack.key)
     width = max(len(cell.name) for cell in plan.cells)
     for cell in plan.cells:
-        stacks = [stack.key for stack in plan.stacks if stack.cell is cell]
+        stacks = keys[cell.key]
         done = sum(key in state.done for key in stacks)
         reasons = [state.failed[key] for key in stacks if key in state.failed]
         status = "done" if done == len(stacks) else f"failed: {reasons[0]}" if reasons else "to do"
@@ -195,16 +199,25 @@ def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bo
         with stop_signals() as check:
             recorder = Recorder(store, plan, redo)
             check()
-            failures: dict[str, str] = {}
-            with Progress(missing) as progress:
-                for stack, outcome in at_work.outcomes(progress.show, check):
-                    if isinstance(outcome, Failure):
-                        recorder.write_failure(stack, outcome.reason, outcome.traceback)
-                        failures[stack.key] = outcome.reason
-                        progress.line(stack, f"failed: {outcome.reason}")
-                    else:
-                        recorder.write_stack(stack, outcome)
-                        progress.line(stack, result_words(plan, outcome))
+            try:
+                return record(recorder, at_work, missing, check)
+            except Stopped:
+                recorder.stop()
+                raise
+
+
+def record(recorder: Recorder, at_work: Workers, missing: list[Stack], check: Callable[[], None]) -> dict[str, str]:
+    """Record what becomes of the missing stacks with live progress; the reasons of those that failed, by key."""
+    failures: dict[str, str] = {}
+    with Progress(missing) as progress:
+        for stack, outcome in at_work.outcomes(progress.show, check):
+            if isinstance(outcome, Failure):
+                recorder.write_failure(stack, outcome.reason, outcome.traceback)
+                failures[stack.key] = outcome.reason
+                progress.line(stack, f"failed: {outcome.reason}")
+            else:
+                recorder.write_stack(stack, outcome)
+                progress.line(stack, result_words(recorder.plan, outcome))
     return failures
 
 
