@@ -11,7 +11,7 @@ plan: from the study file to cells, stacks and fingerprints
 record: writing the stacks with MLflow, one after another, and summing up their cells
 resume: opening the finished record to go on with it, as a run does that finds nothing to train
 read back: replicates and curves as frames
-search: the projection into an Optuna study that stands already
+search: the projection into a new Optuna study, and again into one that shows it already
 export: the tables with their provenance
 
 Also timed: the real command's --help, and --plan on a real study and on the largest store made here. Goals stand
@@ -23,20 +23,21 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from research.config import TrainConfig, UserError
 from research.console import Parser
 from research.data import stream
 from research.design import Claim, Factor, Number, Study, Tier
 from research.plan import Stack, load_study, make_plan
-from research.store import State, Store, read_frames, read_runs, read_state
+from research.store import Store, read_frames, read_runs, read_state
 
 if TYPE_CHECKING:
     from research.train import StackResult
@@ -47,8 +48,6 @@ SEEDS = 10  # of a cell, where they divide the number of stacks
 STEPS, EVERY = 2000, 100
 GROWTH = 1.25  # goal: what a stack may cost in the largest study, as a multiple of its cost in the smallest
 READ_SECONDS, HELP_SECONDS, PLAN_SECONDS = 10.0, 1.0, 2.0  # goals: 10,000 replicates with curves; the command
-
-Result = TypeVar("Result")
 
 
 class Timing(NamedTuple):
@@ -115,44 +114,87 @@ def levels(num_cells: int) -> tuple[int, int, int]:
     return rest // second, second, first
 
 
-def measure(num_stacks: int, folder: Path) -> list[Timing]:
-    """What each phase takes in a study of so many stacks, in a new store in the folder."""
-    from research.search import project_grid
-    from research.tables import export
-    from research.tracking import Recorder
+class Made:
+    """A study of so many stacks in a folder of its own, with its plan, its record and made-up results."""
 
-    file, store = folder / "scale.py", Store(folder / "store")
-    folder.mkdir()
-    file.write_text(f"from benchmarks.scale import study_of\n\nSTUDY = study_of({num_stacks})\n")
-    timings = []
+    def __init__(self, num_stacks: int, folder: Path) -> None:
+        from research.tracking import Recorder
 
-    def timed(phase: str, function: Callable[[], Result]) -> Result:
+        self.num_stacks, self.folder = num_stacks, folder
+        self.store = Store(folder / "store")
+        folder.mkdir()
+        (folder / "scale.py").write_text(f"from benchmarks.scale import study_of\n\nSTUDY = study_of({num_stacks})\n")
+        self.plan()
+        self.recorder = Recorder(self.store, self.planned)
+
+    def plan(self) -> None:
+        self.planned = make_plan(load_study(str(self.folder / "scale.py")))
+
+    def record(self, number: int) -> float:
+        """The seconds that recording one of its stacks takes."""
+        stack = self.planned.stacks[number]
+        result = made_up(stack, number)
         started = time.perf_counter()
-        result = function()
-        timings.append(Timing(phase, num_stacks, time.perf_counter() - started))
-        return result
+        self.recorder.write_stack(stack, result)
+        return time.perf_counter() - started
 
-    plan = timed("plan", lambda: make_plan(load_study(str(file))))
-    recorder = Recorder(store, plan)
-    results = [(stack, made_up(stack, number)) for number, stack in enumerate(plan.stacks)]
+    def resume(self) -> None:
+        from research.tracking import Recorder
 
-    def record() -> None:
-        for stack, result in results:
-            recorder.write_stack(stack, result)
-
-    def resume() -> State:
-        if read_state(plan, read_runs(store, plan.experiment)).missing(plan):
+        if read_state(self.planned, read_runs(self.store, "scale")).missing(self.planned):
             raise RuntimeError("what was recorded is not there")
-        Recorder(store, plan)
-        return read_state(plan, read_runs(store, plan.experiment))
+        Recorder(self.store, self.planned)
+        self.state = read_state(self.planned, read_runs(self.store, "scale"))
 
-    timed("record", record)
-    state = timed("resume", resume)
-    runs = timed("read back", lambda: read_frames(store, plan, state)).runs
-    project_grid(store, plan, runs)
-    timed("search", lambda: project_grid(store, plan, runs))
-    timed("export", lambda: export(store, plan, state, folder / "tables"))
+    def read_back(self) -> None:
+        self.frames = read_frames(self.store, self.planned, self.state)
+
+    def search(self) -> None:
+        from research.search import project_grid
+
+        project_grid(self.store, self.planned, self.frames.runs)
+
+    def export(self) -> None:
+        from research.tables import export
+
+        export(self.store, self.planned, self.state, self.folder / "tables")
+
+
+PHASES: dict[str, tuple[Callable[[Made], None], int]] = {  # what is timed, and in how many rounds
+    "plan": (Made.plan, 3),
+    "resume": (Made.resume, 3),
+    "read back": (Made.read_back, 3),
+    "search": (Made.search, 1),
+    "search again": (Made.search, 3),
+    "export": (Made.export, 3),
+}
+
+
+def measure(sizes: list[int], folder: Path) -> list[Timing]:
+    """What each phase takes in new studies of so many stacks, in stores in the folder; the median of its rounds.
+
+    The studies take turns, stack by stack while they are recorded, so that whatever else the machine does meets all of
+    them alike.
+    """
+    studies = [Made(size, folder / str(size)) for size in sizes]
+    turns = [((number + 0.5) / made.num_stacks, place, number)
+             for place, made in enumerate(studies) for number in range(made.num_stacks)]  # fmt: skip
+    seconds = [0.0] * len(studies)
+    for _, place, number in sorted(turns):
+        seconds[place] += studies[place].record(number)
+    timings = [Timing("record", size, total) for size, total in zip(sizes, seconds, strict=True)]
+    for phase, (run, num_rounds) in PHASES.items():
+        rounds = [[timed(run, made) for made in studies] for _ in range(num_rounds)]
+        medians = map(statistics.median, zip(*rounds, strict=True))
+        timings += [Timing(phase, size, median) for size, median in zip(sizes, medians, strict=True)]
     return timings
+
+
+def timed(run: Callable[[Made], None], made: Made) -> float:
+    """The seconds that something takes."""
+    started = time.perf_counter()
+    run(made)
+    return time.perf_counter() - started
 
 
 def made_up(stack: Stack, number: int) -> StackResult:
@@ -233,9 +275,12 @@ def main(arguments: list[str] | None = None) -> int:
         if sizes[0] < 1:
             raise UserError(f"--stacks {sizes[0]}: at least one stack is needed")
         with tempfile.TemporaryDirectory(prefix="scale-") as name:
-            measure(SEEDS, Path(name) / "first")  # with the imports, and what else only the first use costs
-            timings = [timing for size in sizes for timing in measure(size, Path(name) / str(size))]
-            commands = time_commands(Path(name) / str(sizes[-1]), sizes[-1])
+            first, folder = Path(name) / "first", Path(name) / "studies"
+            first.mkdir()
+            folder.mkdir()
+            measure([1], first)  # with the imports, and what else only the first use costs
+            timings = measure(sizes, folder)
+            commands = time_commands(folder / str(sizes[-1]), sizes[-1])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
