@@ -14,6 +14,7 @@ SIZES = (
     1,
 )  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
+SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
 CHANNELS = (1, 8, 16)  # of the CNN: grey in, then the maps of its two convolutions
 KERNEL = 3
 NUM_BINS = 10  # as many classes as digits, where a regression is learnt as one
@@ -65,6 +66,15 @@ def stack_size(config: TrainConfig) -> int:
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
     return next((size for size in SIZES if size * working_set <= CACHE_BYTES), 1)
+
+
+def slice_size(units: int) -> int:
+    """How many examples go through layers of at most so many units, of all replicates, at once: a power of two.
+
+    What is written in one operation is read in the next while it is still in the cache.
+    """
+    most = SLICE_BYTES // (4 * units)
+    return max(16, 1 << max(most.bit_length() - 1, 0))
 
 
 def num_train(config: TrainConfig) -> int:
