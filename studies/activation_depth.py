@@ -5,7 +5,7 @@ activation. It says that at two or three hidden layers sigmoid, tanh, ReLU and G
 layers on sigmoid and tanh barely move the loss while ReLU and GELU converge, because a sigmoid passes back at most a
 quarter of the gradient at each layer. Document A says the same of sigmoid ("Vanishing Gradient Problem") and of ReLU.
 
-Cost. Full tier: 26 cells of 10 seeds, ten to fifteen minutes on two cores. Quick: about a minute. Smoke: half a minute.
+Cost. Full tier: 26 cells of 10 seeds, five to eight minutes on two cores. Quick: about a minute. Smoke: half a minute.
 
 What to expect. Sigmoid learns at one or two layers and not at all when deep; whether tanh shares its fate, and whether
 ReLU converges at every depth under this start and horizon, is for the data to say.

@@ -4,7 +4,7 @@ Question. Document A (to-do 1) asks its reader to consider why cross-entropy con
 classification tasks. It gives cross-entropy's gradient at the logits as p - y and writes the squared error as half the
 squared distance of two vectors, summed over the classes.
 
-Cost. Full tier: 6 cells of 10 seeds, about ten minutes on two cores. Quick: a minute. Smoke: seconds.
+Cost. Full tier: 6 cells of 10 seeds, five to seven minutes on two cores. Quick: a minute. Smoke: seconds.
 
 What to expect. Behind a softmax, p - y is multiplied by a matrix that nearly vanishes where the network is sure of a
 wrong class. Whether that costs time depends on how often it is.

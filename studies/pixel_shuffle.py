@@ -3,7 +3,7 @@
 Question. Document A (to-do 3) asks why shuffling the pixels of an image before it is fed into an MLP has almost no
 effect, and answers that an MLP cannot perceive spatial structure.
 
-Cost. Full tier: 6 cells of 10 seeds, ten minutes on two cores, most of it for the CNN; up to 1.6 GB of memory for each
+Cost. Full tier: 6 cells of 10 seeds, seven minutes on two cores, most of it for the CNN; up to 2 GB of memory for each
 worker, because each seed needs a copy of the images with its pixels moved. Quick: a minute. Smoke: seconds.
 
 What to expect. A fixed permutation of the inputs is a permutation of the first layer's weights, which start at random:

@@ -4,7 +4,7 @@ Question. Document B (6.4, Q4) fits sin x on [-2 pi, 2 pi] with one hidden layer
 says what the eye sees: 8 units miss it, 32 are rough, 128 look the same, more look no better while the error goes on
 shrinking, so that it takes about 100 units.
 
-Cost. Full tier: 13 cells of 10 seeds, seven to ten minutes on two cores, most of it for 2048 units. Quick: half a
+Cost. Full tier: 13 cells of 10 seeds, three minutes on two cores, most of it for 2048 units. Quick: half a
 minute. Smoke: seconds.
 
 What to expect. A ReLU network with n units is a line with at most n kinks, and the best such line is far below what the
