@@ -37,6 +37,7 @@ from research.data import load
 from research.design import Factor, Study, Tier
 from research.examples import make_examples
 from research.plan import make_plan
+from research.train import prepare
 
 OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 EVALUATION_BATCH = 1000
@@ -45,12 +46,16 @@ Part = tuple[Tensor, Tensor]
 
 
 class Measured(NamedTuple):
-    """Seconds that so many replicates took in all, their mean test loss; of the harness those of training alone too."""
+    """Seconds that so many replicates took in all, and their mean test loss.
+
+    Of the harness also the seconds without plan and record, and of these, those in training steps.
+    """
 
     seconds: float
     replicates: int
     test_loss: float
     train_seconds: float = math.nan
+    step_seconds: float = math.nan
 
 
 class Parts(NamedTuple):
@@ -231,14 +236,25 @@ def vmap(config: TrainConfig, seeds: Sequence[int], data: Pool) -> float:
     return evaluate(data.test, test)
 
 
-def harness(config: TrainConfig, seeds: Sequence[int]) -> tuple[float, float]:
-    """The real path: plan, stacks under Lightning, record in the folder `store`. Test loss, seconds of training alone.
+def harness(config: TrainConfig, seeds: Sequence[int]) -> Measured:
+    """The real path: plan, stacks under Lightning, record in the folder `store`.
 
     The study has a name of its own each time, so that nothing of it is recorded yet.
     """
+    from research.module import StackModule
     from research.store import Store
     from research.tracking import Recorder
     from research.train import train_stack
+
+    began = time.perf_counter()
+    train_seconds = step_seconds = 0.0
+    training_step = StackModule.training_step
+
+    def timed_step(*arguments: Any) -> None:
+        nonlocal step_seconds
+        started = time.perf_counter()
+        training_step(*arguments)
+        step_seconds += time.perf_counter() - started
 
     study = Study(
         name=f"throughput_{time.time_ns()}",
@@ -252,25 +268,28 @@ def harness(config: TrainConfig, seeds: Sequence[int]) -> tuple[float, float]:
     )
     plan = make_plan(study)
     recorder = Recorder(Store(Path("store").absolute()), plan)
-    train_seconds, losses = 0.0, []
+    losses = []
     for stack in plan.stacks:
         started = time.perf_counter()
-        result = train_stack(stack.cell.config, stack.seeds)
+        StackModule.training_step = timed_step  # type: ignore[method-assign]
+        try:
+            result = train_stack(stack.cell.config, stack.seeds)
+        finally:
+            StackModule.training_step = training_step  # type: ignore[method-assign]
         train_seconds += time.perf_counter() - started
         recorder.write_stack(stack, result)
         for replicate in result.replicates:
             rmse = replicate.curves.get("test_rmse", ((0, math.nan),))[-1][1]
             losses.append(replicate.metrics.get("test_loss", rmse**2))
-    return statistics.fmean(losses), train_seconds
+    seconds = time.perf_counter() - began
+    return Measured(seconds, len(seeds), statistics.fmean(losses), train_seconds, step_seconds)
 
 
 def measure(name: str, config: TrainConfig, num_seeds: int) -> Measured:
     """Train once with a contender. Loading the data does not count; who trains one at a time trains the first seed."""
     seeds = tuple(range(num_seeds))
     if name == "harness":
-        started = time.perf_counter()
-        loss, train_seconds = harness(config, seeds)
-        return Measured(time.perf_counter() - started, num_seeds, loss, train_seconds)
+        return harness(config, seeds)
     module, function, together = PEERS[name]
     train: Callable[..., float] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
     if not together:
@@ -297,6 +316,7 @@ def product_seconds(config: TrainConfig, size: int) -> float:
 
     A layer has three: forward, by its weights, and by its inputs, which the first does not need.
     """
+    prepare(config)
     batch, sizes = min(config.batch_size, num_train(config)), layer_sizes(config)
     units = [torch.randn(size, batch, width) for width in sizes]
     signals = [torch.randn(size, batch, width) for width in sizes]
@@ -343,10 +363,6 @@ def start(name: str, folder: Path, core: int | None, warm_ups: Sequence[tuple[Tr
     threading.Thread(target=watch, daemon=True).start()
     os.chdir(folder)
     torch.set_num_threads(1)
-    if name == "harness":
-        from research import train
-
-        getattr(train, "prepare_worker", lambda: None)()
     for config, num_seeds in warm_ups:
         measure(name, config, num_seeds)
     if core is not None:

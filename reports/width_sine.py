@@ -142,7 +142,7 @@ reaches below zero, where no error can lie. The claims were fixed so before the 
 
 **Wide networks jump.** With this rate and all points at each step, the error of the widest networks shoots up now and
 then, tenfold and more, and is back at the next evaluation. The study measures after the last step, as it said before
-the runs, and three of the ten seeds of 2048 units end on such a jump, so that their mean says little. It is not the
+the runs, and two of the ten seeds of 2048 units end on such a jump, so that their mean says little. It is not the
 harness: a separate program in plain PyTorch jumps as often. Of the evaluations from step 4,100 on, ten in a hundred
 find an error above 0.1 there, and ten in a hundred here (`python -m benchmarks.plain_sine`).
 """

@@ -81,8 +81,9 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     width = max(len(cell.name) for cell in plan.cells)
     head = f"{'cell':{width}}" + "".join(f"  {word(name):>27}" for name in plan.study.headline) + "   n"
     lines = ["", head, "-" * len(head)]
+    by_cell = dict(iter(frame.groupby("cell")))
     for cell in plan.cells:
-        rows = frame[frame["cell"] == cell.name]
+        rows = by_cell.get(cell.name, frame[:0])
         line = f"{cell.name:{width}}"
         intervals = [mean_interval(rows.get(name, [])) for name in plan.study.headline]
         for mean, low, high, n in intervals:

@@ -14,6 +14,7 @@ SIZES = (
     1,
 )  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
+SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
 CHANNELS = (1, 8, 16)  # of the CNN: grey in, then the maps of its two convolutions
 KERNEL = 3
 NUM_BINS = 10  # as many classes as digits, where a regression is learnt as one
@@ -67,6 +68,15 @@ def stack_size(config: TrainConfig) -> int:
     return next((size for size in SIZES if size * working_set <= CACHE_BYTES), 1)
 
 
+def slice_size(units: int) -> int:
+    """How many examples go through layers of at most so many units, of all replicates, at once: a power of two.
+
+    What is written in one operation is read in the next while it is still in the cache.
+    """
+    most = SLICE_BYTES // (4 * units)
+    return max(16, 1 << max(most.bit_length() - 1, 0))
+
+
 def num_train(config: TrainConfig) -> int:
     """Examples in the training part of a replicate."""
     info = DATA[config.dataset]
@@ -89,7 +99,7 @@ def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     pixels = DATA[config.dataset].num_features
     places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
     hidden = config.width * config.depth
-    per_example = 6.5e-11 * num_parameters(config) + 2.5e-9 * pixels + 6e-9 * hidden + 3e-10 * places
+    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 1.1e-9 * hidden + 3e-10 * places
     if config.evaluate_every:
         per_example *= 1 + DATA[config.dataset].num_validation / (3 * config.batch_size * config.evaluate_every)
-    return float(0.1 + num_seeds * examples * per_example + 1e-3 * steps)
+    return float(0.1 + num_seeds * examples * per_example + 2e-4 * steps)

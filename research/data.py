@@ -116,6 +116,8 @@ def split(labels: np.ndarray, num_validation: int, seed: int) -> tuple[np.ndarra
     """
     if not 0 <= num_validation <= len(labels):
         raise ValueError(f"num_validation={num_validation} is not in 0..{len(labels)}")
+    if not num_validation:
+        return np.arange(len(labels)), np.empty(0, np.int64)
     classes, counts = np.unique(labels, return_counts=True)
     quotas, remainders = np.divmod(counts * num_validation, max(len(labels), 1))
     largest = np.argsort(-remainders, kind="stable")

@@ -9,11 +9,13 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from research.plan import Stack
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 TRIES = 3  # how often a stack may take its worker down before it counts as failed
 POLL_SECONDS = 0.25
+PILE = 10  # outcomes for each worker that may wait to be written: where writing takes longer than training
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 _pipe: Connection | None = None  # a worker's line to its coordinator
@@ -49,13 +52,14 @@ def _work(stack: Stack) -> StackResult:
     from research.train import train_stack
 
     assert _pipe is not None
+    _pipe.send(0.0)  # whatever it last said of another stack
     return train_stack(stack.cell.config, stack.seeds, _pipe.send)
 
 
 class Slot:
     """One worker: a pool of a single process, so that a death tells which stack it was and disturbs no other.
 
-    `stack` is the one in work, None when idle; `future` its result to come.
+    `stack` is the one in work, None when idle; `share` how much of it is done; `future` its result to come.
     """
 
     future: Future[StackResult]
@@ -63,6 +67,7 @@ class Slot:
     def __init__(self, context: ForkServerContext) -> None:
         self.context = context
         self.stack: Stack | None = None
+        self.share = 0.0
         self._open()
 
     def _open(self) -> None:
@@ -71,7 +76,7 @@ class Slot:
 
     def start(self, stack: Stack) -> None:
         """Hand the worker a stack."""
-        self.stack, self.latest = stack, 0.0
+        self.stack, self.share = stack, 0.0
         try:
             self.future = self.pool.submit(_work, stack)
         except BrokenProcessPool:  # the worker died while it was idle
@@ -79,12 +84,12 @@ class Slot:
             self._open()
             self.future = self.pool.submit(_work, stack)
 
-    def share(self) -> float:
-        """The share of its stack that the worker last reported as done."""
+    def listen(self) -> bool:
+        """Whether the stack has come to an end. Until then, bring `share` up to date."""
         with contextlib.suppress(EOFError, OSError):
             while self.pipe.poll():
-                self.latest = self.pipe.recv()
-        return self.latest
+                self.share = self.pipe.recv()
+        return self.future.done()
 
     def take(self) -> tuple[Stack, StackResult | BaseException]:
         """The finished stack with its result or what it raised. The slot is idle then, with a new worker if it died."""
@@ -139,49 +144,97 @@ def warm_up() -> ForkServerContext:
     return context
 
 
-def run_stacks(
-    stacks: list[Stack],
-    workers: int,
-    finished: Callable[[Stack, StackResult], None],
-    failed: Callable[[Stack, str, str], None],
-    progress: Callable[[dict[str, float]], None] = lambda _: None,
-    check: Callable[[], None] = lambda: None,
-) -> None:
-    """Train the stacks, longest first, and hand each result, or the reason for failure and the traceback, back here.
+@dataclass(frozen=True)
+class Failure:
+    """Why a stack could not be trained."""
 
-    `progress` is called now and then with the share that is done of each stack in work, by its key. What one stack
-    raises, or a worker that dies with it, does not stop the others.
+    reason: str
+    traceback: str = ""
 
-    `check` is called between writes: it raises Stopped when the user has asked to stop.
+
+class Workers:
+    """Worker processes that train stacks, longest first, from the moment this is made; they end with the `with` block.
+
+    A thread hands the stacks out, so that no worker waits while the caller writes down what others have finished.
     """
-    if not stacks:
-        return
-    context = warm_up()
-    # The longest last, where pop() takes it; of equal ones the first of the plan.
-    waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
-    deaths: Counter[str] = Counter()
-    slots = [Slot(context) for _ in range(min(workers, len(stacks)))]
-    try:
-        while waiting or any(slot.stack for slot in slots):
-            for slot in slots:
-                if waiting and slot.stack is None:
-                    slot.start(waiting.pop())
-            wait([slot.future for slot in slots if slot.stack], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            progress({slot.stack.key: slot.share() for slot in slots if slot.stack})
-            for slot in slots:
-                if slot.stack is None or not slot.future.done():
-                    continue
-                stack, outcome = slot.take()
-                if not isinstance(outcome, BaseException):
-                    finished(stack, outcome)
-                elif not isinstance(outcome, BrokenProcessPool):
-                    failed(stack, f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
-                elif deaths[stack.key] < TRIES - 1:
-                    deaths[stack.key] += 1
-                    waiting.append(stack)
-                else:
-                    failed(stack, f"its worker process died {TRIES} times, perhaps for want of memory", "")
-            check()
-    finally:
-        for slot in slots:
+
+    def __init__(self, stacks: list[Stack], number: int) -> None:
+        # The longest last, where pop() takes it; of equal ones the first of the plan.
+        self.waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
+        self.deaths: Counter[str] = Counter()
+        self.told: SimpleQueue[tuple[Stack, StackResult | Failure] | None] = SimpleQueue()  # None is the last
+        self.ending = threading.Event()
+        self.slots: list[Slot] = []
+        if stacks:
+            context = warm_up()
+            self.slots = [Slot(context) for _ in range(min(number, len(stacks)))]
+        self.thread = ThreadPoolExecutor(1)
+        self.all_told = self.thread.submit(self._keep_busy)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.shutdown()
+        for slot in self.slots:
             slot.close()
+
+    def outcomes(
+        self,
+        progress: Callable[[dict[str, float]], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[Stack, StackResult | Failure]]:
+        """What became of each stack. What one stack raises, or a worker that dies with it, does not stop the others.
+
+        `progress` is called now and then with the share that is done of each stack in work, by its key; `check` between
+        outcomes: it raises Stopped when the user has asked to stop. What is finished is told all the same.
+        """
+        while True:
+            with contextlib.suppress(Empty):
+                outcome = self.told.get(timeout=POLL_SECONDS)
+                if outcome is None:
+                    break
+                yield outcome
+            progress({stack.key: slot.share for slot in self.slots if (stack := slot.stack)})
+            try:
+                check()
+            except Stopped:
+                self.ending.set()
+                yield from iter(self.told.get, None)
+                raise
+        self.all_told.result()  # raises what has gone wrong in the thread
+
+    def _keep_busy(self) -> None:
+        """Hand out stacks and take what became of them until there are no more."""
+        try:
+            while not self.ending.is_set():
+                for slot in self.slots:
+                    if outcome := self._outcome(slot):
+                        self.told.put(outcome)
+                    if self.waiting and slot.stack is None and self.told.qsize() < PILE * len(self.slots):
+                        slot.start(self.waiting.pop())
+                at_work = [slot.future for slot in self.slots if slot.stack]
+                if at_work:
+                    wait(at_work, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                elif self.waiting:
+                    self.ending.wait(POLL_SECONDS)
+                else:
+                    break
+        finally:
+            self.told.put(None)
+
+    def _outcome(self, slot: Slot) -> tuple[Stack, StackResult | Failure] | None:
+        """What became of a slot's stack, if it has come to an end. One that took its worker down is tried again."""
+        if slot.stack is None or not slot.listen():
+            return None
+        stack, outcome = slot.take()
+        if not isinstance(outcome, BaseException):
+            return stack, outcome
+        if not isinstance(outcome, BrokenProcessPool):
+            return stack, Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
+        if self.deaths[stack.key] < TRIES - 1:
+            self.deaths[stack.key] += 1
+            self.waiting.append(stack)
+            return None
+        return stack, Failure(f"its worker process died {TRIES} times, perhaps for want of memory")

@@ -34,9 +34,40 @@ def example_losses(config: TrainConfig, outputs: Tensor, targets: Tensor) -> Ten
     return 0.5 * squares.sum(-1) if config.loss == "mse" else squares.mean(-1)
 
 
+def losses_and_gradient(config: TrainConfig, outputs: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The sums of `example_losses` over the examples [R], and their gradients by the outputs [R, B, C], over `count`.
+
+    The two losses of most studies are written out: cross-entropy behind a softmax has the gradient p - y, squared error
+    the difference of output and target. The others are left to autograd.
+    """
+    if (config.loss, config.output) == ("cross_entropy", "softmax"):
+        log_p = outputs.mT.log_softmax(1)
+        places = targets[:, None]
+        losses = -log_p.gather(1, places).sum((1, 2))
+        difference = log_p.exp_().scatter_add_(1, places, log_p.new_full((1, 1, 1), -1.0).expand_as(places))
+        gradient = difference.mT.contiguous()
+    elif config.is_regression and config.loss != "cross_entropy":
+        gradient = outputs - targets[..., None]
+        losses = gradient.square().sum((1, 2))
+        if config.loss == "mse":
+            losses *= 0.5
+        else:
+            gradient *= 2
+    else:
+        with torch.enable_grad():
+            outputs = outputs.detach().requires_grad_()
+            losses = example_losses(config, outputs, targets).sum(1)
+            (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+            losses = losses.detach()
+    return losses.div_(count), gradient.div_(count)
+
+
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy in nats of each example [R, B], from logits [R, B, C] and labels [R, B]."""
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+    """Cross-entropy in nats of each example [R, B], from logits [R, B, C] and labels [R, B].
+
+    Classes stand before examples here, which takes torch a fourth of the time.
+    """
+    return F.cross_entropy(logits.mT, labels, reduction="none")
 
 
 def binary_entropies(logits: Tensor, labels: Tensor) -> Tensor:

@@ -156,9 +156,7 @@ def train_for(module: StackModule, num_steps: int) -> None:
     module.on_train_epoch_start()
     with torch.enable_grad():
         for step in range(num_steps):
-            optimizer.zero_grad()
-            module.training_step(step, 0).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            module.take_step(step, optimizer)
 
 
 MEASURES: Mapping[str, Callable[[StackModule, DataSet], Measured]] = {

@@ -22,6 +22,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "gelu": F.gelu,
 }
+IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {  # whose gradient needs only what they give
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+    "relu": torch.relu_,
+}
 
 
 def initial_layer(
@@ -54,8 +59,8 @@ class StackedMLP(nn.Module):
     """R multilayer perceptrons of one shape, one per seed, that share nothing but the calls that compute them.
 
     `weights[l]` is [R, fan_in, fan_out], `biases[l]` [R, 1, fan_out]; the last layer gives the outputs: the logits of a
-    classification. What a later study adds to a hidden layer (normalisation, dropout, a skip) belongs into the loop of
-    `layers`. Layers before these are `num_before`.
+    classification. What a later study adds to a hidden layer (normalisation, dropout, a skip) belongs into both loops
+    below. Layers before these are `num_before`.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[config.activation]
+        self.in_place = IN_PLACE.get(config.activation, self.activation)
         sizes = list(itertools.pairwise(layer_sizes(config)))
         self.weights, self.biases = stacked_layers(config, sizes, seeds, dtype, num_before)
         with torch.no_grad():
@@ -70,12 +76,16 @@ class StackedMLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, C] of inputs [R, B, D]."""
-        for _, output in self.layers(inputs):
-            last = output
-        return last
+        *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            inputs = self.in_place(torch.baddbmm(bias, inputs, weight))
+        return torch.baddbmm(last_bias, inputs, last_weight)
 
     def layers(self, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the outputs."""
+        """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the outputs.
+
+        The same as `forward`, which keeps no pre-activations.
+        """
         *hidden, last = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
             pre_activation = torch.baddbmm(bias, inputs, weight)

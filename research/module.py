@@ -10,24 +10,24 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from research.backward import accumulate_gradients
 from research.config import TrainConfig
+from research.cost import layer_sizes, slice_size
 from research.data import DataSet, stream
 from research.examples import make_examples
 from research.losses import example_losses
-from research.models import network
+from research.models import StackedMLP, network
 
-EVALUATION_BATCH = (
-    1000  # examples of each replicate at once; large enough to amortise the calls, small enough for cache
-)
+STEPS_AT_ONCE = 50  # as one batch of Lightning, which costs it as much as a step of a small network
 
 
 class StackModule(pl.LightningModule):
     """Trains R replicates at once, each on its own split and in its own order, and keeps their curves.
 
     Lightning's epochs are the intervals from one evaluation to the next, an epoch of the data or `evaluate_every`
-    steps. The training batches are step numbers, `range(module.num_steps)`: the examples of a step are looked up in
-    tensors that live on the device. The loss is summed over the replicates, so each gets the gradient of its own mean
-    loss.
+    steps. Its batches are numbers, `range(module.num_batches)`, of up to STEPS_AT_ONCE steps each, whose examples are
+    looked up in tensors that live on the device. The loss is summed over the replicates, so each gets the gradient of
+    its own mean loss.
 
     `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
@@ -44,6 +44,7 @@ class StackModule(pl.LightningModule):
         self, config: TrainConfig, seeds: Sequence[int], data: DataSet, dtype: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False  # several steps a batch
         self.config, self.seeds = config, tuple(seeds)
         self.model = network(config, seeds, dtype)
         self.examples = make_examples(config, seeds, data)
@@ -58,6 +59,10 @@ class StackModule(pl.LightningModule):
         self.steps_per_epoch = -(-self.train_indices.shape[1] // config.batch_size)
         self.num_steps = config.evaluate_every or self.steps_per_epoch
         self.num_intervals = config.steps // config.evaluate_every if config.steps else config.epochs
+        self.num_batches = -(-self.num_steps // STEPS_AT_ONCE)
+        sizes = layer_sizes(config)
+        self.slice_size = slice_size(len(self.seeds) * max(sizes[1:]))
+        self.evaluation_slice = slice_size(len(self.seeds) * max(sizes))
         measured = (
             ("test_rmse", "test_sup_error") if config.is_regression else ("validation_loss", "validation_accuracy")
         )
@@ -81,11 +86,29 @@ class StackModule(pl.LightningModule):
         """Begin an interval."""
         self.step_losses: list[Tensor] = []
 
-    def training_step(self, step: int, _: int) -> Tensor:
-        """The sum over replicates of the mean loss of their batches; each replicate's own is kept for the curve."""
-        losses = self._losses(*self._batch(self.current_epoch * self.num_steps + step)).mean(1)
-        self.step_losses.append(losses.detach())
-        return losses.sum()
+    def training_step(self, batch: int, _: int) -> None:
+        """Take the next steps of the interval."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        first = batch * STEPS_AT_ONCE
+        for step in range(first, min(first + STEPS_AT_ONCE, self.num_steps)):
+            self.take_step(self.current_epoch * self.num_steps + step, optimizer)
+
+    def take_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """One step of the training; the mean loss of each replicate's batch is kept for the curve.
+
+        A batch whose activations would not fit the cache is taken in slices, whose gradients add up.
+        """
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        inputs, targets = self._batch(step)
+        num_examples = inputs.shape[1]
+        losses: list[Tensor] = []
+        for first in range(0, num_examples, self.slice_size):
+            part = slice(first, first + self.slice_size)
+            losses.append(self._backward(inputs[:, part], targets[:, part], num_examples))
+        optimizer.step()
+        self.step_losses.append(losses[0] if len(losses) == 1 else torch.stack(losses).sum(0))
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a step. Each pass over the training part has its own order, drawn on seed alone."""
@@ -121,7 +144,7 @@ class StackModule(pl.LightningModule):
         """Mean loss and accuracy [R] over each replicate's examples, indices [R, N]; NaN where a loss is not finite."""
         loss = torch.zeros(len(self.seeds), dtype=torch.float64)
         correct = torch.zeros_like(loss)
-        for chunk in torch.split(indices, EVALUATION_BATCH, dim=1):
+        for chunk in torch.split(indices, self.evaluation_slice, dim=1):
             inputs, targets = self.lookup(chunk, test)
             outputs = self.model(inputs)
             loss += example_losses(self.config, outputs, targets).sum(1).cpu().double()
@@ -132,7 +155,7 @@ class StackModule(pl.LightningModule):
     @torch.no_grad()
     def outputs(self, indices: Tensor, test: bool = False) -> Tensor:
         """What the networks put out [R, N, C] for each replicate's examples, indices [R, N]."""
-        chunks = torch.split(indices, EVALUATION_BATCH, dim=1)
+        chunks = torch.split(indices, self.evaluation_slice, dim=1)
         return torch.cat([self.model(self.lookup(chunk, test)[0]) for chunk in chunks], dim=1)
 
     def predictions(self) -> Tensor:
@@ -164,9 +187,17 @@ class StackModule(pl.LightningModule):
 
     def lookup(self, indices: Tensor, test: bool = False) -> tuple[Tensor, Tensor]:
         """Inputs [R, B, D] as the network takes them, images scaled to 0..1, and targets [R, B], of indices [R, B]."""
-        indices = indices.to(self.device)
         inputs, targets = (self.test_inputs, self.test_targets) if test else (self.inputs, self.targets)
-        return inputs[indices].to(self.precision).mul_(self.examples.scale), targets[indices]
+        flat = indices.to(self.device).flatten()
+        found = inputs.index_select(0, flat).to(self.precision)
+        if self.examples.scale != 1:
+            found *= self.examples.scale
+        return found.view(*indices.shape, -1), targets.index_select(0, flat).view(indices.shape)
 
-    def _losses(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        return example_losses(self.config, self.model(inputs), targets)
+    def _backward(self, inputs: Tensor, targets: Tensor, count: int) -> Tensor:
+        """Losses [R], their sums divided by count, of a slice of the batch, whose gradients are added up."""
+        if isinstance(self.model, StackedMLP):
+            return accumulate_gradients(self.config, self.model, inputs, targets, count)
+        losses = example_losses(self.config, self.model(inputs), targets).sum(1) / count
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        return losses.detach()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from research.config import UserError
 from research.console import Parser, Progress, cell_table, counted, duration, findings_table
 from research.data import fetch
-from research.execute import Stopped, run_stacks, stop_signals, warm_up
+from research.execute import Failure, Stopped, Workers, stop_signals
 from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 from research.words import word
@@ -126,9 +126,12 @@ def list_studies(store: Store) -> None:
 def show_plan(store: Store, plan: Plan, workers: int) -> None:
     """Print the cells of a plan with how many of their stacks are done, failed and missing."""
     state = state_of(store, plan)
+    keys: dict[str, list[str]] = {cell.key: [] for cell in plan.cells}
+    for stack in plan.stacks:
+        keys[stack.cell.key].append(stack.key)
     width = max(len(cell.name) for cell in plan.cells)
     for cell in plan.cells:
-        stacks = [stack.key for stack in plan.stacks if stack.cell is cell]
+        stacks = keys[cell.key]
         done = sum(key in state.done for key in stacks)
         reasons = [state.failed[key] for key in stacks if key in state.failed]
         status = "done" if done == len(stacks) else f"failed: {reasons[0]}" if reasons else "to do"
@@ -181,32 +184,77 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
             for data in {stack.cell.config.dataset for stack in missing}:
                 fetch(data)
             print(f"{len(missing)} of {len(plan.stacks)} stacks to train, {counted(workers, 'worker')}", flush=True)
-            warm_up()
-        from research.report import publish
-        from research.search import project_grid
+        failures = train(store, plan, missing, workers, redo)
+        return present(store, plan, folder, failures)
+
+
+def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool) -> dict[str, str]:
+    """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
+
+    The record is opened while the first stacks train, and checked for whatever might keep it from taking them.
+    """
+    with Workers(missing, workers) as at_work:
         from research.tracking import Recorder
 
         with stop_signals() as check:
             recorder = Recorder(store, plan, redo)
             check()
-            failures = train(recorder, missing, workers, check)
-        state = state_of(store, plan)
-        frame = read_frames(store, plan, state).runs
-        project_grid(store, plan, frame)
-        if failures:
-            print(cell_table(plan, frame))
-            for key, reason in failures.items():
-                print(f"failed: {key}: {reason}", file=sys.stderr)
-            print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
-            return 1
-        frame, judgement = publish(store, plan, state, folder)
+            try:
+                return record(recorder, at_work, missing, check)
+            except Stopped:
+                recorder.stop()
+                raise
+
+
+def record(recorder: Recorder, at_work: Workers, missing: list[Stack], check: Callable[[], None]) -> dict[str, str]:
+    """Record what becomes of the missing stacks with live progress; the reasons of those that failed, by key."""
+    failures: dict[str, str] = {}
+    with Progress(missing) as progress:
+        for stack, outcome in at_work.outcomes(progress.show, check):
+            if isinstance(outcome, Failure):
+                recorder.write_failure(stack, outcome.reason, outcome.traceback)
+                failures[stack.key] = outcome.reason
+                progress.line(stack, f"failed: {outcome.reason}")
+            else:
+                recorder.write_stack(stack, outcome)
+                progress.line(stack, result_words(recorder.plan, outcome))
+    return failures
+
+
+def result_words(plan: Plan, result: StackResult) -> str:
+    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
+    values = [replicate.metrics for replicate in result.replicates]
+    means = [
+        f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
+        for name in plan.study.headline
+        if name in values[0]
+    ]
+    diverged = sum("diverged_step" in v for v in values)
+    return ", ".join(means) + (f", {diverged} diverged" if diverged else "")
+
+
+def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
+    """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
+    from research.report import publish
+    from research.search import project_grid
+
+    state = state_of(store, plan)
+    frame = read_frames(store, plan, state).runs
+    project_grid(store, plan, frame)
+    if failures:
         print(cell_table(plan, frame))
-        if judgement is not None:
-            print(f"\n{findings_table(judgement)}")
-        print(f"\ntables and figures: {folder}")
-        if (folder.parent / "index.html").exists():
-            print("python -m research.report draws the index of all studies")
-        return 0
+        for key, reason in failures.items():
+            print(f"failed: {key}: {reason}", file=sys.stderr)
+        print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
+        return 1
+    frame, judgement = publish(store, plan, state, folder)
+    print(cell_table(plan, frame))
+    if judgement is not None:
+        print(f"\n{findings_table(judgement)}")
+    print(f"\ntables and figures: {folder}")
+    if (folder.parent / "index.html").exists():
+        print("python -m research.report draws the index of all studies")
+    return 0
 
 
 def check_writable(folder: Path) -> None:
@@ -214,32 +262,6 @@ def check_writable(folder: Path) -> None:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         raise UserError(f"{folder}: cannot be written; choose another with --reports or --store")
-
-
-def train(recorder: Recorder, missing: list[Stack], workers: int, check: Callable[[], None]) -> dict[str, str]:
-    """Train and record the missing stacks with live progress; the reasons of those that failed, by key."""
-    failures: dict[str, str] = {}
-    headline = recorder.plan.study.headline
-    with Progress(missing) as progress:
-
-        def on_finished(stack: Stack, result: StackResult) -> None:
-            recorder.write_stack(stack, result)
-            values = [replicate.metrics for replicate in result.replicates]
-            means = [
-                f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
-                for name in headline
-                if name in values[0]
-            ]
-            diverged = sum("diverged_step" in v for v in values)
-            progress.line(stack, ", ".join(means) + (f", {diverged} diverged" if diverged else ""))
-
-        def on_failed(stack: Stack, reason: str, traceback: str) -> None:
-            recorder.write_failure(stack, reason, traceback)
-            failures[stack.key] = reason
-            progress.line(stack, f"failed: {reason}")
-
-        run_stacks(missing, workers, on_finished, on_failed, progress.show, check)
-    return failures
 
 
 if __name__ == "__main__":

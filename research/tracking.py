@@ -19,7 +19,7 @@ from research.environment import environment
 from research.pages import cell_note, experiment_note
 from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
-from research.store import Run, Store, read_metrics, read_runs, read_state
+from research.store import Run, State, Store, read_metrics, read_runs, read_state
 from research.verdict import claim_digest
 from research.views import COLOUR, cell_colour, saved_views
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from research.train import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
-BATCH = 1000  # metrics; more are refused
 
 
 class Recorder:
@@ -45,42 +44,55 @@ class Recorder:
     def __init__(self, store: Store, plan: Plan, redo: bool = False) -> None:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
         from mlflow import MlflowClient
+        from sqlalchemy import Engine, event
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.store, self.plan = store, plan
         self.experiment = plan.experiment
-        before = read_runs(store, self.experiment)
-        if not redo:
-            read_state(plan, before)
+        runs = read_runs(store, self.experiment)
+        state = State({}, {}) if redo else read_state(plan, runs)
+        self.missing: dict[str, set[str]] = {cell.key: set() for cell in plan.cells}
+        for stack in state.missing(plan):
+            self.missing[stack.cell.key].add(stack.key)
         self.environment = environment()
         self.claims = json.dumps({judged.name: claim_digest(judged) for judged in plan.study.judged})
         _create_database(store)
+        event.listen(Engine, "connect", _commit_quickly)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
         self.devices: set[str] = set()
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
-        if redo:
-            keys = {cell.key for cell in plan.cells}
-            for run in before:
-                if run.tags.get("key") in keys:
-                    self.client.delete_run(run.id)
-        self._mend(read_runs(store, self.experiment))
+        self.open: dict[str, str] = {}  # by cell, its parent run that is still RUNNING
+        self.grown: set[str] = set()  # cells whose parent run does not sum up all of their replicates yet
+        kept = []
+        for run in runs:
+            if redo and run.tags.get("key") in self.missing:
+                self.client.delete_run(run.id)
+            else:
+                kept.append(run)
+        self._mend(kept)
 
     def write_stack(self, stack: Stack, result: StackResult) -> None:
-        """Record the replicates of a stack, then its cell's parent run. The stack is done once the last is FINISHED."""
+        """Record the replicates of a stack. It is done once the last is FINISHED.
+
+        The first stack of a cell opens the cell's parent run; the last one that is missing sums it up.
+        """
         if self.devices - {result.device}:
             raise UserError(
                 f"{self.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
                 "one study in one store holds one device class: choose another with --store"
             )
+        if stack.cell.key not in self.parents:
+            self._open(stack.cell, round(1000 * result.started))
         runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
         for run in runs.values():
             self.client.set_terminated(run.id, "FINISHED", run.ended)
         self.devices.add(result.device)
         self.replicates.setdefault(stack.cell.key, {}).update(runs)
-        self._summarise(stack.cell)
+        self.grown.add(stack.cell.key)
+        self._close_if_last(stack)
 
     def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
         from mlflow.entities import Metric
@@ -93,10 +105,9 @@ class Recorder:
             "profiles": ",".join(replicate.profiles),
             "device": result.device,
             "weights_sha256": replicate.weights_sha256,
+            PARENT: self.parents[cell.key][-1],
             **self.environment,
         }
-        if parents := self.parents.get(cell.key):
-            tags[PARENT] = parents[-1]
         # A metric without a curve stands at step 0, where the MLflow UI draws it as a bar.
         metrics = [Metric(name, value, ended, 0) for name, value in replicate.metrics.items()]
         for name, points in (*replicate.curves.items(), *replicate.profiles.items()):
@@ -111,6 +122,13 @@ class Recorder:
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
         run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")
+        self._close_if_last(stack)
+
+    def stop(self) -> None:
+        """Sum up the cells that are not all there, because no more stacks will come."""
+        for cell in self.plan.cells:
+            if cell.key in self.grown:
+                self._summarise(cell)
 
     def _write(
         self,
@@ -138,19 +156,31 @@ class Recorder:
         run = self.client.create_run(self.experiment_id, started, {**always, **tags}, name)
         run_id: str = run.info.run_id
         params = {**cell.levels, **asdict(cell.config), **more}
-        self.client.log_batch(run_id, [], [Param(name, str(value)) for name, value in params.items()])
-        for some in range(0, len(metrics), BATCH):
-            self.client.log_batch(run_id, metrics[some : some + BATCH])
+        self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
         data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
         return run_id
 
-    def _summarise(self, cell: Cell) -> None:
-        """Make the parent run of a cell again: the mean curves and metrics of its reported seeds.
+    def _open(self, cell: Cell, started: int) -> None:
+        """Make a parent run of a cell, still RUNNING, beside those that it has."""
+        colour = {COLOUR: cell_colour(self.plan.study, cell.levels)}
+        self.open[cell.key] = self._write(cell, "cell", cell.name, started, colour, [], {})
+        self.parents.setdefault(cell.key, []).append(self.open[cell.key])
 
-        A run cannot be rewritten, so a new one takes the replicates over and the old one is deleted.
+    def _close_if_last(self, stack: Stack) -> None:
+        """Sum up the cell of a stack if no other of its stacks is to come."""
+        missing = self.missing[stack.cell.key]
+        missing.discard(stack.key)
+        if not missing and stack.cell.key in self.grown:
+            self._summarise(stack.cell)
+
+    def _summarise(self, cell: Cell) -> None:
+        """Finish the parent run of a cell: the mean curves and metrics of its reported seeds.
+
+        A run cannot be rewritten, so where the one there is was finished before, a new one takes the replicates over
+        and the old one is deleted.
         """
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric, Param, RunTag
 
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
@@ -165,19 +195,22 @@ class Recorder:
                     metrics.append(Metric(f"{name}_high", interval.high, ended, step))
         if diverged := sum("diverged_step" in values for values in found):
             metrics.append(Metric("num_diverged", diverged, ended, 0))
-        tags = {
-            "replicates": _digest(reported),
-            NOTE: cell_note(self.plan, cell, len(reported)),
-            COLOUR: cell_colour(self.plan.study, cell.levels),
-        }
-        started = min(run.started for run in runs)
-        parent = self._write(cell, "cell", cell.name, started, tags, metrics, {"seeds": len(reported)})
+        tags = {"replicates": _digest(reported), NOTE: cell_note(self.plan, cell, len(reported))}
+        if cell.key not in self.open:
+            self._open(cell, min(run.started for run in runs))
+        parent = self.open.pop(cell.key)
+        self.client.log_batch(
+            parent, metrics, [Param("seeds", str(len(reported)))], [RunTag(*tag) for tag in tags.items()]
+        )
         self.client.set_terminated(parent, "FINISHED", ended)
         for run in runs:
-            self.client.set_tag(run.id, PARENT, parent)
-        for old in self.parents.get(cell.key, []):
+            if run.tags.get(PARENT) != parent:
+                self.client.set_tag(run.id, PARENT, parent)
+                run.tags[PARENT] = parent
+        for old in set(self.parents[cell.key]) - {parent}:
             self.client.delete_run(old)
         self.parents[cell.key] = [parent]
+        self.grown.discard(cell.key)
 
     def _reported(self, cell: Cell) -> list[Run]:
         """The recorded replicates of a cell that the plan reports, in the order of their seeds."""
@@ -242,6 +275,12 @@ def _create_database(store: Store) -> None:
             fresh.replace(store.database)
         with contextlib.closing(sqlite3.connect(store.database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
+
+
+def _commit_quickly(connection: sqlite3.Connection, _: object) -> None:
+    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the file whole."""
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:

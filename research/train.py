@@ -13,7 +13,9 @@ from functools import cache
 import pytorch_lightning as pl
 import torch
 
+from research.compute import choose_products, prepare_process
 from research.config import TrainConfig
+from research.cost import layer_sizes
 from research.data import DataSet, load
 from research.losses import constant_loss
 from research.measures import MEASURES
@@ -50,15 +52,16 @@ class StackResult:
 
 
 class Progress(pl.Callback):
-    """Tells `report` the share of the steps that are done, now and then."""
+    """Tells `report` the share of the training that is done, now and then."""
 
-    def __init__(self, report: Callable[[float], None], total_steps: int) -> None:
-        self.report, self.total = report, total_steps
-        self.every = max(1, total_steps // REPORTS_PER_STACK)
+    def __init__(self, report: Callable[[float], None], num_batches: int) -> None:
+        self.report, self.total, self.done = report, num_batches, 0
+        self.every = max(1, num_batches // REPORTS_PER_STACK)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        if trainer.global_step % self.every == 0:
-            self.report(trainer.global_step / self.total)
+    def on_train_batch_end(self, *_: object) -> None:
+        self.done += 1
+        if self.done % self.every == 0:
+            self.report(self.done / self.total)
 
 
 def train_stack(
@@ -72,12 +75,13 @@ def train_stack(
     loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     started = time.time()
+    prepare(config)
     data = cached_data(config.dataset)
     module = StackModule(config, seeds, data)
     probe = LayerProbe(config.probe_epochs)
-    trainer = quiet_trainer(module.num_intervals, [Progress(report, module.num_intervals * module.num_steps), probe])
+    trainer = quiet_trainer(module.num_intervals, [Progress(report, module.num_intervals * module.num_batches), probe])
     before = {} if config.is_regression else {"untrained_test_accuracy": module.evaluate(module.test_indices, True)[1]}
-    trainer.fit(module, train_dataloaders=range(module.num_steps))
+    trainer.fit(module, train_dataloaders=range(module.num_batches))
     metrics, is_lost = final_metrics(module)
     metrics |= {**before, "train_progress": train_progress(module)}
     if config.target_accuracy:
@@ -93,12 +97,18 @@ def train_stack(
         own = {name: _finite(values[row]) for name, values in metrics.items()}
         step = int(module.diverged_step[row])
         if step < 0 and is_lost[row]:
-            step = trainer.global_step  # the weights were lost in the very last step
+            step = module.num_intervals * module.num_steps  # the weights were lost in the very last step
         if step >= 0:
             own["diverged_step"] = float(step)
         places = {name: tuple(enumerate(map(_finite, values[row]))) for name, values in profiles.items()}
         replicates.append(Replicate(seed, own, _curves(module, probe, row), places, weights_sha256(module, row)))
     return StackResult(tuple(replicates), trainer.strategy.root_device.type, started, time.time())
+
+
+def prepare(config: TrainConfig) -> None:
+    """Set this process up for training a configuration, which decides the last bits of what it computes."""
+    prepare_process()
+    choose_products(wide=min(layer_sizes(config)) > 1)
 
 
 def final_metrics(module: StackModule) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -10,7 +10,11 @@ import time
 import pytest
 from conftest import processes_of, wait_until, workers_of
 
-from research.execute import TRIES
+from research import execute
+from research.config import TrainConfig
+from research.design import Factor, Study, Tier
+from research.execute import TRIES, Stopped, Workers
+from research.plan import make_plan
 
 IMPORTS = 60  # seconds within which a fork server has its imports behind it, even on a busy machine; it is deaf before
 
@@ -38,9 +42,9 @@ def test_killed_at_any_moment_a_study_resumes_to_the_same_tables(finished, fresh
         wait_until(lambda: len(workers_of(process.pid)) == 2, process=process)
         time.sleep(rng.uniform(0, 1))
         kill(process)  # while the first stacks train
-    # A stack of ten seeds is eleven runs: with the 3rd it is half recorded, after the 10th its runs are closed one by
-    # one, the 11th sums its cell up, the 12th is the next stack's.
-    for moment in (3, 10, 12):
+    # A stack of ten seeds is eleven runs: its cell's parent, then one for each seed. With the 3rd it is half recorded,
+    # after the 11th its runs are closed one by one and then its parent, the 12th is the next stack's.
+    for moment in (3, 11, 12):
         before, done = len(fresh.statuses()), fresh.finished_ids()
         with fresh.start("--workers", "2") as process:
             wait_until(lambda wanted=before + moment: len(fresh.statuses()) >= wanted, process=process)
@@ -70,14 +74,69 @@ def test_workers_that_are_killed_cost_time_but_no_result(finished, fresh):
     assert set(fresh.statuses()) == {"FINISHED"}
 
 
-def test_a_worker_that_dies_while_it_is_idle_is_replaced(finished, fresh):
-    with fresh.start("--workers", "1") as process:
-        wait_until(lambda: "RUNNING" in fresh.statuses(), process=process)  # its stack is recorded, it has no other yet
-        (worker,) = workers_of(process.pid)
+@pytest.fixture(scope="module")
+def short_stacks():
+    """Twelve stacks of a second's training or less."""
+    study = Study(
+        "short", "?", "nowhere", lambda width: TrainConfig("digits", width=width, epochs=1),
+        Factor("width", tuple(range(1, 13))), (), {"full": Tier(seeds=1)}, ("test_accuracy",),
+    )  # fmt: skip
+    return make_plan(study).stacks
+
+
+def test_workers_go_on_with_the_next_stacks_before_their_results_are_taken(short_stacks):
+    with Workers(list(short_stacks), 2) as at_work:
+        wait_until(lambda: at_work.told.qsize() == 1 + len(short_stacks))
+        told = [stack.key for stack, _ in at_work.outcomes()]
+    assert sorted(told) == sorted(stack.key for stack in short_stacks)
+
+
+def test_the_longest_stack_is_trained_first(short_stacks):
+    with Workers(list(short_stacks), 1) as at_work:
+        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == list(range(12, 0, -1))
+
+
+def test_where_results_are_not_taken_they_do_not_pile_up(short_stacks, monkeypatch):
+    monkeypatch.setattr(execute, "PILE", 2)
+    with Workers(list(short_stacks), 1) as at_work:
+        wait_until(lambda: at_work.told.qsize() == 2)
+        time.sleep(0.5)
+        assert at_work.told.qsize() == 2
+        assert at_work.slots[0].stack is None
+        assert len(list(at_work.outcomes())) == len(short_stacks)
+
+
+def test_what_is_finished_is_told_when_work_is_stopped_too(short_stacks):
+    def stop():
+        raise Stopped(signal.SIGINT)
+
+    with Workers(list(short_stacks[:4]), 1) as at_work:
+        wait_until(lambda: at_work.told.qsize() == 5)
+        outcomes = at_work.outcomes(check=stop)
+        assert {next(outcomes)[0].key for _ in range(4)} == {stack.key for stack in short_stacks[:4]}
+        with pytest.raises(Stopped):
+            next(outcomes)
+
+
+def test_what_goes_wrong_in_handing_out_is_raised_where_the_outcomes_are_asked_for(short_stacks, monkeypatch):
+    def start(*_):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(execute.Slot, "start", start)
+    with Workers(list(short_stacks), 2) as at_work, pytest.raises(OSError, match="no more processes"):
+        list(at_work.outcomes())
+
+
+def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
+    slot = execute.Slot(execute.warm_up())
+    for stack in short_stacks[:2]:
+        slot.start(stack)
+        slot.future.result(timeout=IMPORTS)
+        assert slot.take()[0] == stack
+        (worker,) = slot.pool._processes
         os.kill(worker, signal.SIGKILL)
-        assert process.wait(timeout=120) == 0
-    assert fresh.printed("stderr") == ""
-    assert fresh.tables() == finished.tables()
+        wait_until(lambda: slot.pool._broken)
+    slot.close()
 
 
 def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_the_next_run(finished, fresh):
@@ -137,8 +196,8 @@ def test_what_cannot_be_trained_is_recorded_with_its_reason_and_what_diverges_is
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_at_work_a_study_leaves_nothing_half_done_and_says_how_to_go_on(copied, number, status):
-    with copied.start("--seeds", "12", "--workers", "2") as process:
-        wait_until(lambda: "[1/4]" in copied.printed(), process=process)
+    with copied.start("--seeds", "45", "--workers", "2") as process:
+        wait_until(lambda: "[1/16]" in copied.printed(), process=process)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # a terminal's Ctrl-C reaches every process of the command
         else:
@@ -149,7 +208,7 @@ def test_stopped_at_work_a_study_leaves_nothing_half_done_and_says_how_to_go_on(
         "stopped; what is finished is recorded: run the same command again to go on"
     )
     assert set(copied.statuses()) == {"FINISHED"}
-    assert 5 <= len(copied.state(num_seeds=12).done) < 8
+    assert 5 <= len(copied.state(num_seeds=45).done) < 20
 
 
 @pytest.mark.parametrize("seconds", [0.5, 3])

@@ -305,7 +305,7 @@ def test_a_permuted_network_is_trained_to_the_function_that_its_twin_has(loaded)
             inverse = np.argsort(pixel_order(seed, 64))
             twin.model.weights[0][row] = permuted.model.weights[0][row][inverse]
     for module in (permuted, twin):
-        quiet_trainer(2, []).fit(module, train_dataloaders=range(module.num_steps))
+        quiet_trainer(2, []).fit(module, train_dataloaders=range(module.num_batches))
     ours, theirs = (module.outputs(module.test_indices, test=True) for module in (permuted, twin))
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     assert not torch.allclose(ours[0], ours[1], atol=0.01)
@@ -315,6 +315,6 @@ def test_the_first_steps_without_a_trainer_are_the_trainers(loaded):
     config = replace(DIGITS, num_train=300)  # epochs of 5
     alone, trained = (module_of(replace(config, epochs=3), loaded) for _ in range(2))
     train_for(alone, 15)
-    quiet_trainer(3, []).fit(trained, train_dataloaders=range(trained.num_steps))
+    quiet_trainer(3, []).fit(trained, train_dataloaders=range(trained.num_batches))
     for one, other in zip(alone.parameters(), trained.parameters(), strict=True):
         assert torch.equal(one, other)

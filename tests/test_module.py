@@ -11,7 +11,7 @@ from torch import nn
 
 from research import data
 from research.config import CHOICES, TrainConfig
-from research.module import EVALUATION_BATCH, StackModule
+from research.module import StackModule
 from research.train import quiet_trainer
 
 SEEDS = (4, 0, 7)
@@ -51,7 +51,7 @@ def _any_machine(monkeypatch):
 
 
 def fit(module, *callbacks):
-    quiet_trainer(module.config.epochs, list(callbacks)).fit(module, train_dataloaders=range(module.num_steps))
+    quiet_trainer(module.config.epochs, list(callbacks)).fit(module, train_dataloaders=range(module.num_batches))
     return module
 
 
@@ -199,30 +199,30 @@ def test_every_epoch_goes_through_the_training_part_once_in_an_order_of_its_own(
     assert not torch.equal(validation[0], validation[1])
 
 
-class PoisonAfter(pl.Callback):
-    """Puts an infinity into one replicate's weights after so many steps."""
+class Poisoned(StackModule):
+    """Has an infinity in one replicate's weights after so many steps."""
 
-    def __init__(self, row, steps):
-        self.row, self.steps = row, steps
+    def __init__(self, *arguments, row, steps):
+        super().__init__(*arguments)
+        self.row, self.poisoned_after = row, steps
 
-    def on_train_batch_end(self, trainer, module, *_):
-        if trainer.global_step == self.steps:
-            poison(module, self.row)
+    def take_step(self, step, optimizer):
+        if step == self.poisoned_after == 0:
+            self.poison()
+        super().take_step(step, optimizer)
+        if step + 1 == self.poisoned_after:
+            self.poison()
 
-
-def poison(module, row):
-    with torch.no_grad():
-        module.model.weights[0][row, 20, 3] = torch.inf
+    def poison(self):
+        with torch.no_grad():
+            self.model.weights[0][self.row, 20, 3] = torch.inf
 
 
 @pytest.mark.parametrize("steps", [0, 3, 10, 11, 15])
 def test_a_replicate_that_diverges_is_found_with_its_step_and_disturbs_no_other(steps, digits):
     config = replace(BASE, activation="relu", optimizer="adam", lr=0.01)
     healthy = trained(config, SEEDS, digits, torch.float32)
-    module = StackModule(config, SEEDS, digits, torch.float32)
-    if steps == 0:
-        poison(module, 1)
-    fit(module, PoisonAfter(1, steps))
+    module = fit(Poisoned(config, SEEDS, digits, torch.float32, row=1, steps=steps))
     assert module.diverged_step.tolist() == [-1, steps, -1]
     assert healthy.diverged_step.tolist() == [-1, -1, -1]
     for ours, theirs in zip(module.model.parameters(), healthy.model.parameters(), strict=True):
@@ -252,7 +252,8 @@ def test_evaluation_is_the_plain_mean_over_the_examples(part, digits):
     module = trained(replace(BASE, lr=0.5), SEEDS, digits)
     indices = {"train": torch.from_numpy(module.train_indices), "validation": module.validation_indices,
                "test": module.test_indices}[part]  # fmt: skip
-    assert part != "train" or EVALUATION_BATCH < indices.shape[1] < 2 * EVALUATION_BATCH  # two chunks, the last short
+    module.evaluation_slice = 1000
+    assert part != "train" or 1000 < indices.shape[1] < 2000  # two slices, the last short
     images, labels = (digits.test_inputs, digits.test_targets) if part == "test" else (digits.inputs, digits.targets)
     loss, accuracy = module.evaluate(indices, test=part == "test")
     for row in range(len(SEEDS)):

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -92,7 +91,7 @@ def loaded():
 
 
 def fit(module, *callbacks):
-    quiet_trainer(module.num_intervals, list(callbacks)).fit(module, train_dataloaders=range(module.num_steps))
+    quiet_trainer(module.num_intervals, list(callbacks)).fit(module, train_dataloaders=range(module.num_batches))
     return module
 
 
@@ -309,16 +308,18 @@ def test_an_interval_that_is_longer_than_an_epoch_has_all_its_examples_in_its_me
     torch.testing.assert_close(whole, (single * sizes[:, None]).sum(0) / (2 * 1300 + 8 * 128), rtol=1e-12, atol=0)
 
 
-class PoisonAfter(pl.Callback):
-    """Puts an infinity into one replicate's weights after so many steps."""
+class Poisoned(StackModule):
+    """Has a NaN in one replicate's weights after so many steps."""
 
-    def __init__(self, row, steps):
-        self.row, self.steps = row, steps
+    def __init__(self, *arguments, row, steps):
+        super().__init__(*arguments)
+        self.row, self.poisoned_after = row, steps
 
-    def on_train_batch_end(self, trainer, module, *_):
-        if trainer.global_step == self.steps:
+    def take_step(self, step, optimizer):
+        super().take_step(step, optimizer)
+        if step + 1 == self.poisoned_after:
             with torch.no_grad():
-                module.model.weights[0][self.row, 0, 3] = torch.nan
+                self.model.weights[0][self.row, 0, 3] = torch.nan
 
 
 LOST = [
@@ -333,7 +334,7 @@ LOST = [
 @pytest.mark.parametrize("config", LOST, ids=words)
 def test_a_replicate_that_diverges_is_found_with_its_step_and_disturbs_no_other(config, steps, loaded):
     healthy = trained(config, loaded, torch.float32)
-    module = fit(StackModule(config, SEEDS, loaded[config.dataset], torch.float32), PoisonAfter(1, steps))
+    module = fit(Poisoned(config, SEEDS, loaded[config.dataset], torch.float32, row=1, steps=steps))
     assert module.diverged_step.tolist() == [-1, steps, -1]
     assert healthy.diverged_step.tolist() == [-1, -1, -1]
     for ours, theirs in zip(module.model.parameters(), healthy.model.parameters(), strict=True):

@@ -39,10 +39,10 @@ def test_every_seed_of_32_and_of_512_units_can_be_told_from_sin(sine):
     assert smallest[512] > VISIBLE
 
 
-def test_three_seeds_of_2048_units_end_on_a_jump_that_was_not_there_before(sine):
+def test_two_seeds_of_2048_units_end_on_a_jump_that_was_not_there_before(sine):
     _, curves = sine
     errors = curves[curves["width"] == 2048].pivot(index="step", columns="seed", values="test_sup_error").iloc[-10:]
-    assert ((errors.iloc[-1] > 6 * errors.iloc[-2]).sum(), (errors.iloc[-1] > 0.05).sum()) == (3, 3)
+    assert ((errors.iloc[-1] > 6 * errors.iloc[-2]).sum(), (errors.iloc[-1] > 0.05).sum()) == (2, 2)
     assert ((errors > 0.1).sum().sum(), errors.size) == (10, 100)
 
 

@@ -23,15 +23,15 @@ from research.plan import (
 )
 
 GOLDEN = {
-    "activation_depth/full/activation=relu/depth=4": "cabd841fac145a29",
-    "activation_depth/full/activation=sigmoid/depth=8": "5b7470c558640b44",
-    "activation_depth/smoke/activation=gelu/depth=1": "4d07717031c7c652",
-    "width_sine/full/width=8/case=sine": "572a23137a5b0aa0",
-    "width_sine/full/width=8/case=straight-units": "cf337af479516fc4",
-    "loss_convergence/full/loss=cross_entropy/case=mnist": "06c86f733db20c05",
-    "loss_convergence/full/loss=mse/case=wrong-start": "4d2061f2f004f9de",
-    "pixel_shuffle/full/pixels=original/network=mlp": "3d0acb6b7e878dc6",
-    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "4be6b6acc2ae4363",
+    "activation_depth/full/activation=relu/depth=4": "40a1a425be8d2b05",
+    "activation_depth/full/activation=sigmoid/depth=8": "1fe991604f394cad",
+    "activation_depth/smoke/activation=gelu/depth=1": "5b931d32af3bd522",
+    "width_sine/full/width=8/case=sine": "96daffc858555df3",
+    "width_sine/full/width=8/case=straight-units": "50d5fc52879abc4c",
+    "loss_convergence/full/loss=cross_entropy/case=mnist": "7e9b439cfac34397",
+    "loss_convergence/full/loss=mse/case=wrong-start": "b1a9b06e3bb0e967",
+    "pixel_shuffle/full/pixels=original/network=mlp": "24a00e0fcab0710f",
+    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "1f2c0f482652cb7e",
 }
 
 

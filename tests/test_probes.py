@@ -52,7 +52,7 @@ def stack(digits, seeds=SEEDS, dtype=torch.float64, **options):
 
 
 def fit(module, *callbacks):
-    quiet_trainer(module.config.epochs, list(callbacks)).fit(module, train_dataloaders=range(module.num_steps))
+    quiet_trainer(module.config.epochs, list(callbacks)).fit(module, train_dataloaders=range(module.num_batches))
     return module
 
 

@@ -93,7 +93,12 @@ def test_the_warm_up_has_the_whole_and_the_last_batch():
 
 def made_up():
     """A summary from three rounds."""
-    seconds = {"harness": [1.0, 2.0, 4.0], "pytorch": [3.0, 4.0, 8.0], "limit": [0.5, 0.5, 0.5]}
+    seconds = {
+        "harness": [1.0, 2.0, 4.0],
+        "harness steps": [1.0, 1.0, 1.0],
+        "pytorch": [3.0, 4.0, 8.0],
+        "limit": [0.5, 0.5, 0.5],
+    }
     return summary(cases(False)[REFERENCE].config, seconds)
 
 
@@ -108,7 +113,7 @@ def test_ratios_are_taken_round_by_round():
 def test_the_headlines_are_there_and_none_where_nothing_was_measured():
     found = report({REFERENCE: made_up()})
     assert found["mnist_vs_pytorch"] == 2
-    assert found["mnist_limit_fraction"] == 0.25
+    assert found["mnist_limit_fraction"] == 0.5
     assert found["mnist_vs_lightning"] is None
     assert found["sine_vs_pytorch"] == dict.fromkeys(("8", "32", "128", "512", "2048"))
     assert "pytorch" in table(REFERENCE, made_up())
@@ -145,8 +150,9 @@ def test_the_command_prints_one_object_and_leaves_nothing_behind(tmp_path):
     assert {"mnist_vs_lightning", "mnist_vs_lightning_mlflow", "mnist_vs_sklearn", "mnist_vs_pytorch"} < set(found)
     assert {"mnist_limit_fraction", "sine_vs_lightning", "environment"} < set(found)
     rows = found["cases"]["1-32-1 adam"]["contenders"]
-    assert set(rows) == {"harness", "harness train", "pytorch", "limit"}
+    assert set(rows) == {"harness", "harness train", "harness steps", "pytorch", "limit"}
     assert found["sine_vs_pytorch"]["32"] == rows["pytorch"]["times"]["median"] > 0
     assert 0 < rows["harness"]["limit_fraction"]["median"] < 1
+    assert rows["harness steps"]["seconds"]["median"] < rows["harness train"]["seconds"]["median"]
     assert rows["harness train"]["seconds"]["median"] < rows["harness"]["seconds"]["median"]
     assert list(tmp_path.iterdir()) == []

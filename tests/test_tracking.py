@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import scipy.stats
 from conftest import ROOT
 from mlflow import MlflowClient
+from test_design import TOY
+from test_store import made_up_result
 
 from research.config import UserError
 from research.data import DATA
-from research.store import Store
+from research.plan import make_plan
+from research.store import Store, read_metrics, read_runs
 from research.tracking import Recorder
 from research.train import StackResult
 
@@ -188,6 +192,13 @@ def test_runs_that_a_crash_left_open_are_closed_as_killed_and_of_two_parents_one
     assert set(children(copied, parents(copied)["relu depth=1"])) == set(range(10))
 
 
+def test_a_commit_to_the_record_does_not_wait_for_the_disk_but_leaves_it_whole(copied):
+    recorder = Recorder(Store(copied.store), copied.plan())
+    with recorder.client._tracking_client.store.engine.connect() as connection:
+        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    assert pragmas == ["wal", 1]
+
+
 def test_results_of_another_device_class_are_refused(copied):
     recorder = Recorder(Store(copied.store), copied.plan(num_seeds=12))
     before = copied.statuses()
@@ -226,3 +237,67 @@ print(client.get_telemetry_client(), utils._IS_IN_CI_ENV_OR_TESTING)
     }
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("None False", "")  # none, and not because MLflow saw a test
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A new record of one cell of two stacks, and both with their results."""
+    plan = make_plan(TOY, num_seeds=20, only={"activation": ("tanh",), "depth": ("1",)})
+    recorder = Recorder(Store(tmp_path), plan)
+    return recorder, [(stack, made_up_result(stack.seeds)) for stack in plan.stacks]
+
+
+def runs_of(recorder, kind):
+    return [run for run in read_runs(recorder.store, recorder.experiment) if run.tags["kind"] == kind]
+
+
+def nested(recorder):
+    """The ids under which the replicates are nested, and how many they are."""
+    return Counter(run.tags["mlflow.parentRunId"] for run in runs_of(recorder, "replicate"))
+
+
+def test_a_cells_parent_run_is_there_from_its_first_stack_on_and_finished_with_its_last(opened):
+    recorder, (first, second) = opened
+    recorder.write_stack(*first)
+    (parent,) = runs_of(recorder, "cell")
+    assert (parent.status, nested(recorder)) == ("RUNNING", {parent.id: 10})
+    recorder.write_stack(*second)
+    (whole,) = runs_of(recorder, "cell")
+    assert (whole.id, whole.status, nested(recorder)) == (parent.id, "FINISHED", {parent.id: 20})
+    assert "Mean of 20 seeds" in whole.tags["mlflow.note.content"]
+    found = read_metrics(recorder.store, [parent.id])[parent.id]
+    assert found["test_accuracy"] == {0: pytest.approx(0.5 + 9.5)}
+
+
+def test_a_cell_is_summed_up_without_its_last_stack_when_that_fails_or_work_stops(opened, tmp_path):
+    recorder, (first, (second, _)) = opened
+    recorder.write_stack(*first)
+    recorder.write_failure(second, "RuntimeError: out of luck")
+    (parent,) = runs_of(recorder, "cell")
+    assert (parent.status, nested(recorder)) == ("FINISHED", {parent.id: 10})
+    assert "Mean of 10 seeds" in parent.tags["mlflow.note.content"]
+    recorder.stop()
+    assert runs_of(recorder, "cell") == [parent]
+
+    stopped = Recorder(Store(tmp_path / "stopped"), recorder.plan)
+    stopped.stop()
+    assert runs_of(stopped, "cell") == []
+    stopped.write_stack(*first)
+    stopped.stop()
+    (parent,) = runs_of(stopped, "cell")
+    assert (parent.status, nested(stopped)) == ("FINISHED", {parent.id: 10})
+
+
+def test_a_cell_that_a_crash_left_without_its_last_stack_is_summed_up_by_the_next_run_and_again_with_it(opened):
+    recorder, (first, second) = opened
+    recorder.write_stack(*first)
+    left = runs_of(recorder, "replicate")
+    resumed = Recorder(recorder.store, recorder.plan)
+    (parent,) = runs_of(resumed, "cell")
+    assert (parent.status, nested(resumed)) == ("FINISHED", {parent.id: 10})
+    resumed.write_stack(*second)
+    (whole,) = runs_of(resumed, "cell")
+    assert (whole.status, nested(resumed)) == ("FINISHED", {whole.id: 20})
+    assert whole.id != parent.id
+    assert {run.id for run in left} < {run.id for run in runs_of(resumed, "replicate")}
+    assert {run.status for run in read_runs(resumed.store, resumed.experiment)} == {"FINISHED"}
