@@ -1,6 +1,6 @@
 """How fast does the harness train, beside what its users would write instead?
 
-    python -m benchmarks.throughput [--quick] [--json] [--rounds N] [--cases TEXT] [--peers NAME,...]
+    python -m benchmarks.throughput [--quick] [--json] [--rounds N] [--cases NAME,...] [--peers NAME,...]
 
 Each contender of `benchmarks.contenders` has a process of its own, with one thread on one core. They train in turns,
 the same networks on the same data, evaluated alike. All that it takes counts, from making the networks to the last
@@ -306,7 +306,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--quick", action="store_true", help="within a minute: less to train, fewer peers")
     options.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     options.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds at most (default: 5)")
-    options.add_argument("--cases", default="", metavar="TEXT", help="only cases with TEXT in their name")
+    options.add_argument("--cases", default="", metavar="NAME,...", help="only cases whose names begin so")
     options.add_argument("--peers", metavar="NAME,...", help=f"only these of {', '.join(PEERS)}")
     return options
 
@@ -327,7 +327,7 @@ def choose(options: argparse.Namespace) -> dict[str, Case]:
     if unknown := [peer for peer in peers if peer not in PEERS]:
         raise UserError(f"--peers {unknown[0]}: no such peer; there are {', '.join(PEERS)}")
     every = cases(options.quick)
-    if not (names := [name for name in every if options.cases in name]):
+    if not (names := [name for name in every if name.startswith(tuple(options.cases.split(",")))]):
         raise UserError(f"--cases {options.cases}: no such case; there are {', '.join(every)}")
     if "jax" in peers and importlib.util.find_spec("jax") is None:
         peers.remove("jax")

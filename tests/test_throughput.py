@@ -73,6 +73,13 @@ def test_operations_are_those_of_the_matrix_products():
     assert flops(replace(cases(True)["1-8-1 adam"].config, steps=200)) == 200 * 1024 * 2 * (8 + 8 + 8 + 8 + 8)
 
 
+def test_cases_are_chosen_by_how_their_names_begin():
+    options = throughput.parser().parse_args(["--cases", "784-256x3-10,1-8-1"])
+    assert list(throughput.choose(options)) == ["784-256x3-10 sgd", "784-256x3-10 adam", "1-8-1 adam"]
+    options = throughput.parser().parse_args(["--quick", "--peers", "vmap,pytorch"])
+    assert {case.peers for case in throughput.choose(options).values()} == {("vmap", "pytorch")}
+
+
 def test_a_part_of_an_epoch_counts_as_that():
     assert units(cases(False)[REFERENCE].config) == 1
     assert units(replace(cases(False)[REFERENCE].config, num_train=11_000)) == 0.2
@@ -116,7 +123,7 @@ def test_the_headlines_are_there_and_none_where_nothing_was_measured():
     ("arguments", "message"),
     [
         (["--rounds", "0"], "--rounds 0: at least one round is needed"),
-        (["--cases", "cnn"], "--cases cnn: no such case; there are 784-128x4-10 sgd, "),
+        (["--cases", "x"], "--cases x: no such case; there are 784-128x4-10 sgd, "),
         (["--peers", "pytorch,keras"], "--peers keras: no such peer; there are lightning_mlflow, "),
     ],
 )
