@@ -57,8 +57,8 @@ class Recorder:
             self.missing[stack.cell.key].add(stack.key)
         self.environment = environment()
         self.claims = json.dumps({judged.name: claim_digest(judged) for judged in plan.study.judged})
+        event.listen(Engine, "connect", _sync_seldom)
         _create_database(store)
-        event.listen(Engine, "connect", _commit_quickly)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_id = self._experiment_id()
         self.devices: set[str] = set()
@@ -272,15 +272,21 @@ def _create_database(store: Store) -> None:
             SqlAlchemyStore(  # type: ignore[no-untyped-call]
                 f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri()
             )
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
             fresh.replace(store.database)
         with contextlib.closing(sqlite3.connect(store.database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
 
 
-def _commit_quickly(connection: sqlite3.Connection, _: object) -> None:
-    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the file whole."""
-    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        connection.execute("PRAGMA synchronous=NORMAL")
+def _sync_seldom(connection: sqlite3.Connection, _: object) -> None:
+    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the record whole.
+
+    A database in the making (a thousand commits) is synced once, before it gets its name.
+    """
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    if level := {"mlflow.db": "NORMAL", "mlflow.new": "OFF"}.get(os.path.basename(path)):
+        connection.execute(f"PRAGMA synchronous={level}")
 
 
 def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:
