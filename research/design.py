@@ -11,12 +11,24 @@ from typing import Any, Literal
 
 from research.config import TrainConfig, UserError
 
-__all__ = ["Claim", "Control", "Factor", "Number", "Study", "Tier", "TrainConfig"]
+__all__ = [
+    "Attribution",
+    "Claim",
+    "Control",
+    "Factor",
+    "Number",
+    "Study",
+    "Tier",
+    "TrainConfig",
+    "Tuning",
+    "crossed",
+]
 
 DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
+TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
 Level = str | int | float
 Levels = Mapping[str, Level]
@@ -24,7 +36,7 @@ Levels = Mapping[str, Level]
 
 @dataclass(frozen=True)
 class Factor:
-    """Something set on purpose, and the values it is set to. For a universe factor the first level is the reference."""
+    """Something set on purpose, and the values it is set to. Of a choice the first level is the reference."""
 
     name: str
     levels: tuple[Level, ...]
@@ -39,11 +51,15 @@ class Factor:
 
 @dataclass(frozen=True)
 class Tier:
-    """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept."""
+    """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept.
+
+    `universe_seeds` is how many there are where several universes are compared; 0 stands for `seeds`.
+    """
 
     seeds: int
     overrides: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
+    universe_seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,71 @@ class Control:
         check_region(f"control {self.name!r}", self.above, self.below)
 
 
+@dataclass(frozen=True)
+class Attribution:
+    """A claim that differences are due to the arms alone, judged across universes: a share and where it must lie.
+
+    `metric` is averaged over the levels of `blocks` in each arm of each universe that crosses the levels of `choices`.
+    Of the variance of these means in which the arms take part, the number is the share of the arms' main effect; the
+    rest are their interactions with the choices. A replicate that diverged counts as `diverged`.
+    """
+
+    name: str
+    text: str
+    passage: str
+    metric: str
+    blocks: Mapping[str, tuple[Level, ...]]
+    choices: Mapping[str, tuple[Level, ...]]
+    diverged: float
+    above: float = float("-inf")
+    below: float = float("inf")
+
+    def __post_init__(self) -> None:
+        check_region(f"claim {self.name!r}", self.above, self.below)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
+
+    `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
+    on a logarithmic scale. Each cell has `budget` trials, the first at what `configure` sets, asked for `at_once`
+    at a time; a trial is the mean of `metric`, which must come from the validation split, over `seeds` seeds that are
+    used for nothing else.
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    budget: int
+    at_once: int
+    seeds: int
+
+    def __post_init__(self) -> None:
+        numbers = {f.name for f in fields(TrainConfig) if f.type == "float"}
+        if not self.ranges:
+            raise UserError("tuning: ranges must name at least one field")
+        for name, (low, high) in self.ranges.items():
+            if name not in numbers:
+                raise UserError(f"tuning: {name!r} is no number of TrainConfig; there are {', '.join(sorted(numbers))}")
+            if not 0 < low < high < math.inf:
+                raise UserError(f"tuning: the range of {name} is empty or reversed: from {low} to {high}")
+            if not low <= 1 <= high:
+                raise UserError(f"tuning: the range of {name}, {low} to {high}, must hold 1: what configure() sets")
+        for name in ("budget", "at_once", "seeds"):
+            if getattr(self, name) < 1:
+                raise UserError(f"tuning: {name}={getattr(self, name)} must be at least 1")
+        if self.metric not in ("validation_loss", "validation_accuracy", "steps_to_target"):
+            raise UserError(f"tuning: metric {self.metric!r} does not come from the validation split")
+        if self.direction not in ("maximize", "minimize"):
+            raise UserError(f"tuning: direction={self.direction!r} is not one of maximize, minimize")
+
+
+def crossed(**levels: tuple[Level, ...]) -> tuple[Levels, ...]:
+    """Every combination of the named choices' levels."""
+    return tuple(dict(zip(levels, point, strict=True)) for point in itertools.product(*levels.values()))
+
+
 def check_region(place: str, above: float, below: float) -> None:
     """Raise UserError for a region in which no number lies."""
     if not above < below:
@@ -150,8 +231,11 @@ class Study:
     shown first, `direction` which way the first is better; a change in the meaning of the same configuration needs a
     higher `revision`.
 
-    Raises UserError, naming both sides, for a wrong name, a level that a claim, control or tier does not find among the
-    factors, or a factor that `configure` ignores.
+    `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
+    levels in which it differs from the reference. `attributions` are claims about all of them together.
+
+    Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
+    among the factors, or a factor that `configure` ignores.
     """
 
     name: str
@@ -164,9 +248,12 @@ class Study:
     headline: tuple[str, ...]
     direction: Literal["maximize", "minimize"] = "maximize"
     says: str = ""
-    universes: tuple[Factor, ...] = ()
+    choices: tuple[Factor, ...] = ()
+    universes: tuple[Levels, ...] = ()
+    tuning: Tuning | None = None
     controls: tuple[Control, ...] = ()
     claims: tuple[Claim, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
     revision: int = 1
 
     def __post_init__(self) -> None:
@@ -177,7 +264,7 @@ class Study:
             raise UserError(
                 f"{self.name}: factors need names of their own, not {', '.join(sorted(RESERVED))}: {', '.join(names)}"
             )
-        findings = [judged.name for judged in self.judged]
+        findings = [judged.name for judged in (*self.judged, *self.attributions)]
         if len(set(findings)) < len(findings):
             raise UserError(f"{self.name}: two claims or controls have the same name: {', '.join(findings)}")
         if self.direction not in ("maximize", "minimize"):
@@ -188,12 +275,28 @@ class Study:
             raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
         for place, levels in self._named_levels():
             self._check_levels(place, levels)
+        self._check_universes()
         self._check_configure()
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """Arms, block factors and universe factors, in the order of the key."""
-        return (self.arms, *self.blocks, *self.universes)
+        """Arms, block factors and choices, in the order of the key."""
+        return (self.arms, *self.blocks, *self.choices)
+
+    @property
+    def reference(self) -> Levels:
+        """The first level of each choice."""
+        return {choice.name: choice.levels[0] for choice in self.choices}
+
+    def universe(self, levels: Levels) -> Levels:
+        """A universe as a level of every choice, of those in which it differs from the reference."""
+        return {**self.reference, **levels}
+
+    @property
+    def designed(self) -> tuple[Levels, ...]:
+        """The reference and the universes that are compared with it, each once, as a level of every choice."""
+        every = (self.reference, *map(self.universe, self.universes))
+        return tuple({tuple(levels.items()): levels for levels in every}.values())
 
     @property
     def judged(self) -> tuple[Control | Claim, ...]:
@@ -201,9 +304,8 @@ class Study:
         return (*self.controls, *self.claims)
 
     def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
-        """A cell's configuration: `configure` at its levels, universes at their reference, the tier's overrides."""
-        reference = {factor.name: factor.levels[0] for factor in self.universes}
-        config = self.configure(**{**reference, **levels})
+        """A cell's configuration: `configure` at its levels, other choices at the reference, the tier's overrides."""
+        config = self.configure(**{**self.reference, **levels})
         unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
         if unknown:
             raise UserError(
@@ -213,13 +315,37 @@ class Study:
 
     def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
         for name, tier in self.tiers.items():
-            if tier.seeds < 1:
-                raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {tier.seeds}")
+            if tier.seeds < 1 or tier.universe_seeds < 0:
+                few = min(tier.seeds, tier.universe_seeds)
+                raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
             yield f"tier {name!r}", tier.levels
         for claim in self.claims:
             yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}
         for control in self.controls:
             yield f"control {control.name!r}", {self.arms.name: control.number.arms, **control.number.blocks}
+        for attribution in self.attributions:
+            yield f"claim {attribution.name!r}", {self.arms.name: self.arms.levels, **attribution.blocks}
+
+    def _check_universes(self) -> None:
+        known = {choice.name: choice.levels for choice in self.choices}
+        named = [
+            (f"universe {levels}", {name: (level,) for name, level in levels.items()}) for levels in self.universes
+        ]
+        named += [(f"claim {claim.name!r}", dict(claim.choices)) for claim in self.attributions]
+        for place, by_choice in named:
+            for name, levels in by_choice.items():
+                if name not in known:
+                    raise UserError(f"{self.name}: {place} names choice {name!r}, the study has {', '.join(known)}")
+                if unknown := [level for level in levels if level not in known[name]]:
+                    raise UserError(f"{self.name}: {place} names {name} {unknown[0]!r}, the study has {known[name]}")
+        for claim in self.attributions:
+            if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
+                raise UserError(f"{self.name}: claim {claim.name!r} needs the universe {missing[0]}")
+        tuned = [choice.name for choice in self.choices if TUNED in choice.levels]
+        if bool(tuned) != (self.tuning is not None):
+            raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
+        if tuned and TUNED in self.reference.values():
+            raise UserError(f"{self.name}: the reference level of {tuned[0]} cannot be {TUNED!r}")
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
@@ -246,10 +372,16 @@ class Study:
         for tier in self.tiers:
             self.config(grid[0], tier)
         configs = [(levels, self.config(levels)) for levels in grid]
+        if self.tuning is not None:
+            if any(config.is_regression for _, config in configs):
+                raise UserError(f"{self.name}: cannot be tuned: {configs[0][1].dataset!r} has no validation split")
+            if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for _, config in configs):
+                raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
         for factor in self.factors:
             others: dict[Any, set[TrainConfig]] = {}
             for levels, config in configs:
                 rest = tuple(value for name, value in levels.items() if name != factor.name)
                 others.setdefault(rest, set()).add(config)
-            if len(factor.levels) > 1 and all(len(found) == 1 for found in others.values()):
+            untuned = [level for level in factor.levels if level != TUNED]
+            if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
                 raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")

@@ -72,7 +72,7 @@ STUDY = Study(
     configure=configure,
     arms=Factor("activation", ARMS),
     blocks=(Factor("depth", (1, 2, 3, 4, 6, 8)),),
-    universes=(
+    choices=(
         Factor("init", ("default", "xavier", "he")),
         Factor("optimizer", ("sgd", "adam")),
         Factor("rate", ("customary", "tenth")),

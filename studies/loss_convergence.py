@@ -84,7 +84,7 @@ STUDY = Study(
     configure=configure,
     arms=Factor("loss", ("cross_entropy", "mse")),
     blocks=(Factor("case", ("mnist",)),),
-    universes=(
+    choices=(
         Factor("squares", ("half-sum", "mean")),
         Factor("output", ("softmax", "raw", "sigmoid")),
         Factor("rate", ("customary", "tenth")),

@@ -67,7 +67,7 @@ STUDY = Study(
     configure=configure,
     arms=Factor("pixels", ("original", "permuted")),
     blocks=(Factor("network", ("mlp", "cnn")),),
-    universes=(
+    choices=(
         Factor("width", (128, 512)),
         Factor("depth", (2, 1, 4)),
         Factor("horizon", (5, 20)),

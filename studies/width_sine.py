@@ -63,7 +63,7 @@ STUDY = Study(
     configure=configure,
     arms=Factor("width", WIDTHS),
     blocks=(Factor("case", ("sine",)),),
-    universes=(
+    choices=(
         Factor("activation", ("relu", "tanh")),
         Factor("optimizer", ("adam", "sgd")),
         Factor("horizon", (5000, 20000)),

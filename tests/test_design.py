@@ -102,7 +102,7 @@ def test_universe_factors_stand_at_their_reference_unless_they_are_set():
     def with_rate(activation: str, depth: int, lr: float) -> TrainConfig:
         return replace(configure(activation, depth), lr=lr)
 
-    study = replace(TOY, configure=with_rate, universes=(Factor("lr", (0.1, 0.01)),))
+    study = replace(TOY, configure=with_rate, choices=(Factor("lr", (0.1, 0.01)),))
     assert study.config({"activation": "relu", "depth": 1}).lr == 0.1
     assert study.config({"activation": "relu", "depth": 1, "lr": 0.01}).lr == 0.01
 
