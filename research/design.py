@@ -328,10 +328,10 @@ class Study:
 
     def _check_universes(self) -> None:
         known = {choice.name: choice.levels for choice in self.choices}
-        named = [
-            (f"universe {levels}", {name: (level,) for name, level in levels.items()}) for levels in self.universes
+        named: list[tuple[str, Mapping[str, tuple[Level, ...]]]] = [
+            *((f"universe {dict(one)}", {name: (level,) for name, level in one.items()}) for one in self.universes),
+            *((f"claim {claim.name!r}", claim.choices) for claim in self.attributions),
         ]
-        named += [(f"claim {claim.name!r}", dict(claim.choices)) for claim in self.attributions]
         for place, by_choice in named:
             for name, levels in by_choice.items():
                 if name not in known:
