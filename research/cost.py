@@ -52,7 +52,7 @@ def layer_sizes(config: TrainConfig) -> list[int]:
 
 
 def stack_size(config: TrainConfig, seeds: int = 0) -> int:
-    """How many seeds train together: the largest of SIZES, or of the divisors of `seeds`, that fits the nominal cache.
+    """How many seeds train together: the largest of SIZES, or of the equal parts of `seeds`, that fits the cache.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
@@ -65,7 +65,7 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
     per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
-    possible = [size for size in range(seeds, 0, -1) if seeds % size == 0] if seeds else SIZES
+    possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
     return next((size for size in possible if size * working_set <= CACHE_BYTES), 1)
 
 
