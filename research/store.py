@@ -116,17 +116,18 @@ class State:
         return [stack for stack in plan.stacks if stack.key not in self.done]
 
 
-def read_runs(store: Store, experiment: str) -> list[Run]:
-    """The active runs of an experiment, oldest first."""
-    where = "JOIN experiments e USING (experiment_id) WHERE e.name = ? AND r.lifecycle_stage = 'active'"
+def read_runs(store: Store, *experiments: str) -> list[Run]:
+    """The active runs of some experiments, oldest first."""
+    names = ",".join("?" * len(experiments))
+    where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
     tags: dict[str, dict[str, str]] = {}
     for run_id, key, value in store.query(
-        f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", (experiment,)
+        f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", experiments
     ):
         tags.setdefault(run_id, {})[key] = value
     rows = store.query(
         f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
-        (experiment,),
+        experiments,
     )
     return [
         Run(run_id, name, status, started, ended or 0, tags.get(run_id, {}))
@@ -189,7 +190,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
     for stack in plan.stacks:
         for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False):
             if seed < plan.num_seeds:
-                heads[run.id] = {"cell": stack.cell.name, **stack.cell.levels, "seed": seed}
+                heads[run.id] = {"cell": stack.cell.name, **plan.placed(stack.cell), "seed": seed}
                 clocks[run.id] = "step" if stack.cell.config.steps else "epoch"
                 curves, profiles = (set(run.tags.get(tag, "").split(",")) for tag in ("curves", "profiles"))
                 names[run.id] = curves, profiles
@@ -217,7 +218,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
                     points.setdefault((run_id, time), {**head, clock: time})[name] = value
         rows.append(row)
     order = {run_id: place for place, run_id in enumerate(heads)}
-    first = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    first = ["cell", *(factor.name for factor in plan.columns), "seed"]
     times = list(dict.fromkeys(clocks.values())) or ["epoch"]
 
     def frame(found: dict[Any, dict[str, Any]], *more: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from research.data import fetch
 from research.execute import Failure, Stopped, Workers, stop_signals
 from research.plan import Plan, Stack, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
+from research.universes import REFERENCE
 from research.words import word
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 of every cell (default: the tier's number)")
     made.add_argument(
         "--only", action="append", default=[], metavar="FACTOR=LEVEL[,LEVEL]", help="only cells with these levels"
+    )
+    made.add_argument(
+        "--universes",
+        action="append",
+        metavar="CHOICE=LEVEL[,LEVEL]",
+        help="reference (the default), all that the study compares, or those with these levels of a choice",
     )
     made.add_argument(
         "--set",
@@ -76,12 +83,22 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--workers {options.workers}: at least one worker is needed")
         store = Store(options.store.absolute())
         if options.name is None:
-            if options.plan or options.redo or options.only or options.set or options.seeds is not None:
-                raise UserError("--plan, --redo, --only, --set and --seeds need the NAME of a study")
+            asked = (
+                options.plan,
+                options.redo,
+                options.only,
+                options.universes,
+                options.set,
+                options.seeds is not None,
+            )
+            if any(asked):
+                raise UserError("--plan, --redo, --only, --universes, --set and --seeds need the NAME of a study")
             list_studies(store)
             return 0
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
-        plan = make_plan(load_study(options.name), options.tier, options.seeds, only, pairs("--set", options.set))
+        scope = tuple(options.universes or (REFERENCE,))
+        study = load_study(options.name)
+        plan = make_plan(study, options.tier, options.seeds, only, pairs("--set", options.set), scope)
         if options.plan:
             show_plan(store, plan, options.workers)
             return 0
@@ -147,7 +164,7 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
 
 def state_of(store: Store, plan: Plan) -> State:
     """How far the record of a plan is."""
-    return read_state(plan, read_runs(store, plan.experiment))
+    return read_state(plan, read_runs(store, *plan.experiments))
 
 
 def estimate(plan: Plan, state: State, workers: int) -> float:
@@ -178,7 +195,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
-        runs = read_runs(store, plan.experiment)
+        runs = read_runs(store, *plan.experiments)
         missing = list(plan.stacks) if redo else read_state(plan, runs).missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
@@ -236,11 +253,11 @@ def result_words(plan: Plan, result: StackResult) -> str:
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
     """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
     from research.report import publish
-    from research.search import project_grid
+    from research.search import project_grids
 
     state = state_of(store, plan)
     frame = read_frames(store, plan, state).runs
-    project_grid(store, plan, frame)
+    project_grids(store, plan, frame)
     if failures:
         print(cell_table(plan, frame))
         for key, reason in failures.items():

@@ -186,7 +186,7 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
 
     An export writes the cell, its levels and the seed first, then what else tells rows apart, then metrics in order.
     """
-    head = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    head = ["cell", *(factor.name for factor in plan.columns), "seed"]
     columns = list(frame.columns)
     if missing := [name for name in head if name not in columns]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
@@ -196,7 +196,7 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
         raise UserError(f"{path}: has a column {wrong[0]!r} that no export writes; {AGAIN}")
     if columns[: len(head)] != head or set(columns[len(head) : first]) != set(keys) or metrics != sorted(metrics):
         raise UserError(f"{path}: has its columns in an order that no export writes; {AGAIN}")
-    known = {cell.name: [level_word(level) for level in cell.levels.values()] for cell in plan.cells}
+    known = {cell.name: [level_word(level) for level in plan.placed(cell).values()] for cell in plan.cells}
     for name, *levels in frame[head[:-1]].drop_duplicates().itertuples(index=False):
         if known.get(str(name)) != [level_word(level) for level in levels]:
             written = ", ".join(map(str, levels))

@@ -20,6 +20,7 @@ from research.pages import cell_note, experiment_note
 from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, State, Store, read_metrics, read_runs, read_state
+from research.universes import universe_name
 from research.verdict import claim_digest
 from research.views import COLOUR, cell_colour, saved_views
 
@@ -49,8 +50,7 @@ class Recorder:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.store, self.plan = store, plan
-        self.experiment = plan.experiment
-        runs = read_runs(store, self.experiment)
+        runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         self.missing: dict[str, set[str]] = {cell.key: set() for cell in plan.cells}
         for stack in state.missing(plan):
@@ -60,7 +60,7 @@ class Recorder:
         event.listen(Engine, "connect", _sync_seldom)
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
-        self.experiment_id = self._experiment_id()
+        self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
         self.devices: set[str] = set()
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
@@ -81,7 +81,7 @@ class Recorder:
         """
         if self.devices - {result.device}:
             raise UserError(
-                f"{self.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
+                f"{stack.cell.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
                 "one study in one store holds one device class: choose another with --store"
             )
         if stack.cell.key not in self.parents:
@@ -149,13 +149,14 @@ class Recorder:
             "key": cell.key,
             "fingerprint": cell.fingerprint,
             "identity": cell.identity,
+            "universe": universe_name(cell.universe),
             "claims": self.claims,
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
-        run = self.client.create_run(self.experiment_id, started, {**always, **tags}, name)
+        run = self.client.create_run(self.experiment_ids[cell.experiment], started, {**always, **tags}, name)
         run_id: str = run.info.run_id
-        params = {**cell.levels, **asdict(cell.config), **more}
+        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.config), **more}
         self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
         data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
@@ -241,23 +242,22 @@ class Recorder:
                 for parent in self.parents.pop(cell.key, []):
                     self.client.delete_run(parent)
 
-    def _experiment_id(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
+    def _experiment_id(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
-            raise UserError(
-                f"experiment {self.experiment!r} was deleted in the MLflow UI; restore it or choose another --store"
-            )
+            raise UserError(f"experiment {name!r} was deleted in the MLflow UI; restore it or choose another --store")
         if found is None:
-            place = (self.store.folder / "artifacts" / self.experiment).as_uri()
-            experiment_id = self.client.create_experiment(self.experiment, place)
+            place = (self.store.folder / "artifacts" / name).as_uri()
+            experiment_id = self.client.create_experiment(name, place)
         else:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
-        wanted = {NOTE: experiment_note(self.plan), "mlflow.experimentKind": "custom_model_development"}
-        wanted |= saved_views(self.plan.study, self.plan.tier)
-        for name, value in wanted.items():
-            if found is None or found.tags.get(name) != value:
-                self.client.set_experiment_tag(experiment_id, name, value)
+        others = name != self.plan.experiment
+        wanted = {NOTE: experiment_note(self.plan, others), "mlflow.experimentKind": "custom_model_development"}
+        wanted |= saved_views(self.plan.study, self.plan.tier, others)
+        for tag, value in wanted.items():
+            if found is None or found.tags.get(tag) != value:
+                self.client.set_experiment_tag(experiment_id, tag, value)
         return str(experiment_id)
 
 
