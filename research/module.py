@@ -32,7 +32,8 @@ class StackModule(pl.LightningModule):
     `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
     `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
-    step whose loss was not finite, -1 where all were.
+    step whose loss was not finite, -1 where all were. Who looks amid the training goes by
+    `intervals_done`, not by the horizon of `config`.
     """
 
     inputs: Tensor
