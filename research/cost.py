@@ -89,6 +89,11 @@ def num_steps(config: TrainConfig) -> int:
     return config.steps or config.epochs * -(-num_train(config) // config.batch_size)
 
 
+def num_intervals(config: TrainConfig) -> int:
+    """Intervals from one evaluation to the next in the whole horizon."""
+    return config.steps // config.evaluate_every if config.steps else config.epochs
+
+
 def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     """Rough seconds of a stack of num_seeds on one core of a recent server; a plan scales them by what the store shows.
 
