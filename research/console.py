@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
 from research.pages import interval_text, number_text, verdict_words
-from research.plan import Plan, Stack
+from research.plan import Plan, Stack, in_one_pass
 from research.words import word
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Progress:
     def __init__(self, stacks: list[Stack]) -> None:
         from tqdm import tqdm
 
-        self.weights = {stack.key: stack.nominal_seconds for stack in stacks}
+        self.weights = {stack.key: 0.0 for stack in stacks}  # a shorter horizon costs nothing beside a longer one
+        self.weights |= {job[0].key: job[0].nominal_seconds for job in in_one_pass(stacks)}
         self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
         self.started = time.monotonic()
         self.live = sys.stderr.isatty()
@@ -67,7 +68,7 @@ class Progress:
         """Print what a stack came to."""
         self.finished += self.weights[stack.key]
         self.count += 1
-        left = (time.monotonic() - self.started) * (self.total / self.finished - 1)
+        left = (time.monotonic() - self.started) * (self.total / max(self.finished, 1e-9) - 1)
         ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(left)} left)"
         seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
         self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)

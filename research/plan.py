@@ -8,13 +8,13 @@ import importlib.util
 import itertools
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from research.config import TrainConfig, UserError
-from research.cost import nominal_seconds, stack_size
+from research.config import TrainConfig, UserError, without_horizon
+from research.cost import nominal_seconds, num_steps, stack_size
 from research.data import DATA
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
@@ -203,6 +203,17 @@ def make_plan(
             stacks.append(Stack(cell, tuple(range(first, first + cell.stack_size))))
     whole = universes == tuple(every)
     return Plan(study, tier, variant, num_seeds, whole, tuple(cells.values()), tuple(stacks), scope, universes)
+
+
+def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
+    """The stacks that can train together, in groups: the same seeds, nothing different but the horizon, longest first.
+
+    The groups are in the order of their first members.
+    """
+    groups: dict[object, list[Stack]] = {}
+    for stack in stacks:
+        groups.setdefault((without_horizon(stack.cell.config), stack.seeds), []).append(stack)
+    return [tuple(sorted(group, key=lambda stack: -num_steps(stack.cell.config))) for group in groups.values()]
 
 
 def _field_value(name: str, text: str) -> str | int | float:

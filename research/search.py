@@ -21,7 +21,7 @@ def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:
 
 
 def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
-    """Make the Optuna study of an experiment (the reference universe's) show exactly its cells in `runs`, in the plan's order.
+    """Make the Optuna study of an experiment (the reference universe's) show its cells in `runs`, a row a replicate.
 
     The record decides: a grid study that says something else (levels or seeds were added, a crash came between) is made
     anew, so no extension of a study can conflict with what Optuna has stored.

@@ -13,7 +13,7 @@ from research.config import UserError
 from research.console import Parser, Progress, cell_table, counted, duration, findings_table
 from research.data import fetch
 from research.execute import Failure, Stopped, Workers, stop_signals
-from research.plan import Plan, Stack, load_study, make_plan, study_names
+from research.plan import Plan, Stack, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 from research.universes import REFERENCE
 from research.words import word
@@ -172,7 +172,7 @@ def estimate(plan: Plan, state: State, workers: int) -> float:
     took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
     ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
     scale = ratios[len(ratios) // 2] if ratios else 1.0
-    times = [scale * stack.nominal_seconds for stack in state.missing(plan)]
+    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(state.missing(plan))]
     return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
@@ -183,7 +183,9 @@ def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
     """
     ours = ROOT / "reports"
     if reports is None:
-        return ours / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
+        if plan.declared:
+            return ours / plan.study.name / ("universes" if plan.of_universes else "")
+        return store.folder / "reports" / plan.report_name
     if not plan.declared and reports.resolve() == ours:
         raise UserError(
             f"--reports {reports}: holds studies as declared, not {plan.report_name}; choose another folder"
@@ -264,6 +266,11 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
             print(f"failed: {key}: {reason}", file=sys.stderr)
         print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
         return 1
+    if plan.of_universes:
+        from research.tables import export
+
+        export(store, plan, state, folder)
+        return 0
     frame, judgement = publish(store, plan, state, folder)
     print(cell_table(plan, frame))
     if judgement is not None:

@@ -69,10 +69,15 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
     """
     frames = read_frames(store, plan, state)
-    files = {name: csv(frame) for name, frame in zip(TABLES, frames, strict=True)}
+    files = {name: csv(frame) for name, frame in zip(table_names(plan), frames, strict=False)}
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
     for name, content in (files | {SUMS: sums(files)}).items():
         write(folder / name, content)
+
+
+def table_names(plan: Plan) -> tuple[str, ...]:
+    """The tables of a plan: of other universes than the reference only the replicates, not their curves."""
+    return TABLES[:1] if plan.of_universes else TABLES
 
 
 def csv(frame: pd.DataFrame) -> bytes:
@@ -102,6 +107,7 @@ def provenance(plan: Plan, state: State) -> dict[str, object]:
         "variant": plan.variant,
         "declared": plan.declared,
         "seeds": plan.num_seeds,
+        "universes": list(plan.scope),
         "environments": environments,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": claims_at_the_runs(state),
