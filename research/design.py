@@ -180,9 +180,9 @@ class Tuning:
     """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
 
     `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
-    on a logarithmic scale. Each cell has `budget` trials, the first at what `configure` sets, asked for `at_once`
-    at a time; a trial is the mean of `metric`, which must come from the validation split, over `seeds` seeds that are
-    used for nothing else.
+    on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
+    `configure` sets and half way to either end; a trial is the mean of `metric`, which must come from the validation
+    split, over `seeds` seeds that are used for nothing else.
     """
 
     ranges: Mapping[str, tuple[float, float]]

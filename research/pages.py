@@ -188,11 +188,11 @@ def experiment_note(plan: Plan, universes: bool = False) -> str:
     study = plan.study
     where = f" in a universe other than that of the experiment `{plan.experiment}`" if universes else ""
     claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
+    factors = ", ".join(factor.name for factor in (study.arms, *study.blocks))
     return (
-        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
-        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}{where}. The menu of views (top right) shows "
-        "all cells, those of one level, or cells with their seeds (+); the chart button draws them side by side. "
-        f"Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
+        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of {factors}{where}. The menu of "
+        "views (top right) shows all cells, those of one level, or cells with their seeds (+); the chart button draws "
+        f"them side by side. Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
         "`_low` and `_high` bound Student's 95 % interval.\n\n" + (f"Claims under test:\n{claims}\n" if claims else "")
     )
 

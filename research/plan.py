@@ -20,6 +20,7 @@ from research.design import TUNED, Factor, Level, Levels, Study, Tuning
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 NUMERICS = 2  # raise when a change in code or of a default changes any result
+TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
@@ -28,7 +29,8 @@ class Cell:
     """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors.
 
     `universe` holds the choices in which it differs from the reference universe. With a `tuning` the configuration is
-    the one that the search starts from; the winner takes its place once it is known, under the same identity.
+    the one that the search starts from; the winner takes its place once it is known, under the same identity. `trial`
+    is the number of a trial of such a search.
     """
 
     study: str
@@ -39,11 +41,13 @@ class Cell:
     stack_size: int
     universe: Levels = field(default_factory=dict)
     tuning: Tuning | None = None
+    revision: int = 1
+    trial: int | None = None
 
     @property
     def key(self) -> str:
         """The readable address, such as `activation_depth/full/activation=relu/depth=4/init=he`."""
-        placed = {**self.levels, **self.universe}
+        placed = {**self.levels, **self.universe, **self._trial}
         return "/".join([self.study, self.variant, *(f"{name}={level}" for name, level in placed.items())])
 
     @property
@@ -51,17 +55,24 @@ class Cell:
         """The key's short form for lists and legends, such as `relu depth=4`: an arm that is a word stands alone."""
         (factor, arm), *blocks = self.levels.items()
         first = arm if isinstance(arm, str) else f"{factor}={arm}"
-        return " ".join([first, *(f"{name}={level}" for name, level in (*blocks, *self.universe.items()))])
+        return " ".join(
+            [first, *(f"{name}={level}" for name, level in (*blocks, *self.universe.items(), *self._trial.items()))]
+        )
 
     @property
     def experiment(self) -> str:
         """The MLflow experiment: the study's own for the full tier in the reference universe, others for all else."""
-        return experiment_name(self.study, self.variant) + ("-universes" if self.universe else "")
+        more = "-universes" if self.universe else ""
+        return experiment_name(self.study, self.variant) + (more if self.trial is None else TUNING)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the identity, in hexadecimal digits."""
         return hashlib.sha256(self.identity.encode()).hexdigest()
+
+    @property
+    def _trial(self) -> Levels:
+        return {} if self.trial is None else {"trial": self.trial}
 
 
 def experiment_name(study: str, variant: str) -> str:
@@ -135,8 +146,9 @@ class Plan:
 
     @property
     def experiments(self) -> tuple[str, ...]:
-        """Every MLflow experiment that its cells are in."""
-        return tuple(dict.fromkeys(cell.experiment for cell in self.cells))
+        """Every MLflow experiment that it is recorded in: those of its cells, and that of the trials of searches."""
+        of_cells = dict.fromkeys(cell.experiment for cell in self.cells)
+        return (*of_cells, *([self.experiment + TUNING] if any(cell.tuning for cell in self.cells) else []))
 
     @property
     def columns(self) -> tuple[Factor, ...]:
@@ -279,7 +291,7 @@ def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], leve
     tuning = study.tuning if TUNED in departing.values() else None
     size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
     what = identity(config, size, study.revision, tuning)
-    return Cell(study.name, variant, levels, config, what, size, departing, tuning)
+    return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
 
 
 def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None) -> str:

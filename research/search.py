@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:
     """Make the Optuna study of each of the plan's experiments show its cells; see `project_grid`."""
-    for experiment in plan.experiments:
+    for experiment in dict.fromkeys(cell.experiment for cell in plan.cells):
         project_grid(store, plan, runs, experiment)
 
 

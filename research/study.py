@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, Progress, cell_table, counted, duration, findings_table
+from research.console import Parser, cell_table, counted, duration, findings_table
+from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Failure, Stopped, Workers, stop_signals
-from research.plan import Plan, Stack, in_one_pass, load_study, make_plan, study_names
+from research.execute import Stopped
+from research.plan import Plan, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 from research.universes import REFERENCE
-from research.words import word
-
-if TYPE_CHECKING:
-    from research.tracking import Recorder
-    from research.train import StackResult
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 12  # imports, first use of the store, figures
@@ -158,6 +153,8 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
+    if trials := trials_missing(missing, state.trials):
+        print(f"{len(trials)} trials of searches come before them, {len(state.trials)} are done")
     if missing:
         print(f"estimated time: {duration(estimate(plan, state, workers))} with {counted(workers, 'worker')}")
 
@@ -172,7 +169,9 @@ def estimate(plan: Plan, state: State, workers: int) -> float:
     took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
     ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
     scale = ratios[len(ratios) // 2] if ratios else 1.0
-    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(state.missing(plan))]
+    missing = state.missing(plan)
+    to_train = [*missing, *trials_missing(missing, state.trials)]
+    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(to_train)]
     return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
@@ -198,58 +197,18 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
         runs = read_runs(store, *plan.experiments)
-        missing = list(plan.stacks) if redo else read_state(plan, runs).missing(plan)
+        state = State({}, {}) if redo else read_state(plan, runs)
+        missing = state.missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
                 fetch(data)
-            print(f"{len(missing)} of {len(plan.stacks)} stacks to train, {counted(workers, 'worker')}", flush=True)
+            trials = trials_missing(missing, state.trials)
+            first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
+            print(
+                f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
+            )
         failures = train(store, plan, missing, workers, redo)
         return present(store, plan, folder, failures)
-
-
-def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool) -> dict[str, str]:
-    """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
-
-    The record is opened while the first stacks train, and checked for whatever might keep it from taking them.
-    """
-    with Workers(missing, workers) as at_work:
-        from research.tracking import Recorder
-
-        with stop_signals() as check:
-            recorder = Recorder(store, plan, redo)
-            check()
-            try:
-                return record(recorder, at_work, missing, check)
-            except Stopped:
-                recorder.stop()
-                raise
-
-
-def record(recorder: Recorder, at_work: Workers, missing: list[Stack], check: Callable[[], None]) -> dict[str, str]:
-    """Record what becomes of the missing stacks with live progress; the reasons of those that failed, by key."""
-    failures: dict[str, str] = {}
-    with Progress(missing) as progress:
-        for stack, outcome in at_work.outcomes(progress.show, check):
-            if isinstance(outcome, Failure):
-                recorder.write_failure(stack, outcome.reason, outcome.traceback)
-                failures[stack.key] = outcome.reason
-                progress.line(stack, f"failed: {outcome.reason}")
-            else:
-                recorder.write_stack(stack, outcome)
-                progress.line(stack, result_words(recorder.plan, outcome))
-    return failures
-
-
-def result_words(plan: Plan, result: StackResult) -> str:
-    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
-    values = [replicate.metrics for replicate in result.replicates]
-    means = [
-        f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
-        for name in plan.study.headline
-        if name in values[0]
-    ]
-    diverged = sum("diverged_step" in v for v in values)
-    return ", ".join(means) + (f", {diverged} diverged" if diverged else "")
 
 
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:

@@ -52,6 +52,7 @@ class Recorder:
         self.store, self.plan = store, plan
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
+        self.trials = state.trials
         self.missing: dict[str, set[str]] = {cell.key: set() for cell in plan.cells}
         for stack in state.missing(plan):
             self.missing[stack.cell.key].add(stack.key)
@@ -68,7 +69,7 @@ class Recorder:
         self.grown: set[str] = set()  # cells whose parent run does not sum up all of their replicates yet
         kept = []
         for run in runs:
-            if redo and run.tags.get("key") in self.missing:
+            if redo and run.tags.get("key", "").split("/trial=")[0] in self.missing:
                 self.client.delete_run(run.id)
             else:
                 kept.append(run)
@@ -79,20 +80,23 @@ class Recorder:
 
         The first stack of a cell opens the cell's parent run; the last one that is missing sums it up.
         """
-        if self.devices - {result.device}:
-            raise UserError(
-                f"{stack.cell.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
-                "one study in one store holds one device class: choose another with --store"
-            )
+        self._check_device(stack.cell, result)
         if stack.cell.key not in self.parents:
             self._open(stack.cell, round(1000 * result.started))
         runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
         for run in runs.values():
             self.client.set_terminated(run.id, "FINISHED", run.ended)
-        self.devices.add(result.device)
         self.replicates.setdefault(stack.cell.key, {}).update(runs)
         self.grown.add(stack.cell.key)
         self._close_if_last(stack)
+
+    def _check_device(self, cell: Cell, result: StackResult) -> None:
+        if self.devices - {result.device}:
+            raise UserError(
+                f"{cell.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
+                "one study in one store holds one device class: choose another with --store"
+            )
+        self.devices.add(result.device)
 
     def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
         from mlflow.entities import Metric
@@ -115,6 +119,27 @@ class Recorder:
         name = f"{cell.name} seed={replicate.seed}"
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
+
+    def write_trial(self, stack: Stack, result: StackResult, value: float) -> None:
+        """Record a trial of a search as one run: its value, and the mean curves of its tuning seeds.
+
+        Nothing of the test part is recorded, since nothing of it may be used.
+        """
+        from mlflow.entities import Metric
+
+        self._check_device(stack.cell, result)
+        cell, ended = stack.cell, round(1000 * result.ended)
+        metrics = [Metric("value", value, ended, 0)] if math.isfinite(value) else []
+        for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
+            if "/" in name:  # of a layer
+                continue
+            for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
+                mean = sum(point for _, point in points) / len(points)
+                metrics.append(Metric(name, mean, ended, points[0][0]))
+        tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
+        seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
+        run_id = self._write(cell, "trial", cell.name, round(1000 * result.started), tags, metrics, seeds)
+        self.client.set_terminated(run_id, "FINISHED", ended)
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
@@ -170,7 +195,7 @@ class Recorder:
 
     def _close_if_last(self, stack: Stack) -> None:
         """Sum up the cell of a stack if no other of its stacks is to come."""
-        missing = self.missing[stack.cell.key]
+        missing = self.missing.get(stack.cell.key, set())
         missing.discard(stack.key)
         if not missing and stack.cell.key in self.grown:
             self._summarise(stack.cell)
@@ -225,6 +250,8 @@ class Recorder:
             kind, key = run.tags.get("kind"), run.tags.get("key", "")
             if run.status == "RUNNING" or run.id in broken:
                 self.client.update_run(run.id, "KILLED", f"{run.name} (killed)")
+            elif kind == "trial" and run.status == "FINISHED":
+                self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
                 self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
                 self.devices.add(run.tags["device"])

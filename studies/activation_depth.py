@@ -94,7 +94,7 @@ STUDY = Study(
         {"rate": "tuned"},
         {"rate": "tuned", "init": "he"},
     ),
-    tuning=Tuning({"lr": (0.03, 30.0)}, "validation_loss", "minimize", budget=8, at_once=4, seeds=2),
+    tuning=Tuning({"lr": (0.03, 30.0)}, "validation_loss", "minimize", budget=9, at_once=3, seeds=2),
     headline=("test_accuracy", "train_progress"),
     tiers={
         "full": Tier(seeds=10, universe_seeds=5),

@@ -119,7 +119,7 @@ STUDY = Study(
         {"rate": "tuned", "output": "raw"},
         {"rate": "tuned", "output": "sigmoid"},
     ),
-    tuning=Tuning({"lr": (0.03, 30.0)}, "steps_to_target", "minimize", budget=8, at_once=4, seeds=2),
+    tuning=Tuning({"lr": (0.03, 30.0)}, "steps_to_target", "minimize", budget=9, at_once=3, seeds=2),
     headline=("steps_to_target", "test_accuracy"),
     direction="minimize",
     tiers={
