@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,8 @@ from research.config import UserError
 from research.design import Study
 from research.plan import Plan, load_study, make_plan
 from research.store import Frames, State, Store, read_frames
+from research.tuning import trials_frame
+from research.universes import REFERENCE
 from research.verdict import Judgement, claim_digest, judge, level_word
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
+UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
@@ -66,18 +69,17 @@ def results(name: str, reports: str | Path = REPORTS) -> Results:
 def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     """Write the tables of a plan, their provenance and their sums.
 
-    The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
+    The tables hold results only, to six significant digits; what they were made with stands in provenance.json. Of
+    other universes than the reference there are the replicates and the trials of searches, no curves.
     """
     frames = read_frames(store, plan, state)
-    files = {name: csv(frame) for name, frame in zip(table_names(plan), frames, strict=False)}
+    if plan.of_universes:
+        files = dict(zip(UNIVERSE_TABLES, map(csv, (frames.runs, trials_frame(plan, state.trials))), strict=True))
+    else:
+        files = dict(zip(TABLES, map(csv, frames), strict=True))
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
     for name, content in (files | {SUMS: sums(files)}).items():
         write(folder / name, content)
-
-
-def table_names(plan: Plan) -> tuple[str, ...]:
-    """The tables of a plan: of other universes than the reference only the replicates, not their curves."""
-    return TABLES[:1] if plan.of_universes else TABLES
 
 
 def csv(frame: pd.DataFrame) -> bytes:
@@ -138,10 +140,8 @@ def read_published(study: Study, folder: Path) -> Published:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
-    frames = read_tables(folder)
-    made_with = json.loads((folder / PROVENANCE).read_text())
-    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
-        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    frames = Frames(*read_tables(folder, TABLES))
+    made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
         check_rows(folder / name, frame, plan, keys)
@@ -150,22 +150,30 @@ def read_published(study: Study, folder: Path) -> Published:
     return Published(plan, frames, judgement, tuple(changed_claims(study.judged, made_with["claims"])))
 
 
-def read_tables(folder: Path) -> Frames:
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What the tables in a folder were made with. Raises UserError where that lacks something."""
+    made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
+        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    return made_with
+
+
+def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
     try:
-        found = sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}).splitlines()
+        found = sums({name: (folder / name).read_bytes() for name in (*names, PROVENANCE)}).splitlines()
         exported = (folder / SUMS).read_bytes().splitlines()
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror}); {AGAIN}") from error
     if changed := [line.decode().split()[-1] for line in found if line not in exported]:
         raise UserError(f"{folder / changed[0]}: is not what was exported; {AGAIN}")
     tables = []
-    for name in TABLES:
+    for name in names:
         try:
             tables.append(pd.read_csv(folder / name))
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
-    return Frames(*tables)
+    return tables
 
 
 def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) -> Plan:
@@ -175,7 +183,9 @@ def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) 
     assert isinstance(seeds, int)
     assert isinstance(recorded, dict)
     pairs = dict(text.split("=", 1) for text in settings)
-    plan = make_plan(study, tier, seeds, settings=pairs)
+    scope = made_with.get("universes", [REFERENCE])
+    assert isinstance(scope, list)
+    plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(scope))
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         plan = replace(plan, cells=cells, whole=len(cells) == len(plan.cells))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from research.config import TrainConfig
 from research.design import Tuning
-from research.plan import Cell, Stack, identity
+from research.plan import Cell, Plan, Stack, identity
 from research.store import Run, check_fingerprint
 
 if TYPE_CHECKING:
     import optuna
+    import pandas as pd
 
     from research.train import StackResult
 
@@ -74,8 +77,7 @@ class Search:
     @property
     def winner(self) -> Trial:
         """The best trial, of equal ones the first."""
-        best = min if self.tuning.direction == "minimize" else max
-        return best(self.trials, key=lambda trial: self.values[trial.number])
+        return self.trials[best_trial(self.tuning, dict(enumerate(self.values)))]
 
 
 def search_space(cell: Cell) -> dict[str, optuna.distributions.BaseDistribution]:
@@ -114,15 +116,45 @@ def trial_value(tuning: Tuning, result: StackResult) -> float:
     return mean if math.isfinite(mean) else math.inf if tuning.direction == "minimize" else -math.inf
 
 
-def at_edge(cell: Cell, multiples: Mapping[str, float]) -> list[str]:
-    """The tuned fields of a winner that lie at an end of their range, as `lr (low end)`."""
+def at_edge(cell: Cell, settings: Mapping[str, float]) -> dict[str, str]:
+    """The tuned fields whose winning setting lies at the "low" or "high" end of its range."""
     assert cell.tuning is not None
-    found = []
+    found = {}
     for name, (low, high) in cell.tuning.ranges.items():
-        place = math.log(multiples[name] / low) / math.log(high / low)
+        multiple = settings[name] / getattr(cell.config, name)
+        place = math.log(multiple / low) / math.log(high / low)
         if not EDGE <= place <= 1 - EDGE:
-            found.append(f"{name} ({'low' if place < EDGE else 'high'} end)")
+            found[name] = "low" if place < EDGE else "high"
     return found
+
+
+def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
+    """The finished trials of a plan's searches: a row each, with the settings tried, the value and whether it won."""
+    import pandas as pd
+
+    rows = []
+    for cell in plan.cells:
+        if cell.tuning is None:
+            continue
+        runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
+        values = {number: float(run.tags["value"]) for number, run in enumerate(runs) if run}
+        best = best_trial(cell.tuning, values) if len(values) == len(runs) else None
+        for number, value in values.items():
+            run = runs[number]
+            assert run is not None
+            config = json.loads(run.tags["identity"])["config"]
+            settings = {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+            head = {"cell": cell.name, **plan.placed(cell), "trial": number}
+            rows.append({**head, **settings, "value": value, "winner": number == best})
+    ranges = plan.study.tuning.ranges if plan.study.tuning else {}
+    factors = (factor.name for factor in plan.columns)
+    return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "winner"])
+
+
+def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:
+    """The number of the best of the values of trials, of equal ones the first."""
+    best = min if tuning.direction == "minimize" else max
+    return best(sorted(values), key=lambda number: values[number])
 
 
 def trials_to_come(cell: Cell, recorded: Mapping[str, Run]) -> list[Stack]:
