@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, get_args
 
 from research.attribution import LEVEL, judge_attribution
 from research.config import UserError
 from research.deciding import across_sentence
 from research.design import Claim, Factor, Levels, Study
-from research.stats import VarianceShares, group_codes, seed_check, share_beyond_chance, variance_shares
+from research.shares import SEEDS, ChoiceShare, PairShare, Point, decomposed
 from research.verdict import Finding, Verdict, judge
 from research.words import digits
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DECIDES = 0.5  # the share of variance, beyond chance, from which on a choice or a pair is said to decide
 Universe = tuple[Levels, "pd.DataFrame"]
-SEEDS = "universes differ by no more than seeds do"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A universe, as a level of each choice, and what its runs say of the claim."""
-
-    levels: Levels
-    finding: Finding
-
-
-@dataclass(frozen=True)
-class ChoiceShare:
-    """What a choice has in the variance of a claim's number over universes: by Shapley, and by itself."""
-
-    choice: str
-    shapley: float
-    alone: float
-
-
-@dataclass(frozen=True)
-class PairShare:
-    """What two choices have in it together beyond what each has alone; of confounded ones it can be negative."""
-
-    first: str
-    second: str
-    interaction: float
 
 
 @dataclass(frozen=True)
 class AcrossFinding:
     """A claim in every universe, the reference first.
 
-    `choices` (largest share first) and `pairs` split the variance of the numbers; of an identity, whose numbers are all
-    above zero, that of their logarithms (`logarithmic`). `deciding` names the choice or the pair that at least half of
+    `choices` (largest share first) and `pairs` split the variance of the numbers; of an identity, where no error is
+    zero, that of their logarithms (`logarithmic`). `deciding` names the choice or the pair that at least half of
     it, beyond chance, lies between, with that share; it is empty for a `reason`. It is about the size of the number,
     the `sentence` about the verdicts. Universes whose control did not come out are withheld and count for the numbers.
     `edge` is the share of seeds beyond which a claim about a share holds.
@@ -148,14 +115,14 @@ def check_universes(study: Study, universes: Sequence[Levels]) -> None:
 def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> AcrossFinding:
     """The finding across universes of a claim that was judged in each."""
     finding = points[0].finding
-    logarithmic = claim.kind == "identity" and all(min(point.finding.values, default=1.0) > 0 for point in points)
+    logarithmic = claim.kind == "identity" and all(all(point.finding.values) for point in points)
     parts = decomposed(claim, points, study.choices, logarithmic)
     sentence = across_sentence(
         [point.levels for point in points],
         [point.finding.verdict for point in points],
         study.choices,
         {share.choice: share.shapley for share in parts.choices},
-        "the universes differ by no more than seeds do" if parts.reason == SEEDS else "",
+        "they differ by no more than seeds do" if parts.reason == SEEDS else "",
     )
     return AcrossFinding(
         **{name: getattr(finding, name) for name in ("name", "text", "passage", "kind", "unit", "region")},
@@ -167,87 +134,6 @@ def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> Acros
         sentence=sentence,
         **parts._asdict(),
     )
-
-
-class Decomposition(NamedTuple):
-    """What the choices have in the variance of a claim's numbers, and which decide; fields as of AcrossFinding."""
-
-    choices: tuple[ChoiceShare, ...] = ()
-    pairs: tuple[PairShare, ...] = ()
-    deciding: tuple[str, ...] = ()
-    deciding_share: float = math.nan
-    reason: str = ""
-
-
-def decomposed(claim: Claim, points: Sequence[Point], choices: Sequence[Factor], logarithmic: bool) -> Decomposition:
-    """The decomposition of the numbers of all universes that have enough seeds and a finite number."""
-    judged = [point for point in points if point.finding.verdict != "not judged"]
-    scatter = {id(point): seed_scatter(claim, point.finding, logarithmic) for point in judged}
-    used = [point for point in judged if math.isfinite(scatter[id(point)][0])]
-    varying = [choice for choice in choices if len({point.levels[choice.name] for point in used}) > 1]
-    if not varying:
-        return Decomposition(reason="fewer than two universes have a number")
-    y, errors, sizes = np.array([scatter[id(point)] for point in used]).T
-    codes = np.array([[choice.levels.index(point.levels[choice.name]) for choice in varying] for point in used])
-    found = variance_shares(y, codes)
-    names, alone = [choice.name for choice in varying], found.alone
-    shares = [ChoiceShare(*row) for row in zip(names, found.shapley.tolist(), alone.tolist(), strict=True)]
-    pairs = [
-        PairShare(names[a], names[b], float(found.together[a, b] - alone[a] - alone[b]))
-        for a, b in itertools.combinations(range(len(names)), 2)
-    ]
-    chosen, share, reason = deciding(codes, found)
-    verdicts = {point.finding.would_be for point in used}
-    check = seed_check(y, errors, sizes)
-    if np.ptp(y) == 0:
-        chosen, reason = (), "the number is the same in all universes"
-    elif check.f <= check.bound and not verdicts >= {"supported", "refuted"}:  # each of which is certain enough
-        chosen, reason = (), SEEDS
-    return Decomposition(
-        tuple(sorted(shares, key=lambda found: -found.shapley)),
-        tuple(sorted(pairs, key=lambda found: -found.interaction)),
-        tuple(names[place] for place in chosen),
-        share if chosen else math.nan,
-        reason,
-    )
-
-
-def seed_scatter(claim: Claim, finding: Finding, logarithmic: bool) -> tuple[float, float, int]:
-    """The number that is decomposed, its squared standard error and how many seeds it is of.
-
-    The error is at least half the number's resolution, as the half width of an interval is the whole. That of a share
-    counts two seeds more of either kind, so that it is not 0 where all seeds agree (Agresti & Coull 1998). Of an
-    identity the number is the logarithm of the largest error, and the error that of the seeds' logarithms.
-    """
-    values = np.array(finding.values)
-    n = len(values)
-    if claim.kind in ("share", "existence", "never"):
-        near = (finding.number * n + 2) / (n + 4)
-        return finding.number, near * (1 - near) / (n + 4), n
-    if n < 2 or not np.isfinite(values).all():
-        return math.nan, math.nan, n
-    if logarithmic:
-        return math.log10(finding.number), float(np.log10(values).var(ddof=1) / n), n
-    return finding.number, max(float(values.var(ddof=1) / n), (claim.number.resolution / 2) ** 2), n
-
-
-def deciding(codes: NDArray[np.intp], found: VarianceShares) -> tuple[tuple[int, ...], float, str]:
-    """The choice, else the pair of them, between whose groups most of the variance lies, with its share; or why none.
-
-    Half of it must lie there beyond what as many groups would have by chance; all choices together need no such proof.
-    """
-    n, num_choices = codes.shape
-    for size in (1, 2):
-        best: tuple[float, tuple[int, ...]] = (DECIDES, ())
-        for chosen in itertools.combinations(range(num_choices), size):
-            share = float(found.together[chosen[0], chosen[-1]])
-            num_groups = int(group_codes(codes[:, chosen]).max()) + 1
-            beyond = share if size == num_choices else share_beyond_chance(share, num_groups, n)
-            if beyond >= best[0]:
-                best = beyond, chosen
-        if best[1]:
-            return best[1], float(found.together[best[1][0], best[1][-1]]), ""
-    return (), math.nan, "no choice stands out"
 
 
 def across_frame(across: Across) -> pd.DataFrame:
@@ -274,21 +160,17 @@ def summary_frame(across: Across) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for claim in across.claims:
         counts = {verdict.replace(" ", "_"): count for verdict, count in claim.counts.items()}
+        about: dict[str, object] = {name: getattr(claim, name) for name in ("text", "kind", "region", "sentence")}
         rows.append(
-            {"claim": claim.name, "text": claim.text, "kind": claim.kind, "region": claim.region}
-            | {"universes": len(claim.points)}
-            | counts
+            {**about, **counts, "claim": claim.name, "universes": len(claim.points)}
             | {f"{name}_share": count / len(claim.points) for name, count in counts.items()}
             | {"deciding": " and ".join(claim.deciding), "deciding_share": claim.deciding_share}
-            | {"reason": claim.reason, "reference": claim.reference.verdict, "sentence": claim.sentence}
+            | {"reason": claim.reason, "reference": claim.reference.verdict}
         )
+    shown = ("text", "region", "number", "low", "high", "n", "num_diverged", "verdict", "reason")
     for finding in across.attributions:
-        fields = ("text", "region", "number", "low", "high", "n", "num_diverged", "verdict", "reason")
-        rows.append(
-            {"claim": finding.name, "kind": "attribution"}
-            | {name: getattr(finding, name) for name in fields}
-            | {"sentence": attribution_sentence(finding)}
-        )
+        row: dict[str, object] = {name: getattr(finding, name) for name in shown}
+        rows.append(row | {"claim": finding.name, "kind": "attribution", "sentence": attribution_sentence(finding)})
     counted = [verdict.replace(" ", "_") for verdict in get_args(Verdict)]
     whole = ["universes", *counted, "n", "num_diverged"]
     columns = ["claim", "text", "kind", "region", "universes", *counted, *(f"{name}_share" for name in counted)]
@@ -299,7 +181,7 @@ def summary_frame(across: Across) -> pd.DataFrame:
 
 def attribution_sentence(finding: Finding) -> str:
     """What share of the differences is due to the arms alone."""
-    if not finding.n:
-        return "Not judged."
+    if finding.verdict == "not judged":
+        return f"Not judged: {finding.reason}."
     number, low, high = digits((finding.number, finding.low, finding.high), finding.unit)
     return f"{number} % of the differences between arms [{low} to {high}] do not depend on the other choices."
