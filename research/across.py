@@ -25,7 +25,7 @@ Universe = tuple[Levels, "pd.DataFrame"]
 class AcrossFinding:
     """A claim in every universe, the reference first.
 
-    `choices` (largest share first) and `pairs` split the variance of the numbers; of an identity, where no error is
+    `choices` (largest share first) and `pairs` split the variance of the numbers; of an identity, where none is
     zero, that of their logarithms (`logarithmic`). `deciding` names the choice or the pair that at least half of
     it, beyond chance, lies between, with that share; it is empty for a `reason`. It is about the size of the number,
     the `sentence` about the verdicts. Universes whose control did not come out are withheld and count for the numbers.
@@ -115,7 +115,7 @@ def check_universes(study: Study, universes: Sequence[Levels]) -> None:
 def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> AcrossFinding:
     """The finding across universes of a claim that was judged in each."""
     finding = points[0].finding
-    logarithmic = claim.kind == "identity" and all(all(point.finding.values) for point in points)
+    logarithmic = claim.kind == "identity" and all(point.finding.number != 0 for point in points)
     parts = decomposed(claim, points, study.choices, logarithmic)
     sentence = across_sentence(
         [point.levels for point in points],

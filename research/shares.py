@@ -74,7 +74,8 @@ def decomposed(claim: Claim, points: Sequence[Point], choices: Sequence[Factor],
     ]
     chosen, share, reason = deciding(codes, found)
     verdicts = {point.finding.would_be for point in used}
-    check = seed_check(y, errors, sizes)
+    known = np.isfinite(errors)
+    check = seed_check(y[known], errors[known], sizes[known])
     if np.ptp(y) == 0:
         chosen, reason = (), "the number is the same in all universes"
     elif check.f <= check.bound and not verdicts >= {"supported", "refuted"}:  # each of which is certain enough
@@ -101,7 +102,8 @@ def seed_scatter(claim: Claim, finding: Finding, logarithmic: bool) -> tuple[flo
         near = (number * n + 2) / (n + 4)
         return number, near * (1 - near) / (n + 4), n
     if logarithmic:
-        number, values = math.log10(number), np.log10(np.abs(values))
+        values = np.log10(np.abs(values), out=np.full(n, math.nan), where=values != 0)
+        number = math.log10(number)
     if n < 2 or not math.isfinite(number):
         return number, math.nan, n
     least = 0.0 if logarithmic else claim.number.resolution / 2
