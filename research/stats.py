@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -131,3 +133,102 @@ def largest_unseen_share(n: int, level: float = 0.95) -> float:
     It is the upper end of Clopper & Pearson's (1934) interval at no hits, with the whole error on one side.
     """
     return float(1 - (1 - level) ** (1 / n)) if n else 1.0
+
+
+class VarianceShares(NamedTuple):
+    """Shares of the variance of y: of each factor by Shapley and alone [F], and of each two factors together [F, F]."""
+
+    shapley: Array
+    alone: Array
+    together: Array
+
+
+class SeedCheck(NamedTuple):
+    """How many times the scatter of seeds the variance between groups is, and the 95 % bound of that by chance."""
+
+    f: float
+    bound: float
+
+
+def group_codes(levels: ArrayLike) -> NDArray[np.intp]:
+    """The group [N] of each row of levels [N, F], numbered from 0; rows of the same levels are one group."""
+    array = np.asarray(levels)
+    if not array.shape[1]:
+        return np.zeros(len(array), dtype=np.intp)
+    return np.unique(array, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def share_between(y: ArrayLike, groups: ArrayLike) -> float:
+    """The share of the variance of y [N] that lies between the means of its groups [N]; 0 for a constant y."""
+    array, codes = np.asarray(y, dtype=float), np.asarray(groups)
+    if np.ptp(array) == 0:
+        return 0.0
+    means = np.bincount(codes, array) / np.maximum(np.bincount(codes), 1)
+    return float(np.clip(((means[codes] - array.mean()) ** 2).sum() / ((array - array.mean()) ** 2).sum(), 0, 1))
+
+
+def variance_shares(y: ArrayLike, levels: ArrayLike) -> VarianceShares:
+    """What the factors, whose levels [N, F] are whole numbers, have in the variance of the finite y [N].
+
+    The value of a set of factors is the share of the variance between the groups that they make. A factor's Shapley
+    share is what it adds to that, averaged over all orders in which the factors can come; these shares sum to 1 where
+    no two rows have the same levels. In a balanced crossed design all are those of the analysis of variance. In another
+    one the effects of factors are confounded: the shares describe these rows and estimate nothing. All are 0 for a
+    constant y. Source: Shapley 1953; for shares of a variance Owen 2014.
+    """
+    array = np.asarray(levels)
+    num_factors = array.shape[1]
+    subsets = [s for size in range(num_factors + 1) for s in itertools.combinations(range(num_factors), size)]
+    value = {subset: share_between(y, group_codes(array[:, subset])) for subset in subsets}
+    shapley = np.zeros(num_factors)
+    for subset in subsets:
+        weight = 1 / (num_factors * math.comb(num_factors - 1, len(subset))) if len(subset) < num_factors else 0.0
+        for factor in set(range(num_factors)) - set(subset):
+            shapley[factor] += weight * (value[tuple(sorted((*subset, factor)))] - value[subset])
+    together = np.array([[value[tuple(sorted({a, b}))] for b in range(num_factors)] for a in range(num_factors)])
+    return VarianceShares(shapley, together.diagonal().copy(), together)
+
+
+def share_beyond_chance(share: float, num_groups: int, n: int) -> float:
+    """A share of variance between groups, less what so many groups would have of n unrelated numbers; NaN at n groups.
+
+    Source: Kelley 1935 (epsilon squared); for regressions it is Ezekiel's adjusted R squared.
+    """
+    return 1 - (1 - share) * (n - 1) / (n - num_groups) if n > num_groups else math.nan
+
+
+def seed_check(points: ArrayLike, squared_errors: ArrayLike, sizes: ArrayLike) -> SeedCheck:
+    """Whether points [U] differ by more than their squared standard errors, each of so many values, let expect.
+
+    f is the variance of the points over the mean squared error: the F statistic of the one-way analysis of variance
+    where sizes are equal (Fisher 1925). Seeds that all points share make it smaller, so the check is cautious then.
+    Both are NaN for fewer than two points or values in each; f is also where nothing varies.
+    """
+    from scipy.special import fdtri
+
+    means, errors, n = (np.asarray(values, dtype=float) for values in (points, squared_errors, sizes))
+    within = float((n - 1).sum())
+    if len(means) < 2 or within < 1:
+        return SeedCheck(math.nan, math.nan)
+    between, error = (float(means.var(ddof=1)) if np.ptp(means) else 0.0), float(errors.mean())
+    f = between / error if error else math.inf if between else math.nan
+    return SeedCheck(f, float(fdtri(len(means) - 1, within, 0.95)))
+
+
+def attribution_share(values: ArrayLike) -> Array:
+    """Of the variance of values [N, A, ...] in which A takes part, the share [N] of its main effect, for each of N.
+
+    The rest are its interactions with the other axes, which are crossed with it in full. NaN where nothing varies over
+    A. Source: the two-way and higher analysis of variance, Fisher 1925: what is left of the sum of squares after the
+    mean over A is taken off is A's and that of all its interactions.
+    """
+    array = np.asarray(values, dtype=float)
+    array = array.reshape(*array.shape[:2], -1)
+    with np.errstate(invalid="ignore"):  # infinities, whose share is not a number
+        effects = array - array.mean(1, keepdims=True)
+        taking_part = (effects**2).sum((1, 2))
+        main = array.shape[2] * (effects.mean(2) ** 2).sum(1)
+        varies = np.ptp(array, axis=1).any(1)
+    share: Array = np.full(len(array), math.nan)
+    np.divide(main, taking_part, out=share, where=varies)
+    return share

@@ -76,24 +76,24 @@ class Judgement:
     claims: tuple[Finding, ...]
 
 
-def judge(study: Study, runs: pd.DataFrame, num_declared: int, complete: bool) -> Judgement:
+def judge(study: Study, runs: pd.DataFrame, num_declared: int, complete: bool, level: float | None = None) -> Judgement:
     """The findings of all controls and claims from one row a replicate: factors, seed, diverged_step, metrics.
 
-    The claims' intervals share an error of 5 % (Bonferroni), over all that the study declares. A control stands at 95 %
-    by itself: all must come out, so more of them make it harder to pass, not easier. One that does not withholds the
-    claims' verdicts. Seeds from num_declared on are not used; fewer than declared, fewer than three, or runs that are
-    not complete give no verdict.
+    The claims' intervals share an error of 5 % (Bonferroni), over all that the study declares, or stand at `level` each
+    where one is given. A control stands at 95 % by itself: all must come out, so more of them make it harder to pass,
+    not easier. One that does not withholds the claims' verdicts. Seeds from num_declared on are not used; fewer than
+    declared, fewer than three, or runs that are not complete give no verdict.
     """
     used = runs[runs["seed"] < num_declared]
 
-    def findings(claims: Iterable[Claim], level: float) -> tuple[Finding, ...]:
+    def findings(claims: Iterable[Claim], at: float) -> tuple[Finding, ...]:
         samples = [(claim, sample(claim.number, study.arms.name, used)) for claim in claims]
-        return tuple(_finding(claim, found, level, num_declared, complete) for claim, found in samples)
+        return tuple(finding_of(claim, found, at, num_declared, complete) for claim, found in samples)
 
     controls = findings(
         (Claim(c.name, c.text, "", "mean", c.number, c.above, c.below) for c in study.controls), 1 - FAMILY_ERROR
     )
-    claims = findings(study.claims, family_level(len(study.claims)))
+    claims = findings(study.claims, family_level(len(study.claims)) if level is None else level)
     if failed := [control.name for control in controls if control.verdict != "supported"]:
         reason = f"control {', '.join(failed)} did not come out"
         claims = tuple(
@@ -164,7 +164,8 @@ def level_word(level: object) -> str:
         return str(level)
 
 
-def _finding(claim: Claim, found: Sample, level: float, num_declared: int, complete: bool) -> Finding:
+def finding_of(claim: Claim, found: Sample, level: float, num_declared: int, complete: bool) -> Finding:
+    """The finding from the numbers of the seeds; no verdict where they are too few or something is missing."""
     num_seeds = len(found.values)
     interval, verdict, reason = outcome(claim, found.values, level, found.num_cases)
     problems = (

@@ -75,7 +75,32 @@ METRICS = {
     "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
     "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
 }
-PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor"}
+CHOICES = {  # how a choice between universes is called, and its levels in a sentence
+    "init": ("initialisation", "under {} initialisation"),
+    "optimizer": ("optimiser", "with {}"),
+    "rate": ("rate", "at {} rate"),
+    "horizon": ("horizon", "at a horizon of {}"),
+    "squares": ("form of squared error", "with {} of squares"),
+    "output": ("kind of output", "with {} outputs"),
+    "inputs": ("scale of inputs", "with {} inputs"),
+    "training_size": ("training set", "with {} training examples"),
+    "head": ("head", "with {} head"),
+    "activation": ("activation", "with {}"),
+}
+CHOICE_LEVELS = {  # what stands in such a sentence for a level that has no such name elsewhere
+    ("init", "xavier"): "Xavier",
+    ("init", "he"): "He",
+    ("rate", "customary"): "the customary",
+    ("rate", "tenth"): "a tenfold lower",
+    ("rate", "tuned"): "a tuned",
+    ("squares", "half-sum"): "half the sum",
+    ("squares", "mean"): "the mean",
+    ("inputs", "unit"): "scaled",
+    ("training_size", "small"): "few",
+    ("head", "dense"): "a dense",
+    ("head", "pooled"): "a pooled",
+}
+PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor", "attributed_share"}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -207,3 +232,32 @@ def listed(factor: str, levels: Sequence[Level]) -> str:
     if len(levels) > 6:
         return f"{len(levels)} levels of {name} from {levels[0]} to {levels[-1]}"
     return f"{name} {', '.join(map(str, levels))}"
+
+
+def choice_word(choice: str) -> str:
+    """How a choice between universes is called."""
+    return CHOICES[choice][0] if choice in CHOICES else in_sentence(choice)
+
+
+def choice_level(choice: str, level: Level) -> str:
+    """A level of a choice by itself, as in the row of a figure: `He`, `tenth`, `20,000`."""
+    named = CHOICE_LEVELS.get((choice, str(level)), "")
+    return named if named and " " not in named else _level_text(level)
+
+
+def under(choice: str, levels: Sequence[Level], every: bool = False) -> str:
+    """Levels of a choice in running text: `under default or He initialisation`, `with either optimiser`, `at width 8`.
+
+    `every` says that these are all that there are.
+    """
+    noun = choice_word(choice)
+    usual = f"with {noun} {{}}" if isinstance(levels[0], str) else f"at {noun} {{}}"
+    template = CHOICES[choice][1] if choice in CHOICES else usual
+    if every:
+        return f"{template.split()[0]} {'either' if len(levels) == 2 else 'every'} {noun}"
+    *others, last = (CHOICE_LEVELS.get((choice, str(level)), _level_text(level)) for level in levels)
+    return template.format(f"{', '.join(others)} or {last}" if others else last)
+
+
+def _level_text(level: Level) -> str:
+    return in_sentence(level) if isinstance(level, str) else f"{level:,}"

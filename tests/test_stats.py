@@ -1,5 +1,6 @@
 """Joined numbers by hand; intervals against a second implementation and against known truth."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,13 +9,18 @@ from scipy import stats
 
 from research.data import stream
 from research.stats import (
+    attribution_share,
     cautious_mean_interval,
     joined,
     largest_unseen_share,
     mean_interval,
+    seed_check,
+    share_between,
+    share_beyond_chance,
     share_interval,
     two_group_interval,
     two_groups,
+    variance_shares,
 )
 
 
@@ -189,3 +195,102 @@ def test_no_cautious_interval_is_narrower_than_the_resolution_to_either_side():
 
 def test_an_infinite_value_leaves_the_cautious_interval_open():
     assert tuple(cautious_mean_interval([1.0, math.inf, 2.0])) == (math.inf, -math.inf, math.inf, 3)
+
+
+def crossed_levels(*sizes):
+    return np.array(list(itertools.product(*map(range, sizes))))
+
+
+def test_in_a_crossed_design_shares_are_those_of_the_analysis_of_variance():
+    y = stream(4, "test").normal(size=(3, 2, 4))
+    total = ((y - y.mean()) ** 2).sum()
+    row, column, layer = (y.mean(axes) - y.mean() for axes in ((1, 2), (0, 2), (0, 1)))
+    main = np.array([8 * (row**2).sum(), 12 * (column**2).sum(), 6 * (layer**2).sum()]) / total
+    first_two = y.mean(2) - y.mean() - row[:, None] - column
+    found = variance_shares(y.ravel(), crossed_levels(3, 2, 4))
+    assert found.alone == pytest.approx(main)
+    assert found.together[0, 1] - main[0] - main[1] == pytest.approx(4 * (first_two**2).sum() / total)
+    assert found.together == pytest.approx(found.together.T)
+    assert found.shapley.sum() == pytest.approx(1)
+
+
+def test_an_interaction_is_shared_evenly_by_those_who_take_part():
+    levels = crossed_levels(2, 2, 2)
+    found = variance_shares(levels[:, 0] ^ levels[:, 1], levels)
+    assert found.shapley == pytest.approx([0.5, 0.5, 0])
+    assert found.alone == pytest.approx([0, 0, 0])
+    assert found.together[0] == pytest.approx([0, 1, 0])
+
+
+def test_shares_sum_to_one_in_a_fraction_of_a_design_too():
+    levels = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 2, 0], [0, 0, 1], [1, 1, 0]]
+    found = variance_shares([1.0, 5.0, 1.5, 0.0, 2.0, 9.0], levels)
+    assert found.shapley.sum() == pytest.approx(1)
+    assert (found.shapley >= 0).all()
+    assert found.shapley[0] == found.shapley.max()
+
+
+def test_of_what_does_not_vary_nobody_has_a_share():
+    found = variance_shares([0.1, 0.1, 0.1, 0.1], crossed_levels(2, 2))
+    assert (found.shapley.tolist(), found.alone.tolist()) == ([0, 0], [0, 0])
+    assert share_between([0.1, 0.1, 0.1], [0, 1, 2]) == 0
+
+
+def test_many_groups_have_a_share_by_chance_which_is_taken_off():
+    rng, groups = stream(5, "test"), np.arange(17) % 6
+    raw = [share_between(rng.normal(size=17), groups) for _ in range(2000)]
+    assert np.mean(raw) == pytest.approx(5 / 16, abs=0.01)
+    assert np.mean([share_beyond_chance(share, 6, 17) for share in raw]) == pytest.approx(0, abs=0.015)
+    assert share_beyond_chance(1.0, 3, 17) == 1.0
+    assert math.isnan(share_beyond_chance(1.0, 17, 17))
+
+
+def test_the_check_against_seeds_is_the_one_way_analysis_of_variance():
+    values = stream(6, "test").normal(size=(4, 7)) + np.array([[0], [0.5], [1], [0]])
+    found = seed_check(values.mean(1), values.var(1, ddof=1) / 7, [7] * 4)
+    assert found.f == pytest.approx(stats.f_oneway(*values).statistic)
+    assert found.bound == pytest.approx(stats.f.ppf(0.95, 3, 24))
+
+
+@pytest.mark.parametrize(("shared", "least", "most"), [(0, 0.04, 0.06), (1, 0.0, 0.01)])
+def test_the_check_finds_a_difference_where_there_is_none_in_five_percent_or_less(shared, least, most):
+    rng = stream(7, "test", shared)
+    samples = rng.normal(size=(4000, 17, 5)) + shared * rng.normal(size=(4000, 1, 5))
+    points, errors = samples.mean(2), samples.var(2, ddof=1) / 5
+    checks = [seed_check(point, error, [5] * 17) for point, error in zip(points, errors, strict=True)]
+    assert least <= np.mean([check.f > check.bound for check in checks]) <= most
+
+
+def test_the_check_says_when_it_cannot_say():
+    assert math.isnan(seed_check([1.0], [0.1], [5]).f)
+    assert math.isnan(seed_check([1.0, 2.0], [math.nan, math.nan], [1, 1]).bound)
+    assert math.isnan(seed_check([1.0, 1.0], [0.0, 0.0], [5, 5]).f)
+    assert seed_check([1.0, 2.0], [0.0, 0.0], [5, 5]).f == math.inf
+
+
+def test_what_is_due_to_one_factor_alone_is_its_main_effect_over_all_that_it_takes_part_in():
+    y = stream(8, "test").normal(size=(3, 4))
+    main = y.mean(1) - y.mean()
+    both = y - y.mean(1)[:, None] - y.mean(0) + y.mean()
+    expected = 4 * (main**2).sum() / (4 * (main**2).sum() + (both**2).sum())
+    assert attribution_share([y, 10 * y]) == pytest.approx([expected] * 2)
+
+
+def test_it_counts_interactions_of_three_too():
+    y = stream(9, "test").normal(size=(3, 2, 4))
+    a, b, c = (y.mean(axes) - y.mean() for axes in ((1, 2), (0, 2), (0, 1)))
+    ab = y.mean(2) - y.mean() - a[:, None] - b
+    ac = y.mean(1) - y.mean() - a[:, None] - c
+    bc = y.mean(0) - y.mean() - b[:, None] - c
+    abc = y - y.mean() - a[:, None, None] - b[:, None] - c - ab[:, :, None] - ac[:, None] - bc
+    main, rest = 8 * (a**2).sum(), 4 * (ab**2).sum() + 2 * (ac**2).sum() + (abc**2).sum()
+    assert attribution_share(y[None]) == pytest.approx([main / (main + rest)])
+
+
+def test_nothing_is_due_to_what_makes_no_difference_and_a_pure_effect_is_due_to_one_alone():
+    same = np.broadcast_to(np.array([0.1, 0.7, 0.2]), (2, 3))
+    pure = np.array([[1.0], [3.0]]) + np.array([0.1, 0.7, 0.2])
+    share = attribution_share([same, pure, np.where(pure > 3.5, math.inf, pure)])
+    assert math.isnan(share[0])
+    assert share[1] == pytest.approx(1)
+    assert math.isnan(share[2])

@@ -320,6 +320,15 @@ def test_a_control_without_its_cells_withholds_too_but_not_what_is_not_judged():
     assert [f.verdict for f in claims] == ["withheld", "not judged"]
 
 
+def test_a_level_that_is_given_replaces_that_of_the_family_for_claims_alone():
+    judged = study(claim("a", above=0.7), claim("b", below=0.7), controls=(control(0.5),))
+    family, plain = judge(judged, make_runs(), 5, complete=True), judge(judged, make_runs(), 5, True, level=0.9)
+    assert [f.level for f in plain.claims] == [0.9, 0.9]
+    assert plain.controls == family.controls
+    assert plain.claims[0].low > family.claims[0].low
+    assert judge(judged, make_runs(), 5, True, level=None) == family
+
+
 def test_a_share_is_judged_by_its_exact_interval():
     values = np.array([1.0] * 9 + [0.0])
     interval, verdict, _ = outcome(claim(kind="share", above=0.5), values, 0.95)

@@ -8,7 +8,20 @@ from test_design import NUMBER, TOY
 
 from research.design import Claim
 from research.plan import load_study, study_names
-from research.words import METRICS, digits, edge, escaped, number_words, quantity, region_text, unit_of, word
+from research.words import (
+    METRICS,
+    choice_level,
+    choice_word,
+    digits,
+    edge,
+    escaped,
+    number_words,
+    quantity,
+    region_text,
+    under,
+    unit_of,
+    word,
+)
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 
@@ -130,3 +143,44 @@ def test_what_has_no_name_of_its_own_loses_its_underscores():
 
 def test_foreign_text_cannot_end_a_cell_or_begin_html():
     assert escaped("a | b\n<script>&") == "a \\| b &lt;script>&amp;"
+
+
+@pytest.mark.parametrize(
+    ("choice", "levels", "text"),
+    [
+        ("init", ("default", "xavier", "he"), "under default, Xavier or He initialisation"),
+        ("optimizer", ("sgd",), "with SGD"),
+        ("rate", ("customary", "tenth"), "at the customary or a tenfold lower rate"),
+        ("horizon", (5, 20000), "at a horizon of 5 or 20,000"),
+        ("squares", ("half-sum", "mean"), "with half the sum or the mean of squares"),
+        ("head", ("dense",), "with a dense head"),
+        ("training_size", ("small",), "with few training examples"),
+        ("width", (128, 512), "at width 128 or 512"),
+        ("some_thing", ("a", "b"), "with some thing a or b"),
+    ],
+)
+def test_levels_of_a_choice_are_said_in_running_text(choice, levels, text):
+    assert under(choice, levels) == text
+
+
+def test_where_all_levels_of_a_choice_are_meant_none_is_named():
+    assert under("optimizer", ("sgd", "adam"), every=True) == "with either optimiser"
+    assert under("rate", ("customary", "tenth", "tuned"), every=True) == "at every rate"
+    assert under("width", (128, 512), every=True) == "at either width"
+
+
+def test_in_a_row_of_a_figure_a_level_is_called_by_a_word():
+    named = [choice_level(*pair) for pair in (("init", "he"), ("rate", "tenth"), ("horizon", 20000), ("head", "dense"))]
+    assert named == ["He", "tenth", "20,000", "dense"]
+    assert (choice_word("init"), choice_word("depth"), choice_word("some_thing")) == (
+        "initialisation",
+        "depth",
+        "some thing",
+    )
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_choice_of_a_study_can_be_said(name):
+    for choice in load_study(name).choices:
+        assert "_" not in choice_word(choice.name) + under(choice.name, choice.levels)
+        assert len({choice_level(choice.name, level) for level in choice.levels}) == len(choice.levels)

@@ -1,0 +1,94 @@
+"""Attribution + the runs of crossed universes -> finding: what share of the differences is due to the arms alone."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
+from research.stats import attribution_share
+from research.verdict import Finding, Sample, finding_of, level_word, sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.95
+
+
+def judge_attribution(
+    study: Study,
+    claim: Attribution,
+    universes: Sequence[tuple[Levels, pd.DataFrame]],
+    failed: Sequence[Levels],
+    num_declared: int,
+    complete: bool,
+) -> Finding:
+    """The finding: its mean over seeds is judged at 95 %, as that of any claim.
+
+    Universes whose control did not come out, `failed`, are used, since the differences are there all the same; the
+    caveat says in how many of the crossed ones that was so.
+    """
+    found = attributed(study, claim, universes, num_declared)
+    number = Number("attributed_share", ("all",), {}, "only", "only", claim.diverged)
+    judged = Claim(claim.name, claim.text, claim.passage, "mean", number, claim.above, claim.below)
+    finding = finding_of(judged, found, LEVEL, num_declared, complete)
+    lines = [finding.caveat] if finding.caveat else []
+    used = [study.universe(levels) for levels in crossed(**claim.choices)]
+    if num_failed := sum(levels in failed for levels in used):
+        lines.append(f"In {num_failed} of the {len(used)} universes that are crossed a control did not come out.")
+    return replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
+
+
+def attributed(
+    study: Study, claim: Attribution, universes: Sequence[tuple[Levels, pd.DataFrame]], num_declared: int
+) -> Sample:
+    """The share of each seed that has every cell of every crossed universe; a problem where a cell has no replicate.
+
+    A seed without differences in which the arms take part has no share.
+    """
+    frames = []
+    for levels in crossed(**claim.choices):
+        named = ", ".join(f"{name}={level}" for name, level in levels.items())
+        runs = [frame for found, frame in universes if dict(found) == study.universe(levels)]
+        if not runs:
+            return Sample(np.empty(0), problem=f"the universe {named} was not run")
+        frames.append((named, runs[0][runs[0]["seed"] < num_declared]))
+    wanted = {study.arms.name: study.arms.levels, **claim.blocks}
+    seeds = set.intersection(*(whole_seeds(frame, wanted) for _, frame in frames))
+    means, num_diverged = [], 0
+    for arm, (named, frame) in itertools.product(study.arms.levels, frames):
+        number = Number(claim.metric, (arm,), claim.blocks, "only", "mean", claim.diverged)
+        found = sample(number, study.arms.name, frame[frame["seed"].isin(seeds)] if seeds else frame)
+        problem = "" if len(found.values) >= len(seeds) else f"{claim.metric} has no number in some seeds"
+        if problem := found.problem or problem:
+            return Sample(np.empty(0), problem=f"{problem}, in the universe {named}")
+        means.append(found.values)
+        num_diverged += found.num_diverged
+    if not seeds:
+        return Sample(np.empty(0))
+    by_arm = np.array(means).reshape(len(study.arms.levels), len(frames), len(seeds))
+    shares = attribution_share(np.moveaxis(by_arm, -1, 0))
+    return Sample(shares[~np.isnan(shares)], num_diverged)
+
+
+def whole_seeds(runs: pd.DataFrame, wanted: Mapping[str, tuple[Level, ...]]) -> set[int]:
+    """The seeds that have a replicate in every combination of these levels."""
+    inside = np.ones(len(runs), dtype=bool)
+    for name, levels in wanted.items():
+        inside &= runs[name].map(level_word).isin([level_word(level) for level in levels]).to_numpy()
+    counts = runs["seed"][inside].value_counts()
+    return set(counts.index[counts >= math.prod(map(len, wanted.values()))])
+
+
+def attribution_digest(study: Study, claim: Attribution) -> str:
+    """SHA-256 of a claim's text and all that decides its verdict, the same in every process."""
+    content = {f.name: getattr(claim, f.name) for f in fields(claim) if f.name not in ("name", "passage")}
+    content |= {"blocks": dict(claim.blocks), "choices": dict(claim.choices), "arms": study.arms.levels}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,312 @@
+"""Findings across universes: where a claim holds, which choice decides, and what is due to the arms alone."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from research.across import across_frame, judge_across, summary_frame
+from research.config import UserError
+from research.data import stream
+from research.design import Attribution, Claim, Control, Factor, Number, Study, Tier, TrainConfig, crossed
+from research.verdict import judge
+
+INITS, OPTIMIZERS, RATES, HORIZONS = ("default", "xavier", "he"), ("sgd", "adam"), ("customary", "tenth"), (5, 20)
+RELU = Number("score", ("relu",), {"depth": (1,)}, "only", "only", 0.0)
+TANH = replace(RELU, arms=("tanh",))
+HIGH = Claim("high", "ReLU scores high", "B 1", "mean", RELU, above=0.5)
+DUE = Attribution(
+    "due", "It is the activation alone", "B 1", "score", {"depth": (1, 2)},
+    {"init": INITS, "optimizer": OPTIMIZERS}, diverged=0.0, above=0.9,
+)  # fmt: skip
+
+
+def configure(activation, depth, init, optimizer, rate, horizon):
+    lr = {"customary": 0.1, "tenth": 0.01}[rate]
+    return TrainConfig(
+        "digits", activation=activation, depth=depth, init=init, optimizer=optimizer, lr=lr, epochs=horizon
+    )
+
+
+def study(*claims, controls=(), attributions=()):
+    return Study(
+        name="toy",
+        question="?",
+        passage="B 1",
+        configure=configure,
+        arms=Factor("activation", ("tanh", "relu")),
+        blocks=(Factor("depth", (1, 2)),),
+        choices=(
+            Factor("init", INITS),
+            Factor("optimizer", OPTIMIZERS),
+            Factor("rate", RATES),
+            Factor("horizon", HORIZONS),
+        ),
+        universes=(*crossed(init=INITS, optimizer=OPTIMIZERS, rate=RATES), {"horizon": 20}),
+        headline=("score",),
+        tiers={"full": Tier(seeds=5)},
+        claims=claims,
+        controls=controls,
+        attributions=attributions,
+    )  # fmt: skip
+
+
+def runs_of(score, levels, place=0, num_seeds=5, scatter=0.01):
+    """Runs of one universe: the score is a function of the arm, the depth and the universe's levels, plus noise."""
+    noise = stream(1, "across tests", place).normal(0, scatter, (num_seeds, 2, 2))
+    return pd.DataFrame(
+        [
+            {
+                "cell": f"{arm} {depth}",
+                "activation": arm,
+                "depth": depth,
+                "seed": seed,
+                "diverged_step": math.nan,
+                "score": score(arm, depth, **levels) + noise[seed, row, depth - 1],
+            }
+            for seed in range(num_seeds)
+            for row, arm in enumerate(("tanh", "relu"))
+            for depth in (1, 2)
+        ]
+    )
+
+
+def judged(score, *claims, num_declared=5, complete=True, change=lambda universes: universes, **rest):
+    """The findings across the universes of the toy study, after a change of the list of universes with their runs."""
+    toy = study(*(claims or (HIGH,)), **{name: rest.pop(name) for name in ("controls", "attributions") if name in rest})
+    universes = [(levels, runs_of(score, levels, place, **rest)) for place, levels in enumerate(toy.designed)]
+    return judge_across(toy, change(universes), num_declared, complete)
+
+
+def by_init(arm, depth, init, optimizer, rate, horizon):
+    return {"default": 0.2, "xavier": 0.8, "he": 0.9}[init] + (0.02 if optimizer == "adam" else 0)
+
+
+def by_two(arm, depth, init, optimizer, rate, horizon):
+    return 0.2 if (init == "default") == (optimizer == "sgd") else 0.8
+
+
+def alike(arm, depth, **levels):
+    return 0.5
+
+
+def test_a_choice_that_decides_is_named_in_numbers_and_in_words():
+    (found,) = judged(by_init).claims
+    assert len(found.points) == 13
+    assert found.counts == {"supported": 8, "refuted": 5, "inconclusive": 0, "withheld": 0, "not judged": 0}
+    assert found.shares["supported"] == pytest.approx(8 / 13)
+    assert found.deciding == ("init",)
+    assert found.deciding_share == found.choices[0].alone > 0.95
+    assert (found.choices[0].choice, found.reason) == ("init", "")
+    assert found.choices[0].shapley > 0.9
+    assert sum(share.shapley for share in found.choices) == pytest.approx(1)
+    assert found.sentence == "Holds under Xavier or He initialisation; fails under default initialisation."
+
+
+def test_two_choices_that_decide_together_are_named_as_a_pair():
+    (found,) = judged(by_two).claims
+    assert found.deciding == ("init", "optimizer")
+    assert found.deciding_share > 0.95
+    assert (found.pairs[0].first, found.pairs[0].second) == ("init", "optimizer")
+    assert found.pairs[0].interaction > 0.8
+    assert found.sentence == (
+        "Holds under default initialisation with Adam, and under Xavier or He initialisation with SGD; "
+        "fails under default initialisation with SGD, and under Xavier or He initialisation with Adam."
+    )
+
+
+def test_where_universes_differ_as_seeds_do_nothing_decides():
+    (found,) = judged(alike, scatter=0.1).claims
+    assert (found.deciding, found.reason) == ((), "universes differ by no more than seeds do")
+    assert math.isnan(found.deciding_share)
+    assert found.sentence.endswith("of 13 universes: they differ by no more than seeds do.")
+
+
+def test_differences_beyond_seeds_that_no_choice_makes_are_left_open():
+    places = {tuple(levels.values()): place for place, levels in enumerate(study(HIGH).designed)}
+    scores = stream(11, "across tests").permutation(np.linspace(0.1, 0.9, 13))
+    (found,) = judged(lambda arm, depth, **levels: scores[places[tuple(levels.values())]]).claims
+    assert (found.deciding, found.reason) == ((), "no choice stands out")
+
+
+def test_one_verdict_everywhere_is_one_short_sentence():
+    (found,) = judged(by_init, replace(HIGH, above=0.0)).claims
+    assert found.sentence == "Holds in all 13 universes."
+    assert found.deciding == ("init",)  # of the number's size
+
+
+def test_a_number_that_is_the_same_everywhere_has_no_shares():
+    (found,) = judged(lambda arm, depth, **_: 0.75, scatter=0.0).claims
+    assert [share.shapley for share in found.choices] == [0, 0, 0, 0]
+    assert (found.deciding, found.reason) == ((), "the number is the same in all universes")
+
+
+def control(above=0.5):
+    return Control("known", "Tanh scores high", TANH, above=above)
+
+
+def low_tanh_with_adam(arm, depth, init, optimizer, rate, horizon):
+    return (
+        (0.1 if optimizer == "adam" else 0.9) if arm == "tanh" else by_init(arm, depth, init, optimizer, rate, horizon)
+    )
+
+
+def test_a_universe_whose_control_does_not_come_out_is_withheld_and_counted():
+    (found,) = judged(low_tanh_with_adam, controls=(control(),)).claims
+    assert (found.counts["withheld"], found.counts["supported"], found.counts["refuted"]) == (6, 4, 3)
+    withheld = [point for point in found.points if point.finding.verdict == "withheld"]
+    assert {point.levels["optimizer"] for point in withheld} == {"adam"}
+    assert {point.finding.would_be for point in withheld} == {"supported", "refuted"}
+    assert found.sentence == (
+        "Holds under Xavier or He initialisation; fails under default initialisation; "
+        "in 6 of 13 universes a control did not come out."
+    )
+    assert len([share for share in found.choices if share.choice == "optimizer"]) == 1  # its numbers count
+
+
+def test_each_universe_is_judged_at_95_percent_whatever_the_number_of_claims():
+    claims = (HIGH, replace(HIGH, name="other", above=0.6))
+    across = judged(by_init, *claims)
+    runs = runs_of(by_init, study().reference)
+    assert across.claims[0].reference == judge(study(*claims), runs, 5, True, 0.95).claims[0]
+    assert {point.finding.level for found in across.claims for point in found.points} == {0.95}
+
+
+def test_the_order_of_rows_and_of_universes_decides_nothing():
+    def shuffled(universes):
+        first, *others = universes
+        return [first, *others[::-1]]
+
+    attributions = (DUE,)
+    usual = judged(by_init, attributions=attributions)
+    rows = judged(by_init, attributions=attributions,
+                  change=lambda universes: [(levels, runs[::-1]) for levels, runs in universes])  # fmt: skip
+    assert rows == usual
+    (found,) = judged(by_init, change=shuffled).claims
+    assert (found.sentence, found.deciding) == (usual.claims[0].sentence, usual.claims[0].deciding)
+    assert found.choices[0].shapley == pytest.approx(usual.claims[0].choices[0].shapley)
+
+
+def without(place, **levels):
+    """A change that takes the runs at some levels out of the universe at a place."""
+
+    def change(universes):
+        universes = list(universes)
+        found, runs = universes[place]
+        for name, level in levels.items():
+            runs = runs[runs[name] != level]
+        universes[place] = (found, runs)
+        return universes
+
+    return change
+
+
+def test_a_universe_without_a_cell_or_with_too_few_seeds_is_not_judged():
+    for change in (without(2, activation="relu"), without(2, seed=3)):
+        (found,) = judged(by_init, change=change).claims
+        assert found.points[2].finding.verdict == "not judged"
+        assert found.counts["not judged"] == 1
+        assert found.sentence.endswith("; in 1 of 13 universes it was not judged.")
+    (found,) = judged(by_init, complete=False).claims
+    assert found.counts["not judged"] == 13
+    assert (found.deciding, found.reason) == ((), "fewer than two universes have a number")
+    assert found.sentence.startswith("Says nothing in any universe")
+
+
+def diverged(levels_of, arm="relu"):
+    """A change that lets an arm diverge in every replicate of some universes."""
+
+    def change(universes):
+        changed = []
+        for levels, runs in universes:
+            if levels_of(levels):
+                runs = runs.copy()
+                runs.loc[runs["activation"] == arm, ["diverged_step", "score"]] = [3, math.nan]
+            changed.append((levels, runs))
+        return changed
+
+    return change
+
+
+def test_replicates_that_diverged_count_as_declared():
+    (found,) = judged(by_init, change=diverged(lambda levels: levels["rate"] == "customary")).claims
+    assert {point.finding.num_diverged for point in found.points} == {0, 5}
+    lost = [point.finding for point in found.points if point.finding.num_diverged]
+    assert {(finding.number, finding.verdict) for finding in lost} == {(0.0, "refuted")}
+
+
+def test_an_infinite_number_is_shown_and_has_no_part_in_the_shares():
+    endless = replace(HIGH, number=replace(RELU, diverged=math.inf))
+    (found,) = judged(by_init, endless, change=diverged(lambda levels: levels["horizon"] == 20)).claims
+    assert math.isinf(found.points[-1].finding.number)
+    assert {share.choice for share in found.choices} == {"init", "optimizer", "rate"}
+    assert found.deciding == ("init",)
+
+
+def test_errors_of_an_identity_are_compared_by_their_logarithms():
+    def errors(arm, depth, init, optimizer, rate, horizon):
+        return 10.0 ** (-12 + 3 * INITS.index(init)) * (3 if optimizer == "adam" else 1)
+
+    identity = Claim("formula", "It is exact", "A", "identity", RELU, below=1e-9)
+    (found,) = judged(errors, identity, scatter=0.0).claims
+    assert found.logarithmic
+    assert found.choices[0].alone > 0.95
+    assert found.sentence.startswith("Holds under default initialisation")
+    (zero,) = judged(lambda *_, **levels: 0.0, identity, scatter=0.0).claims
+    assert (zero.logarithmic, zero.reason) == (False, "the number is the same in all universes")
+
+
+@pytest.mark.parametrize("kind", ["share", "existence", "never"])
+def test_shares_of_seeds_are_compared_too(kind):
+    (found,) = judged(by_init, Claim("c", "text", "A", kind, RELU, above=0.5)).claims
+    assert found.deciding == ("init",)
+    assert {point.finding.number for point in found.points} == {0.0, 1.0}
+    (noise,) = judged(alike, Claim("c", "text", "A", kind, RELU, above=0.5)).claims
+    assert noise.deciding == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda universes: universes[1:], "the first universe must be the reference"),
+        (lambda universes: [*universes, universes[3]], "comes twice"),
+        (lambda universes: [*universes, ({"init": "he"}, universes[0][1])], "is not a level of each of"),
+        (
+            lambda universes: [*universes, ({**universes[0][0], "init": "orthogonal"}, universes[0][1])],
+            "has an unknown level of init",
+        ),
+    ],
+)
+def test_universes_that_are_not_those_of_the_study_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        judged(by_init, change=change)
+
+
+def test_the_tables_have_a_row_a_universe_and_a_row_a_claim():
+    across = judged(low_tanh_with_adam, HIGH, replace(HIGH, name="other", above=0.0), controls=(control(),),
+                    attributions=(DUE,))  # fmt: skip
+    frame = across_frame(across)
+    assert frame.columns.tolist() == [
+        "claim", "init", "optimizer", "rate", "horizon", "number", "low", "high", "n", "num_diverged", "verdict",
+        "would_be", "reason",
+    ]  # fmt: skip
+    assert len(frame) == 2 * 13
+    assert (frame["verdict"] == "withheld").sum() == 12
+    summary = summary_frame(across).set_index("claim")
+    assert summary.index.tolist() == ["high", "other", "due"]
+    assert summary.loc["high", ["universes", "supported", "refuted", "withheld"]].tolist() == [13, 4, 3, 6]
+    assert summary.loc["high", "supported_share"] == pytest.approx(4 / 13)
+    assert summary.loc["high", ["deciding", "reference"]].tolist() == ["init", "refuted"]
+    assert summary.loc["high", "sentence"] == across.claims[0].sentence
+    (due,) = across.attributions
+    assert summary.loc["due", ["kind", "number", "verdict"]].tolist() == ["attribution", due.number, due.verdict]
+    assert "of the differences between arms" in summary.loc["due", "sentence"]
+
+
+def test_a_study_without_claims_or_attributions_has_empty_tables():
+    toy = study()
+    across = judge_across(toy, [(toy.reference, runs_of(by_init, toy.reference))], 5, True)
+    assert (across.claims, across.attributions) == ((), ())
+    assert len(across_frame(across)) == len(summary_frame(across)) == 0

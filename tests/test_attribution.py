@@ -1,0 +1,69 @@
+"""What share of the differences between arms is due to the arms alone, seed by seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_across import DUE, INITS, alike, by_init, by_two, control, diverged, judged, low_tanh_with_adam, without
+
+
+def attribution(score, **rest):
+    (found,) = judged(score, attributions=(rest.pop("claim", DUE),), **rest).attributions
+    return found
+
+
+def mostly_the_arm(arm, depth, init, optimizer, rate, horizon):
+    return (0.6 if arm == "relu" else 0.0) + INITS.index(init) * (0.2 + (0.1 if arm == "relu" else 0.0))
+
+
+def test_what_is_due_to_the_arms_is_judged_by_its_share():
+    found = attribution(mostly_the_arm, scatter=0.0)
+    gaps = np.array([0.6, 0.7, 0.8])
+    expected = gaps.mean() ** 2 / (gaps**2).mean()
+    assert found.number == pytest.approx(expected)
+    assert (found.verdict, found.n, found.level, found.kind) == ("supported", 5, 0.95, "mean")
+    assert (found.region, found.unit) == ("above 90 %", "%")
+    assert attribution(mostly_the_arm, claim=replace(DUE, above=0.995), scatter=0.0).verdict == "refuted"
+
+
+def test_it_is_refuted_where_what_the_arms_do_depends_on_the_universe():
+    found = attribution(lambda arm, depth, init, **_: 0.8 if (arm == "relu") == (init == "he") else 0.2)
+    assert found.number < 0.2
+    assert found.verdict == "refuted"
+
+
+def test_universes_outside_the_crossed_ones_have_no_part_in_it():
+    def late(arm, depth, init, optimizer, rate, horizon):
+        return 5.0 if (rate, arm) == ("tenth", "tanh") or horizon == 20 else 0.9 * (arm == "relu")
+
+    assert attribution(late).number > 0.99
+
+
+def test_diverged_replicates_count_in_it_as_declared_and_failed_controls_are_named():
+    change = diverged(lambda levels: levels["init"] == "he" and levels["rate"] == "customary")
+    found = attribution(mostly_the_arm, change=change)
+    assert found.num_diverged == 2 * 2 * 5  # two universes, two depths, five seeds
+    assert found.number < attribution(mostly_the_arm).number
+    with_control = attribution(low_tanh_with_adam, controls=(control(),))
+    assert with_control.verdict != "withheld"
+    assert "In 3 of the 6 universes that are crossed a control did not come out." in with_control.caveat
+
+
+def test_without_all_cells_and_seeds_it_is_not_judged():
+    assert attribution(by_init, complete=False).verdict == "not judged"
+    few = attribution(mostly_the_arm, change=without(2, seed=3))
+    assert (few.n, few.reason) == (4, "needs the 5 seeds that were declared, has 4")
+    assert few.number == pytest.approx(attribution(mostly_the_arm).number, abs=0.01)
+    cell = attribution(by_init, change=without(2, depth=2))
+    assert cell.reason.startswith("score was not measured at activation=tanh, depth=2, in the universe init=")
+    gone = attribution(by_init, change=lambda universes: [u for u in universes if u[0]["init"] != "he"])
+    assert gone.reason == "the universe init=he, optimizer=sgd was not run"
+    same = attribution(alike, scatter=0.0)
+    assert (same.n, same.verdict) == (0, "not judged")
+
+
+def test_its_digest_changes_with_what_decides_it():
+    changes = ({"above": 0.8}, {"metric": "other"}, {"diverged": 0.5}, {"choices": {"init": INITS}})
+    found = [attribution(by_init, claim=replace(DUE, **change)).digest for change in ({}, *changes)]
+    assert len(set(found)) == len(found)
+    assert attribution(by_two, claim=replace(DUE, name="other")).digest == found[0]
