@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 from research.config import UserError
 from research.pages import interval_text, number_text, verdict_words
 from research.plan import Plan, Stack, in_one_pass
+from research.universe_page import counts_words
 from research.words import word
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from research.across import Across
     from research.verdict import Judgement
 
 
@@ -109,10 +111,24 @@ def findings_table(judgement: Judgement) -> str:
                 why += f"; replicates that diverged or lack it: {finding.num_diverged}"
             ends = interval_text(finding) or "-"
             lines += [*_row(finding.text, number_text(finding), ends, finding.region, str(finding.n), why), ""]
-    notes = ["The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."]
+    notes = []
+    if any(finding.level > 0.95 for finding in judgement.claims):
+        notes.append(
+            "The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."
+        )
     notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
     for note in dict.fromkeys(notes):
         lines += textwrap.wrap(note, 118)
+    return "\n".join(lines)
+
+
+def universes_table(across: Across) -> str:
+    """The claims across universes as text for the end of a run: their verdicts counted, and in a sentence."""
+    lines: list[str] = []
+    for finding in across.claims:
+        lines += [f"{finding.text}: {counts_words(finding, signs=False)}", *textwrap.wrap(finding.sentence, 112), ""]
+    for attribution in across.attributions:
+        lines += [f"{attribution.text}: {verdict_words(attribution)}, {number_text(attribution)}", ""]
     return "\n".join(lines)
 
 

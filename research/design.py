@@ -232,7 +232,8 @@ class Study:
     higher `revision`.
 
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
-    levels in which it differs from the reference. `attributions` are claims about all of them together.
+    levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
+    `attributions` are claims about all of them together.
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
     among the factors, or a factor that `configure` ignores.
@@ -250,6 +251,7 @@ class Study:
     says: str = ""
     choices: tuple[Factor, ...] = ()
     universes: tuple[Levels, ...] = ()
+    universe_reasons: str = ""
     tuning: Tuning | None = None
     controls: tuple[Control, ...] = ()
     claims: tuple[Claim, ...] = ()

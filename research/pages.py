@@ -27,9 +27,10 @@ def study_page(
     captions: Mapping[str, str],
     notes: str = "",
     changed: Sequence[str] = (),
+    universes: str = "",
 ) -> str:
     """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
-    so when the runs were made."""
+    so when the runs were made; `universes` is the section about other universes, where these were run."""
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
@@ -43,6 +44,7 @@ def study_page(
         findings_lines(study, judgement.claims, study.claims),
         "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
         findings_lines(study, judgement.controls, study.controls),
+        universes,
         notes.strip(),
         *(f"![{caption.split('. ')[0]}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",

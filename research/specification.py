@@ -25,11 +25,11 @@ SHOWN = {**VERDICT_COLOURS, "inconclusive": "0.45", "withheld": "0.8", "not judg
 ROW = 0.135  # inches for a level of a choice
 OVERVIEW = (
     "In how many universes each claim holds. On the left is the verdict under the reference settings, at the 95 % at "
-    "which all universes are judged; on the right the choice, or the two, between whose levels most of the variance of the claim's "
-    "number lies, and how much of it."
+    "which all universes are judged; on the right the choice, or the two, between whose levels most of the variance of "
+    "the claim's number lies, and how much of it."
 )
-CURVE = (
-    "Each column is a universe, in the order of its number, which stands with its 95 % interval on the region in which "
+HOW_TO_READ = (
+    "In each figure a column is a universe, in the order of its number, which stands with its 95 % interval on the region in which "
     "the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; hollow is withheld. "
     "On the right is each choice's Shapley share of the variance of the numbers."
 )
@@ -48,7 +48,7 @@ def universe_captions(across: Across) -> dict[str, str]:
     """The captions of these figures, by the same names: what a claim's figure shows is said in its sentence."""
     if not across.claims:
         return {}
-    curves = {f"universes_{claim.name}": f"{claim.text}. {claim.sentence} {CURVE}" for claim in across.claims}
+    curves = {f"universes_{claim.name}": f"{claim.text}. {claim.sentence}" for claim in across.claims}
     return {"universes": OVERVIEW, **curves}
 
 

@@ -7,15 +7,21 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, cell_table, counted, duration, findings_table
+from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped
 from research.plan import Plan, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
 from research.universes import REFERENCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from research.multiverse import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 12  # imports, first use of the store, figures
@@ -182,9 +188,7 @@ def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
     """
     ours = ROOT / "reports"
     if reports is None:
-        if plan.declared:
-            return ours / plan.study.name / ("universes" if plan.of_universes else "")
-        return store.folder / "reports" / plan.report_name
+        return ours / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
     if not plan.declared and reports.resolve() == ours:
         raise UserError(
             f"--reports {reports}: holds studies as declared, not {plan.report_name}; choose another folder"
@@ -213,7 +217,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
 
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
     """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
-    from research.report import publish
+    from research.report import publish, publish_universes
     from research.search import project_grids
 
     state = state_of(store, plan)
@@ -226,18 +230,32 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
         print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
         return 1
     if plan.of_universes:
-        from research.tables import export
-
-        export(store, plan, state, folder)
-        return 0
-    frame, judgement = publish(store, plan, state, folder)
-    print(cell_table(plan, frame))
-    if judgement is not None:
-        print(f"\n{findings_table(judgement)}")
+        print(universes_text(publish_universes(store, plan, state, folder), plan, frame))
+    else:
+        frame, judgement = publish(store, plan, state, folder)
+        print(cell_table(plan, frame))
+        if judgement is not None:
+            print(f"\n{findings_table(judgement)}")
     print(f"\ntables and figures: {folder}")
     if (folder.parent / "index.html").exists():
         print("python -m research.report draws the index of all studies")
     return 0
+
+
+def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.DataFrame) -> str:
+    """The claims across universes, for the end of a run; without the reference, the findings in each of them."""
+    from research.attribution import LEVEL
+    from research.multiverse import runs_of
+    from research.verdict import judge
+
+    if published is not None:
+        return universes_table(published.across)
+    parts = []
+    for universe in plan.universes:
+        judgement = judge(plan.study, runs_of(universe, frame), plan.num_seeds, plan.complete, LEVEL)
+        named = ", ".join(f"{name}={level}" for name, level in universe.levels.items())
+        parts.append(f"in the universe {named}:\n\n{findings_table(judgement)}")
+    return "\n\n".join(parts)
 
 
 def check_writable(folder: Path) -> None:

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from research.config import UserError
 from research.design import Study
-from research.plan import Plan, load_study, make_plan
+from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
 from research.universes import REFERENCE
@@ -48,22 +48,6 @@ class Published:
     @property
     def study(self) -> Study:
         return self.plan.study
-
-
-class Results(NamedTuple):
-    """The published results of a study as tidy frames: those of `store.Frames`, and `findings`."""
-
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    layers: pd.DataFrame
-    profiles: pd.DataFrame
-    findings: pd.DataFrame
-
-
-def results(name: str, reports: str | Path = REPORTS) -> Results:
-    """What is published of a study; see `research.results`."""
-    published = read_published(load_study(name), Path(reports) / Path(name).stem)
-    return Results(*published.tables, findings_frame(published.judgement))
 
 
 def export(store: Store, plan: Plan, state: State, folder: Path) -> None:

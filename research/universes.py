@@ -12,10 +12,10 @@ REFERENCE, ALL = "reference", "all"
 
 
 def asked_for(study: Study, texts: Sequence[str]) -> tuple[Levels, ...]:
-    """The universes that a user asks for, each as a level of every choice.
+    """The universes that a user asks for, each as a level of every choice, the reference first if it is among them.
 
-    A text is "reference", "all" (those that the study compares, the reference first) or CHOICE=LEVEL[,LEVEL]. Several
-    of the last kind are crossed; choices that none names are at the reference. Raises UserError for anything else.
+    A text is "reference", "all" (those that the study compares) or CHOICE=LEVEL[,LEVEL]. Several of the last kind are
+    crossed; choices that none names are at the reference. Raises UserError for anything else.
     """
     words = [text for text in texts if text in (REFERENCE, ALL)]
     if words and len(texts) > 1:
@@ -30,7 +30,7 @@ def asked_for(study: Study, texts: Sequence[str]) -> tuple[Levels, ...]:
         if name in named:
             raise UserError(f"--universes {text}: {name} is given twice")
         named[name] = levels
-    return tuple(map(study.universe, crossed(**named)))
+    return tuple(sorted(map(study.universe, crossed(**named)), key=lambda universe: universe != study.reference))
 
 
 def _choice_levels(study: Study, text: str) -> tuple[str, tuple[Level, ...]]:

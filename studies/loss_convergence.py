@@ -4,7 +4,8 @@ Question. Document A (to-do 1) asks its reader to consider why cross-entropy con
 classification tasks. It gives cross-entropy's gradient at the logits as p - y and writes the squared error as half the
 squared distance of two vectors, summed over the classes.
 
-Cost. Full tier: 6 cells of 10 seeds, five to seven minutes on two cores. Quick: a minute. Smoke: seconds.
+Cost. Full tier: 6 cells of 10 seeds, five to seven minutes on two cores. Quick: a minute. Smoke: seconds. All
+universes: 40 minutes at 6 seeds, of which all must agree to be clearly more than half; two thirds for tuning.
 
 What to expect. Behind a softmax, p - y is multiplied by a matrix that nearly vanishes where the network is sure of a
 wrong class. Whether that costs time depends on how often it is.
@@ -13,15 +14,6 @@ The network is the usual small MLP for MNIST, the rate the customary one for SGD
 horizon is twenty epochs: at this rate a network with one hidden layer was just short of 95 % after five
 (`activation_depth`), so a shorter one might not have told late from never. All of it, and the regions, were fixed
 before the first full run and are never moved afterwards.
-
-Universes. The document sums the squared error over the classes; frameworks take the mean, which for SGD is a fifth of
-the rate, so the two are crossed with tuned rates. What it is the error of, a softmax, a sigmoid or the raw output,
-decides whether its gradient can vanish: crossed with sum or mean, and with tuned rates. Rate, start, horizon and hidden
-units are changed alone; the shorter horizon costs nothing beside the longer one, and is crossed with what slows
-learning down. Left out: the start crossed with the hidden units, and the mean on other outputs with tuned rates, which
-takes a factor from the gradient that tuning gives back. Rates are tuned for the fewest steps to 95 %, since that is
-what is compared. Cost: 40 minutes at 6 seeds, of which all must agree to be clearly more than half; two thirds for
-tuning.
 """
 
 from typing import Literal
@@ -118,6 +110,16 @@ STUDY = Study(
         {"rate": "tuned", "squares": "mean"},
         {"rate": "tuned", "output": "raw"},
         {"rate": "tuned", "output": "sigmoid"},
+    ),
+    universe_reasons=(
+        "The document sums the squared error over the classes; frameworks take the mean, which for SGD is a "
+        "fifth of the rate, so the two are crossed with tuned rates. What it is the error of, a softmax, a "
+        "sigmoid or the raw output, decides whether its gradient can vanish: crossed with sum or mean, and with "
+        "tuned rates. Rate, start, horizon and hidden units are changed alone; the shorter horizon costs nothing "
+        "beside the longer one, and is crossed with what slows learning down. Left out: the start crossed with "
+        "the hidden units, and the mean on other outputs with tuned rates, which takes a factor from the "
+        "gradient that tuning gives back. Rates are tuned for the fewest steps to 95 %, since that is what is "
+        "compared."
     ),
     tuning=Tuning({"lr": (0.03, 30.0)}, "steps_to_target", "minimize", budget=9, at_once=3, seeds=2),
     headline=("steps_to_target", "test_accuracy"),
