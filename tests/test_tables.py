@@ -13,9 +13,10 @@ from test_store import PLAN, made_up_result
 import research
 from research.config import UserError
 from research.design import Claim
+from research.frames import results
 from research.plan import load_study, make_plan
 from research.store import State, Store, read_runs, read_state
-from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published, results
+from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
 from research.tracking import Recorder
 
 STUDY = replace(TOY, claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),))
