@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from research.config import TrainConfig
-from research.cost import layer_sizes, num_train
+from research.cost import layer_sizes, num_intervals, num_train
 from research.data import load
 from research.design import Factor, Study, Tier
 from research.examples import make_examples
@@ -118,11 +118,6 @@ def network(config: TrainConfig) -> nn.Sequential:
 def mean_loss(config: TrainConfig, outputs: Tensor, targets: Tensor) -> Tensor:
     """Squared error of numbers, cross-entropy of classes."""
     return F.mse_loss(outputs, targets) if config.is_regression else F.cross_entropy(outputs, targets)
-
-
-def num_intervals(config: TrainConfig) -> int:
-    """How often is evaluated after the start."""
-    return config.steps // config.evaluate_every if config.steps else config.epochs
 
 
 def pytorch(config: TrainConfig, seeds: Sequence[int], data: Parts) -> float:

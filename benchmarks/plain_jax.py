@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.contenders import EVALUATION_BATCH, Pool, num_intervals
+from benchmarks.contenders import EVALUATION_BATCH, Pool
 from research.config import TrainConfig
-from research.cost import layer_sizes
+from research.cost import layer_sizes, num_intervals
 
 Arrays = Any  # nested lists and tuples of arrays
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from research.tables import Results
+    from research.frames import Results
 
 
 def results(name: str, reports: str | Path | None = None) -> Results:
@@ -18,9 +18,13 @@ def results(name: str, reports: str | Path | None = None) -> Results:
 
     `runs` has a row for each trained network, `curves` for each evaluation, `layers` for each layer that was probed,
     `profiles` for each place of what is measured over places, all with the columns cell, the factors and seed;
-    `findings` has a row for each control and claim. They are read from `reports/NAME` (or NAME in another such folder),
-    checked against its SHA256SUMS. Raises `research.config.UserError` where that is not what was exported.
-    """
-    from research import tables  # pandas takes half a second
+    `findings` has a row for each control and claim. Where universes were run, `universe_runs` has a row for each of
+    their networks, `universe_findings` for each claim in each, `universe_summary` for each claim, with the share of
+    universes in which it holds and the choice that decides, and `tuning` for each trial of a search.
 
-    return tables.results(name) if reports is None else tables.results(name, reports)
+    All are read from `reports/NAME` (or NAME in another such folder) and checked against its SHA256SUMS. Raises
+    `research.config.UserError` where that is not what was exported.
+    """
+    from research import frames  # pandas takes half a second
+
+    return frames.results(name) if reports is None else frames.results(name, reports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dataset": ("mnist", "digits", "sine", "line"),
@@ -179,3 +179,12 @@ class TrainConfig:
                 f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has no accuracy to reach",
             ),
         )
+
+
+def without_horizon(config: TrainConfig) -> TrainConfig:
+    """The configuration at the shortest horizon it can have: the same for all that differ in nothing else.
+
+    The rate is constant, so what is trained for less is the first part of what is trained for longer. One that counts
+    steps and one that counts epochs never come to the same.
+    """
+    return replace(config, steps=config.evaluate_every) if config.steps else replace(config, epochs=1)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
 from research.pages import interval_text, number_text, verdict_words
-from research.plan import Plan, Stack
+from research.plan import Plan, Stack, in_one_pass
+from research.universe_page import counts_words
 from research.words import word
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from research.across import Across
     from research.verdict import Judgement
 
 
@@ -45,7 +47,8 @@ class Progress:
     def __init__(self, stacks: list[Stack]) -> None:
         from tqdm import tqdm
 
-        self.weights = {stack.key: stack.nominal_seconds for stack in stacks}
+        self.weights = {stack.key: 0.0 for stack in stacks}  # a shorter horizon costs nothing beside a longer one
+        self.weights |= {job[0].key: job[0].nominal_seconds for job in in_one_pass(stacks)}
         self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
         self.started = time.monotonic()
         self.live = sys.stderr.isatty()
@@ -67,7 +70,7 @@ class Progress:
         """Print what a stack came to."""
         self.finished += self.weights[stack.key]
         self.count += 1
-        left = (time.monotonic() - self.started) * (self.total / self.finished - 1)
+        left = (time.monotonic() - self.started) * (self.total / max(self.finished, 1e-9) - 1)
         ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(left)} left)"
         seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
         self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
@@ -108,10 +111,24 @@ def findings_table(judgement: Judgement) -> str:
                 why += f"; replicates that diverged or lack it: {finding.num_diverged}"
             ends = interval_text(finding) or "-"
             lines += [*_row(finding.text, number_text(finding), ends, finding.region, str(finding.n), why), ""]
-    notes = ["The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."]
+    notes = []
+    if any(finding.level > 0.95 for finding in judgement.claims):
+        notes.append(
+            "The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."
+        )
     notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
     for note in dict.fromkeys(notes):
         lines += textwrap.wrap(note, 118)
+    return "\n".join(lines)
+
+
+def universes_table(across: Across) -> str:
+    """The claims across universes as text for the end of a run: their verdicts counted, and in a sentence."""
+    lines: list[str] = []
+    for finding in across.claims:
+        lines += [f"{finding.text}: {counts_words(finding, signs=False)}", *textwrap.wrap(finding.sentence, 112), ""]
+    for attribution in across.attributions:
+        lines += [f"{attribution.text}: {verdict_words(attribution)}, {number_text(attribution)}", ""]
     return "\n".join(lines)
 
 

@@ -51,8 +51,8 @@ def layer_sizes(config: TrainConfig) -> list[int]:
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
-def stack_size(config: TrainConfig) -> int:
-    """How many seeds train together: the largest of SIZES whose working set fits the nominal cache.
+def stack_size(config: TrainConfig, seeds: int = 0) -> int:
+    """How many seeds train together: the largest of SIZES, or of the equal parts of `seeds`, that fits the cache.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
@@ -65,7 +65,8 @@ def stack_size(config: TrainConfig) -> int:
     per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
-    return next((size for size in SIZES if size * working_set <= CACHE_BYTES), 1)
+    possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
+    return next((size for size in possible if size * working_set <= CACHE_BYTES), 1)
 
 
 def slice_size(units: int) -> int:
@@ -86,6 +87,11 @@ def num_train(config: TrainConfig) -> int:
 def num_steps(config: TrainConfig) -> int:
     """Training steps of the whole horizon."""
     return config.steps or config.epochs * -(-num_train(config) // config.batch_size)
+
+
+def num_intervals(config: TrainConfig) -> int:
+    """Intervals from one evaluation to the next in the whole horizon."""
+    return config.steps // config.evaluate_every if config.steps else config.epochs
 
 
 def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:

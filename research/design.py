@@ -180,9 +180,9 @@ class Tuning:
     """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
 
     `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
-    on a logarithmic scale. Each cell has `budget` trials, the first at what `configure` sets, asked for `at_once`
-    at a time; a trial is the mean of `metric`, which must come from the validation split, over `seeds` seeds that are
-    used for nothing else.
+    on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
+    `configure` sets and half way to either end; a trial is the mean of `metric`, which must come from the validation
+    split, over `seeds` seeds that are used for nothing else.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -232,7 +232,8 @@ class Study:
     higher `revision`.
 
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
-    levels in which it differs from the reference. `attributions` are claims about all of them together.
+    levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
+    `attributions` are claims about all of them together.
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
     among the factors, or a factor that `configure` ignores.
@@ -250,6 +251,7 @@ class Study:
     says: str = ""
     choices: tuple[Factor, ...] = ()
     universes: tuple[Levels, ...] = ()
+    universe_reasons: str = ""
     tuning: Tuning | None = None
     controls: tuple[Control, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -328,10 +330,10 @@ class Study:
 
     def _check_universes(self) -> None:
         known = {choice.name: choice.levels for choice in self.choices}
-        named = [
-            (f"universe {levels}", {name: (level,) for name, level in levels.items()}) for levels in self.universes
+        named: list[tuple[str, Mapping[str, tuple[Level, ...]]]] = [
+            *((f"universe {dict(one)}", {name: (level,) for name, level in one.items()}) for one in self.universes),
+            *((f"claim {claim.name!r}", claim.choices) for claim in self.attributions),
         ]
-        named += [(f"claim {claim.name!r}", dict(claim.choices)) for claim in self.attributions]
         for place, by_choice in named:
             for name, levels in by_choice.items():
                 if name not in known:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from multiprocessing.context import ForkServerContext
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from research.plan import Stack
+from research.plan import Stack, in_one_pass
 
 if TYPE_CHECKING:
     from research.train import StackResult
@@ -27,6 +27,8 @@ TRIES = 3  # how often a stack may take its worker down before it counts as fail
 POLL_SECONDS = 0.25
 PILE = 10  # outcomes for each worker that may wait to be written: where writing takes longer than training
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
 
 _pipe: Connection | None = None  # a worker's line to its coordinator
 
@@ -48,25 +50,25 @@ def _start_worker(pipe: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(stack: Stack) -> StackResult:
-    from research.train import train_stack
+def _work(job: Job) -> list[StackResult]:
+    from research.train import train_horizons
 
     assert _pipe is not None
-    _pipe.send(0.0)  # whatever it last said of another stack
-    return train_stack(stack.cell.config, stack.seeds, _pipe.send)
+    _pipe.send(0.0)  # whatever it last said of another job
+    return train_horizons([stack.cell.config for stack in job], job[0].seeds, _pipe.send)
 
 
 class Slot:
-    """One worker: a pool of a single process, so that a death tells which stack it was and disturbs no other.
+    """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
 
-    `stack` is the one in work, None when idle; `share` how much of it is done; `future` its result to come.
+    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come.
     """
 
-    future: Future[StackResult]
+    future: Future[list[StackResult]]
 
     def __init__(self, context: ForkServerContext) -> None:
         self.context = context
-        self.stack: Stack | None = None
+        self.job: Job | None = None
         self.share = 0.0
         self._open()
 
@@ -74,32 +76,32 @@ class Slot:
         self.pipe, theirs = self.context.Pipe()
         self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs,))
 
-    def start(self, stack: Stack) -> None:
-        """Hand the worker a stack."""
-        self.stack, self.share = stack, 0.0
+    def start(self, job: Job) -> None:
+        """Hand the worker a job."""
+        self.job, self.share = job, 0.0
         try:
-            self.future = self.pool.submit(_work, stack)
+            self.future = self.pool.submit(_work, job)
         except BrokenProcessPool:  # the worker died while it was idle
             self.close()
             self._open()
-            self.future = self.pool.submit(_work, stack)
+            self.future = self.pool.submit(_work, job)
 
     def listen(self) -> bool:
-        """Whether the stack has come to an end. Until then, bring `share` up to date."""
+        """Whether the job has come to an end. Until then, bring `share` up to date."""
         with contextlib.suppress(EOFError, OSError):
             while self.pipe.poll():
                 self.share = self.pipe.recv()
         return self.future.done()
 
-    def take(self) -> tuple[Stack, StackResult | BaseException]:
-        """The finished stack with its result or what it raised. The slot is idle then, with a new worker if it died."""
-        stack, error = self.stack, self.future.exception()
-        assert stack is not None
-        self.stack = None
+    def take(self) -> tuple[Job, list[StackResult] | BaseException]:
+        """The finished job with its results or what it raised. The slot is idle then, with a new worker if it died."""
+        job, error = self.job, self.future.exception()
+        assert job is not None
+        self.job = None
         if isinstance(error, BrokenProcessPool):
             self.close()
             self._open()
-        return stack, error or self.future.result()
+        return job, error or self.future.result()
 
     def close(self) -> None:
         """End the worker, whatever it is doing."""
@@ -155,19 +157,24 @@ class Failure:
 class Workers:
     """Worker processes that train stacks, longest first, from the moment this is made; they end with the `with` block.
 
-    A thread hands the stacks out, so that no worker waits while the caller writes down what others have finished.
+    Stacks that differ only in their horizon train in one pass. A thread hands them out, so that no worker waits while
+    the caller writes down what others have finished. With `open_end` it waits for more (`add`) until `no_more` is said.
     """
 
-    def __init__(self, stacks: list[Stack], number: int) -> None:
-        # The longest last, where pop() takes it; of equal ones the first of the plan.
-        self.waiting = sorted(reversed(stacks), key=lambda stack: stack.nominal_seconds)
+    def __init__(self, stacks: Sequence[Stack], number: int, open_end: bool = False) -> None:
+        self.waiting: list[Job] = []
+        self.added: SimpleQueue[Sequence[Stack]] = SimpleQueue()
+        self.added.put(stacks)
+        self.all_added = threading.Event()
         self.deaths: Counter[str] = Counter()
         self.told: SimpleQueue[tuple[Stack, StackResult | Failure] | None] = SimpleQueue()  # None is the last
         self.ending = threading.Event()
         self.slots: list[Slot] = []
-        if stacks:
+        if not open_end:
+            self.no_more()
+        if stacks or open_end:
             context = warm_up()
-            self.slots = [Slot(context) for _ in range(min(number, len(stacks)))]
+            self.slots = [Slot(context) for _ in range(number if open_end else min(number, len(stacks)))]
         self.thread = ThreadPoolExecutor(1)
         self.all_told = self.thread.submit(self._keep_busy)
 
@@ -179,6 +186,14 @@ class Workers:
         self.thread.shutdown()
         for slot in self.slots:
             slot.close()
+
+    def add(self, stacks: Sequence[Stack]) -> None:
+        """Let these be trained too."""
+        self.added.put(stacks)
+
+    def no_more(self) -> None:
+        """Say that none will be added."""
+        self.all_added.set()
 
     def outcomes(
         self,
@@ -196,7 +211,7 @@ class Workers:
                 if outcome is None:
                     break
                 yield outcome
-            progress({stack.key: slot.share for slot in self.slots if (stack := slot.stack)})
+            progress({job[0].key: slot.share for slot in self.slots if (job := slot.job)})
             try:
                 check()
             except Stopped:
@@ -209,32 +224,43 @@ class Workers:
         """Hand out stacks and take what became of them until there are no more."""
         try:
             while not self.ending.is_set():
+                complete = self.all_added.is_set()  # asked before what was added is taken
+                self._take_added()
                 for slot in self.slots:
-                    if outcome := self._outcome(slot):
+                    for outcome in self._outcomes(slot):
                         self.told.put(outcome)
-                    if self.waiting and slot.stack is None and self.told.qsize() < PILE * len(self.slots):
+                    if self.waiting and slot.job is None and self.told.qsize() < PILE * len(self.slots):
                         slot.start(self.waiting.pop())
-                at_work = [slot.future for slot in self.slots if slot.stack]
+                at_work = [slot.future for slot in self.slots if slot.job]
                 if at_work:
                     wait(at_work, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                elif self.waiting:
+                elif self.waiting or not complete:
                     self.ending.wait(POLL_SECONDS)
                 else:
                     break
         finally:
             self.told.put(None)
 
-    def _outcome(self, slot: Slot) -> tuple[Stack, StackResult | Failure] | None:
-        """What became of a slot's stack, if it has come to an end. One that took its worker down is tried again."""
-        if slot.stack is None or not slot.listen():
-            return None
-        stack, outcome = slot.take()
+    def _take_added(self) -> None:
+        """Put what was added where it is waited for: the longest last, of equal ones the first of the plan."""
+        with contextlib.suppress(Empty):
+            while True:
+                jobs = in_one_pass(self.added.get_nowait())
+                self.waiting = sorted([*reversed(jobs), *self.waiting], key=lambda job: job[0].nominal_seconds)
+
+    def _outcomes(self, slot: Slot) -> Sequence[tuple[Stack, StackResult | Failure]]:
+        """What became of a slot's job, if it has come to an end. One that took its worker down is tried again."""
+        if slot.job is None or not slot.listen():
+            return ()
+        job, outcome = slot.take()
         if not isinstance(outcome, BaseException):
-            return stack, outcome
+            return tuple(zip(job, outcome, strict=True))
         if not isinstance(outcome, BrokenProcessPool):
-            return stack, Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
-        if self.deaths[stack.key] < TRIES - 1:
-            self.deaths[stack.key] += 1
-            self.waiting.append(stack)
-            return None
-        return stack, Failure(f"its worker process died {TRIES} times, perhaps for want of memory")
+            failure = Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
+        elif self.deaths[job[0].key] < TRIES - 1:
+            self.deaths[job[0].key] += 1
+            self.waiting.append(job)
+            return ()
+        else:
+            failure = Failure(f"its worker process died {TRIES} times, perhaps for want of memory")
+        return tuple((stack, failure) for stack in job)

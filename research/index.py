@@ -19,8 +19,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
+from research.across import Across, AcrossFinding
 from research.design import DOCUMENTS, Study
 from research.pages import SIGNS, interval_text, number_text, summary, verdict_words
+from research.universe_page import COUNTED, counts_words
 from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 
@@ -30,13 +32,18 @@ RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report --
 
 @dataclass(frozen=True)
 class Entry:
-    """What the index shows of a study: its findings, its Markdown page, its figures as SVG by name, its size."""
+    """What the index shows of a study: its findings, its Markdown page, its figures as SVG by name, its size.
+
+    `across` are its findings across universes and `universes_page` the page about them, where universes were run.
+    """
 
     study: Study
     judgement: Judgement
     page: str
     figures: Mapping[str, bytes]
     num_networks: int
+    across: Across | None = None
+    universes_page: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,19 +57,26 @@ class Row:
     number: str
     interval: str
     sort_keys: tuple[float | str, ...]
+    across: AcrossFinding | None = None
+
+    @property
+    def universes(self) -> str:
+        """In how many universes it got which verdict; nothing where none were run."""
+        return counts_words(self.across) if self.across else ""
 
 
 def claim_rows(entries: Sequence[Entry]) -> list[Row]:
     """A row for each claim of each study, in the order in which they are declared."""
     rows = []
     for entry in entries:
-        for finding, claim in zip(entry.judgement.claims, entry.study.claims, strict=True):
+        across = entry.across.claims if entry.across else [None] * len(entry.study.claims)
+        for finding, claim, found in zip(entry.judgement.claims, entry.study.claims, across, strict=True):
             condition = f"{number_words(claim.number, entry.study)} is {finding.region}"
             scale = 100 if finding.unit or finding.kind in ("share", "existence", "never") else 1
             keys = [scale * value if math.isfinite(value) else "" for value in (finding.number, finding.low)]
             rows.append(
                 Row(entry.study, finding, condition, verdict_words(finding), number_text(finding),
-                    interval_text(finding), (*keys, finding.n))
+                    interval_text(finding), (*keys, finding.n, found.shares["supported"] if found else ""), found)
             )  # fmt: skip
     return rows
 
@@ -76,18 +90,20 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         f"{tally(rows)} The same with figures, filters and explanations, to be opened in a browser: "
         "[index.html](index.html).",
         "",
-        "| claim | from | verdict | number | interval | n | study |",
-        "|---|---|---|---|---|---|---|",
+        "| claim | from | verdict | universes | number | interval | n | study |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         finding, name = row.finding, row.study.name
-        cells = (finding.text, finding.passage, f"**{row.verdict}**", row.number, row.interval, f"{finding.n:,}",
-                 f"[{name}]({name}/README.md)")  # fmt: skip
+        cells = (finding.text, finding.passage, f"**{row.verdict}**", row.universes, row.number, row.interval,
+                 f"{finding.n:,}", f"[{name}]({name}/README.md)")  # fmt: skip
         lines.append(f"| {' | '.join(map(escaped, cells))} |")
     lines += [
         "",
         "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is "
-        "said beside. The page of a study says what each number is and where it must lie.",
+        "said beside. *Universes*: in how many of the combinations of what the documents leave open a claim is "
+        f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in COUNTED[:4])}, each judged by itself at 95 %. The "
+        "page of a study says what each number is and where it must lie.",
         "",
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
@@ -96,10 +112,13 @@ def index_markdown(entries: Sequence[Entry]) -> str:
 
 def with_results(readme: str, entries: Sequence[Entry]) -> str:
     """The project's README with the table of results, between its two marks, made again."""
-    lines = [tally(claim_rows(entries)), "", "| claim | verdict | number | interval |", "|---|---|---|---|"]
+    head = ("claim", "verdict", "universes", "number", "interval")
+    lines = [tally(claim_rows(entries)), "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for entry in entries:
-        lines.append(f"| [**{escaped(entry.study.question)}**](reports/{entry.study.name}/README.md) | | | |")
-        cells = [(row.finding.text, row.verdict, row.number, row.interval) for row in claim_rows([entry])]
+        lines.append(f"| [**{escaped(entry.study.question)}**](reports/{entry.study.name}/README.md) | | | | |")
+        cells = [
+            (row.finding.text, row.verdict, row.universes, row.number, row.interval) for row in claim_rows([entry])
+        ]
         lines += [f"| {' | '.join(map(escaped, row))} |" for row in cells]
     before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
     _, _, after = rest.partition(f"{RESULTS_END}\n")
@@ -127,7 +146,8 @@ def index_html(entries: Sequence[Entry]) -> str:
             "name": entry.study.name,
             "question": entry.study.question,
             "summary": Markup(MarkdownIt("commonmark", {"html": False}).render(summary(entry.judgement))),
-            "section": Markup(section(entry)),
+            "section": Markup(section(entry, entry.page.replace(summary(entry.judgement), ""))),  # stands above
+            "universes": Markup(section(entry, entry.universes_page, "universes") if entry.universes_page else ""),
         }
         for entry in entries
     ]
@@ -142,6 +162,7 @@ def index_html(entries: Sequence[Entry]) -> str:
         signs=SIGNS,
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
         num_networks=sum(entry.num_networks for entry in entries),
+        num_universes=sum(len(entry.across.claims[0].points) for entry in entries if entry.across),
     )
     return re.sub(r"(?<=\d) %(?![0-9A-F]{2})", "&nbsp;%", text)  # but for what is encoded in a figure
 
@@ -151,11 +172,11 @@ def content_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def section(entry: Entry) -> str:
-    """A study's page as HTML: headings one level down with ids, figures inside, links as seen from the index."""
+def section(entry: Entry, page: str, part: str = "") -> str:
+    """A page of a study as HTML: headings one level down with ids, figures inside, links as seen from the index."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse(entry.page.replace(summary(entry.judgement), ""))  # stands above
-    name, ids = entry.study.name, set[str]()
+    tokens = markdown.parse(page)
+    name, ids = f"{entry.study.name}-{part}" if part else entry.study.name, set[str]()
     heads: list[str] = []
     for token, following in pairwise([*tokens, Token("end", "", 0)]):
         if token.type in ("heading_open", "heading_close"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from research.backward import accumulate_gradients
 from research.config import TrainConfig
-from research.cost import layer_sizes, slice_size
+from research.cost import layer_sizes, num_intervals, slice_size
 from research.data import DataSet, stream
 from research.examples import make_examples
 from research.losses import example_losses
@@ -32,7 +32,8 @@ class StackModule(pl.LightningModule):
     `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
     `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
-    step whose loss was not finite, -1 where all were.
+    step whose loss was not finite, -1 where all were. Who looks amid the training goes by
+    `intervals_done`, not by the horizon of `config`.
     """
 
     inputs: Tensor
@@ -58,7 +59,7 @@ class StackModule(pl.LightningModule):
         )
         self.steps_per_epoch = -(-self.train_indices.shape[1] // config.batch_size)
         self.num_steps = config.evaluate_every or self.steps_per_epoch
-        self.num_intervals = config.steps // config.evaluate_every if config.steps else config.epochs
+        self.num_intervals = num_intervals(config)
         self.num_batches = -(-self.num_steps // STEPS_AT_ONCE)
         sizes = layer_sizes(config)
         self.slice_size = slice_size(len(self.seeds) * max(sizes[1:]))
@@ -68,6 +69,11 @@ class StackModule(pl.LightningModule):
         )
         self.curves: dict[str, list[Tensor]] = {name: [] for name in ("train_loss", *measured)}
         self.diverged_step = torch.full((len(self.seeds),), -1)
+
+    @property
+    def intervals_done(self) -> int:
+        """How many intervals are in the curves: trained and evaluated."""
+        return len(self.curves["train_loss"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser over the stacked tensors: its updates are element-wise, so each replicate has its own."""

@@ -27,9 +27,10 @@ def study_page(
     captions: Mapping[str, str],
     notes: str = "",
     changed: Sequence[str] = (),
+    universes: str = "",
 ) -> str:
     """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
-    so when the runs were made."""
+    so when the runs were made; `universes` is the section about other universes, where these were run."""
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
@@ -43,6 +44,7 @@ def study_page(
         findings_lines(study, judgement.claims, study.claims),
         "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
         findings_lines(study, judgement.controls, study.controls),
+        universes,
         notes.strip(),
         *(f"![{caption.split('. ')[0]}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",
@@ -183,15 +185,16 @@ def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
     return [f"Seeds that had not arrived at the target when training ended, and so count as the horizon: {found}."]
 
 
-def experiment_note(plan: Plan) -> str:
-    """The experiment's description in the MLflow UI."""
+def experiment_note(plan: Plan, universes: bool = False) -> str:
+    """The description in the MLflow UI of a plan's experiment, or of the one with its other universes."""
     study = plan.study
+    where = f" in a universe other than that of the experiment `{plan.experiment}`" if universes else ""
     claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
+    factors = ", ".join(factor.name for factor in (study.arms, *study.blocks))
     return (
-        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of "
-        f"{', '.join(factor.name for factor in (study.arms, *study.blocks))}. The menu of views (top right) shows all "
-        "cells, those of one level, or cells with their seeds (+); the chart button draws them side by side. "
-        f"Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
+        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of {factors}{where}. The menu of "
+        "views (top right) shows all cells, those of one level, or cells with their seeds (+); the chart button draws "
+        f"them side by side. Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
         "`_low` and `_high` bound Student's 95 % interval.\n\n" + (f"Claims under test:\n{claims}\n" if claims else "")
     )
 
@@ -199,7 +202,7 @@ def experiment_note(plan: Plan) -> str:
 def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     """What a cell is, in Markdown, for the parent run's page in the MLflow UI."""
     config = cell.config
-    levels = "\n".join(f"| {name} | **{level}** |" for name, level in cell.levels.items())
+    levels = "\n".join(f"| {name} | **{level}** |" for name, level in {**cell.levels, **cell.universe}.items())
     fixed = [name for name in shown_fields([config]) if name not in cell.levels]
     return (
         f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"

@@ -8,47 +8,76 @@ import importlib.util
 import itertools
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from research.config import TrainConfig, UserError
-from research.cost import nominal_seconds, stack_size
+from research.config import TrainConfig, UserError, without_horizon
+from research.cost import nominal_seconds, num_steps, stack_size
 from research.data import DATA
-from research.design import Level, Study
+from research.design import TUNED, Factor, Level, Levels, Study, Tuning
+from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 NUMERICS = 2  # raise when a change in code or of a default changes any result
+TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors."""
+    """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors.
+
+    `universe` holds the choices in which it differs from the reference universe. With a `tuning` the configuration is
+    the one that the search starts from; the winner takes its place once it is known, under the same identity. `trial`
+    is the number of a trial of such a search.
+    """
 
     study: str
     variant: str
-    levels: Mapping[str, Level]
+    levels: Levels
     config: TrainConfig
     identity: str
     stack_size: int
+    universe: Levels = field(default_factory=dict)
+    tuning: Tuning | None = None
+    revision: int = 1
+    trial: int | None = None
 
     @property
     def key(self) -> str:
-        """The readable address, such as `activation_depth/full/activation=relu/depth=4`."""
-        return "/".join([self.study, self.variant, *(f"{name}={level}" for name, level in self.levels.items())])
+        """The readable address, such as `activation_depth/full/activation=relu/depth=4/init=he`."""
+        placed = {**self.levels, **self.universe, **self._trial}
+        return "/".join([self.study, self.variant, *(f"{name}={level}" for name, level in placed.items())])
 
     @property
     def name(self) -> str:
         """The key's short form for lists and legends, such as `relu depth=4`: an arm that is a word stands alone."""
         (factor, arm), *blocks = self.levels.items()
         first = arm if isinstance(arm, str) else f"{factor}={arm}"
-        return " ".join([first, *(f"{name}={level}" for name, level in blocks)])
+        return " ".join(
+            [first, *(f"{name}={level}" for name, level in (*blocks, *self.universe.items(), *self._trial.items()))]
+        )
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment: the study's own for the full tier in the reference universe, others for all else."""
+        more = "-universes" if self.universe else ""
+        return experiment_name(self.study, self.variant) + (more if self.trial is None else TUNING)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the identity, in hexadecimal digits."""
         return hashlib.sha256(self.identity.encode()).hexdigest()
+
+    @property
+    def _trial(self) -> Levels:
+        return {} if self.trial is None else {"trial": self.trial}
+
+
+def experiment_name(study: str, variant: str) -> str:
+    """The MLflow experiment and Optuna study of a variant in the reference universe."""
+    return study if variant == "full" else f"{study}-{variant}"
 
 
 @dataclass(frozen=True)
@@ -70,11 +99,19 @@ class Stack:
 
 
 @dataclass(frozen=True)
+class Universe:
+    """A level of every choice, and the cells that stand there; universes share those in which they do not differ."""
+
+    levels: Levels
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a study needs at a tier: seeds 0..num_seeds-1 of every cell, in whole stacks.
+    """What a study needs at a tier: seeds 0..num_seeds-1 of every cell of the universes, in whole stacks.
 
     `variant` is the tier and behind it the fields that were set by hand, such as `full+lr=0.01`; it is in the keys.
-    `whole` says that no cell was left out.
+    `whole` says that no cell was left out; `scope` is how the universes were asked for.
     """
 
     study: Study
@@ -84,22 +121,61 @@ class Plan:
     whole: bool
     cells: tuple[Cell, ...]
     stacks: tuple[Stack, ...]
+    scope: tuple[str, ...] = (REFERENCE,)
+    universes: tuple[Universe, ...] = ()
+
+    @property
+    def of_universes(self) -> bool:
+        """Whether it is about other universes than the reference."""
+        return self.scope != (REFERENCE,)
+
+    @property
+    def complete(self) -> bool:
+        """Whether its universes are as declared: all of the full tier with its own number of seeds."""
+        return self.whole and self.variant == "full" and self.num_seeds == self._declared_seeds
 
     @property
     def declared(self) -> bool:
-        """Whether this is the study as declared: all of the full tier with its own number of seeds."""
-        return self.whole and self.variant == "full" and self.num_seeds == self.study.tiers["full"].seeds
+        """Whether this is the study as declared, in the reference universe or in all that it compares."""
+        return self.complete and self.scope in ((REFERENCE,), (ALL,))
 
     @property
     def experiment(self) -> str:
-        """The MLflow experiment and Optuna study: the study's own for the full tier; others never mix with it."""
-        return self.study.name if self.variant == "full" else f"{self.study.name}-{self.variant}"
+        """The MLflow experiment and Optuna study of the reference universe; others never mix with it."""
+        return experiment_name(self.study.name, self.variant)
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Every MLflow experiment that it is recorded in: those of its cells, and that of the trials of searches."""
+        of_cells = dict.fromkeys(cell.experiment for cell in self.cells)
+        return (*of_cells, *([self.experiment + TUNING] if any(cell.tuning for cell in self.cells) else []))
+
+    @property
+    def columns(self) -> tuple[Factor, ...]:
+        """The factors that its tables have columns for: arms, blocks and, with other universes, the choices."""
+        return self.study.factors if self.of_universes else (self.study.arms, *self.study.blocks)
+
+    def placed(self, cell: Cell) -> dict[str, Level]:
+        """The level of each of the columns at which a cell stands."""
+        levels = {**cell.levels, **self.study.universe(cell.universe)}
+        return {factor.name: levels[factor.name] for factor in self.columns}
 
     @property
     def report_name(self) -> str:
         """The folder for tables and figures: the experiment's name, and what else differs from the declared study."""
-        seeds = "" if self.num_seeds == self.study.tiers[self.tier].seeds else f"-{self.num_seeds}-seeds"
-        return self.experiment + seeds + ("" if self.whole else "-part")
+        scope = f"-universes-{'-'.join(self.scope)}" if self.of_universes else ""
+        seeds = "" if self.num_seeds == self._declared_seeds else f"-{self.num_seeds}-seeds"
+        return self.experiment + scope + seeds + ("" if self.whole else "-part")
+
+    @property
+    def _declared_seeds(self) -> int:
+        return usual_seeds(self.study, self.tier, self.scope)
+
+
+def usual_seeds(study: Study, tier: str, scope: tuple[str, ...]) -> int:
+    """How many seeds each cell has at a tier, unless a user asks for another number."""
+    size = study.tiers[tier]
+    return size.seeds if scope == (REFERENCE,) else size.universe_seeds or size.seeds
 
 
 def make_plan(
@@ -108,30 +184,48 @@ def make_plan(
     num_seeds: int | None = None,
     only: Mapping[str, tuple[str, ...]] | None = None,
     settings: Mapping[str, str] | None = None,
+    scope: tuple[str, ...] = (REFERENCE,),
 ) -> Plan:
     """The plan of a study: of the cells that have the levels in `only`, with the fields in `settings` set by hand.
 
-    Levels and values are as a user writes them. Raises UserError for a tier, factor, level, field or value that does
-    not exist, for fewer than one seed, and if no cell is left.
+    Levels and values are as a user writes them; `scope` asks for universes (`universes.asked_for`). Raises UserError
+    for a tier, factor, level, field or value that does not exist, for fewer than one seed, and if no cell is left.
     """
     if tier not in study.tiers:
         raise UserError(f"{study.name}: no tier {tier!r}; it has {', '.join(study.tiers)}")
-    num_seeds = study.tiers[tier].seeds if num_seeds is None else num_seeds
+    asked = asked_for(study, scope)
+    num_seeds = usual_seeds(study, tier, scope) if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
     values = {name: _field_value(name, text) for name, text in sorted((settings or {}).items())}
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
     variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
-    every = tuple(_cells(study, tier, variant, values))
-    cells = tuple(cell for cell in every if _is_wanted(study, cell, only or {}))
+    every = [Universe(levels, tuple(_cells(study, tier, variant, values, levels))) for levels in asked]
+    universes = tuple(
+        replace(universe, cells=tuple(cell for cell in universe.cells if _is_wanted(study, cell, only or {})))
+        for universe in every
+    )
+    cells = {cell.key: cell for universe in universes for cell in universe.cells}
     if not cells:
         raise UserError(f"{study.name}: tier {tier!r} has no cell with {_written(only or {})}")
     stacks = []
-    for cell in cells:
+    for cell in cells.values():
         for first in range(0, num_seeds, cell.stack_size):
             stacks.append(Stack(cell, tuple(range(first, first + cell.stack_size))))
-    return Plan(study, tier, variant, num_seeds, len(cells) == len(every), cells, tuple(stacks))
+    whole = universes == tuple(every)
+    return Plan(study, tier, variant, num_seeds, whole, tuple(cells.values()), tuple(stacks), scope, universes)
+
+
+def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
+    """The stacks that can train together, in groups: the same seeds, nothing different but the horizon, longest first.
+
+    The groups are in the order of their first members.
+    """
+    groups: dict[object, list[Stack]] = {}
+    for stack in stacks:
+        groups.setdefault((without_horizon(stack.cell.config), stack.seeds), []).append(stack)
+    return [tuple(sorted(group, key=lambda stack: -num_steps(stack.cell.config))) for group in groups.values()]
 
 
 def _field_value(name: str, text: str) -> str | int | float:
@@ -152,12 +246,13 @@ def _is_wanted(study: Study, cell: Cell, only: Mapping[str, tuple[str, ...]]) ->
     known = {name: {str(c[name]) for c in (cell.levels, *_control_cells(study))} for name in cell.levels}
     for factor in (study.arms, *study.blocks):
         known[factor.name].update(map(str, factor.levels))
+    choices = [choice.name for choice in study.choices]
     for name, levels in only.items():
         if name not in known:
-            raise UserError(f"--only {name}={','.join(levels)}: no factor {name!r}; there are {', '.join(known)}")
+            hint = "choose it with --universes" if name in choices else f"there are {', '.join(known)}"
+            raise UserError(f"--only {name}={','.join(levels)}: no factor {name!r}; {hint}")
         if unknown := set(levels) - known[name]:
-            near = difflib.get_close_matches(min(unknown), known[name], 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known[name]))}"
+            hint = nearest(min(unknown), sorted(known[name]))
             raise UserError(f"--only {name}={','.join(levels)}: no level {min(unknown)!r}; {hint}")
     return all(str(cell.levels[name]) in levels for name, levels in only.items())
 
@@ -170,25 +265,40 @@ def _control_cells(study: Study) -> list[Mapping[str, Level]]:
     return [cell for control in study.controls for cell in control.cells]
 
 
-def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any]) -> list[Cell]:
+def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels) -> list[Cell]:
+    """The cells of a universe: the grid first, then what the controls need."""
     kept = study.tiers[tier].levels
     factors = (study.arms, *study.blocks)
     grid = itertools.product(*(kept.get(factor.name, factor.levels) for factor in factors))
-    points = [dict(zip((f.name for f in factors), levels, strict=True)) for levels in grid]
+    points: list[Levels] = [dict(zip((f.name for f in factors), levels, strict=True)) for levels in grid]
     points += [{f.name: cell[f.name] for f in factors} for cell in _control_cells(study)]
     cells: dict[str, Cell] = {}
     for levels in points:
-        config = replace(study.config(levels, tier), **values)
-        if config.steps and "epochs" in values:
-            raise UserError(f"--set epochs={values['epochs']}: {study.name} counts steps; set those")
-        size = stack_size(config)
-        cell = Cell(study.name, variant, levels, config, identity(config, size, study.revision), size)
+        cell = _cell(study, tier, variant, values, levels, universe)
         cells.setdefault(cell.key, cell)
     return list(cells.values())
 
 
-def identity(config: TrainConfig, size: int, revision: int) -> str:
-    """What the fingerprint is taken of, as JSON: non-default fields, data checksum, stack size, revision, NUMERICS."""
+def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], levels: Levels, universe: Levels) -> Cell:
+    def configure(choices: Levels) -> TrainConfig:
+        config = replace(study.config({**choices, **levels}, tier), **values)
+        if config.steps and "epochs" in values:
+            raise UserError(f"--set epochs={values['epochs']}: {study.name} counts steps; set those")
+        return config
+
+    departing = departures(study, universe, configure)
+    config = configure(study.universe(departing))
+    tuning = study.tuning if TUNED in departing.values() else None
+    size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
+    what = identity(config, size, study.revision, tuning)
+    return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
+
+
+def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None) -> str:
+    """What the fingerprint is taken of, as JSON: non-default fields, data checksum, stack size, revision, NUMERICS.
+
+    Of a cell that is tuned also how: the winner follows from it.
+    """
     changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
     floats = {f.name for f in fields(config) if f.type == "float"}
     content = {
@@ -198,6 +308,8 @@ def identity(config: TrainConfig, size: int, revision: int) -> str:
         "revision": revision,
         "stack_size": size,
     }
+    if tuning is not None:
+        content["tuning"] = {**asdict(tuning), "ranges": {name: list(ends) for name, ends in tuning.ranges.items()}}
     return json.dumps(content, sort_keys=True)
 
 

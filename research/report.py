@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser
 from research.index import Entry, index_html, index_markdown, with_results
+from research.multiverse import FOLDER as UNIVERSES
+from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan, load_study, study_names
 from research.store import State, Store
@@ -26,6 +29,7 @@ from research.tables import (
     REPORTS,
     SUMS,
     TABLES,
+    UNIVERSE_TABLES,
     Published,
     csv,
     export,
@@ -33,6 +37,7 @@ from research.tables import (
     read_published,
     write,
 )
+from research.universe_page import PAGE, universes_page, universes_section
 from research.verdict import Judgement
 from research.words import word
 
@@ -52,9 +57,27 @@ def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.Da
     """
     export(store, plan, state, folder)
     published = read_published(plan.study, folder)
-    for name, content in render(published).items():
+    for name, content in render(published, read_universes(plan.study, folder)).items():
         write(folder / name, content)
     return published.tables.runs, published.judgement if plan.declared else None
+
+
+def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> PublishedUniverses | None:
+    """Export a plan of universes whose stacks are all done into the folder of its study, and draw all of it there.
+
+    The page of the study is drawn again too, where its own tables are there. Without the reference universe there is
+    nothing to compare with, so nothing is drawn.
+    """
+    export(store, plan, state, folder / UNIVERSES)
+    if plan.universes[0].levels != plan.study.reference:
+        return None
+    universes = read_universes(plan.study, folder)
+    assert universes is not None
+    published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
+    files = render(published, universes) if published else render_universes(universes, None)
+    for name, content in files.items():
+        write(folder / name, content)
+    return universes
 
 
 def script_of(study: str) -> ModuleType | None:
@@ -65,23 +88,54 @@ def script_of(study: str) -> ModuleType | None:
     return importlib.import_module(f"reports.{study}")
 
 
-def render(published: Published) -> dict[str, bytes]:
+def render(published: Published, universes: PublishedUniverses | None = None) -> dict[str, bytes]:
     """All that is drawn from a study's tables, as file name -> bytes: figures, and if it is judged findings and page.
 
     The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one.
     """
-    os.environ["MPLBACKEND"] = "Agg"
-    import matplotlib.pyplot as plt
+    from research.figures import findings_figure
 
-    from research.figures import findings_figure, lean_svg, use_style
-
-    use_style()
+    begin_drawing()
     judgement = published.judgement
     figures: dict[str, Figure] = {}
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
     if script := script_of(published.study.name):
         figures.update(script.figures(published.tables))
+    files = drawn(figures)
+    if judgement is not None:
+        files["findings.csv"] = csv(findings_frame(judgement))
+        files["README.md"] = page(published, figures, universes).encode()
+    return files | (render_universes(universes, judgement) if universes else {})
+
+
+def render_universes(universes: PublishedUniverses, judgement: Judgement | None) -> dict[str, bytes]:
+    """All that is drawn from the tables of a study's universes; `judgement` is that of the reference universe."""
+    from research.specification import HOW_TO_READ, universe_captions, universe_figures
+
+    begin_drawing()
+    across = universes.across
+    files = drawn(universe_figures(across))
+    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across))
+    files[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
+    files[PAGE] = universes_page(universes, judgement, universe_captions(across), HOW_TO_READ).encode()
+    return files
+
+
+def begin_drawing() -> None:
+    """Set matplotlib up: no screen, the style of all figures."""
+    os.environ["MPLBACKEND"] = "Agg"
+    from research.figures import use_style
+
+    use_style()
+
+
+def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Figures as files, each as PNG and SVG."""
+    import matplotlib.pyplot as plt
+
+    from research.figures import lean_svg
+
     files = {}
     for name, figure in figures.items():
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
@@ -89,13 +143,10 @@ def render(published: Published) -> dict[str, bytes]:
             figure.savefig(buffer, format=kind, metadata=metadata)
             files[f"{name}.{kind}"] = lean_svg(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
         plt.close(figure)
-    if judgement is not None:
-        files["findings.csv"] = csv(findings_frame(judgement))
-        files["README.md"] = page(published, figures).encode()
     return files
 
 
-def page(published: Published, figures: Iterable[str]) -> str:
+def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None) -> str:
     """The Markdown page of a judged study with the figures of these names."""
     assert published.judgement is not None
     script = script_of(published.study.name)
@@ -103,14 +154,35 @@ def page(published: Published, figures: Iterable[str]) -> str:
     order = sorted(set(figures) - {"findings"}, key=[*told, *sorted(figures)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
     runs, notes = published.tables.runs, getattr(script, "NOTES", "")
-    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed)
+    section = ""
+    if universes:
+        from research.specification import OVERVIEW
+
+        section = universes_section(universes, published.judgement, OVERVIEW)
+    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section)
 
 
-def entry(published: Published, files: Mapping[str, bytes]) -> Entry:
+def entry(published: Published, universes: PublishedUniverses | None, files: Mapping[str, bytes]) -> Entry:
     """What the index shows of a judged study whose files are these."""
     assert published.judgement is not None
-    figures = {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")}
-    return Entry(published.study, published.judgement, page(published, figures), figures, len(published.tables.runs))
+    return Entry(
+        published.study,
+        published.judgement,
+        files["README.md"].decode(),
+        {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")},
+        num_networks(published, universes),
+        universes.across if universes else None,
+        files[PAGE].decode() if universes else "",
+    )
+
+
+def num_networks(published: Published, universes: PublishedUniverses | None) -> int:
+    """How many networks were trained and are reported: those of the reference, and those of other universes."""
+    if universes is None:
+        return len(published.tables.runs)
+    reference = {cell.name for cell in published.plan.cells}
+    trials = len(universes.tuning) * (published.study.tuning.seeds if published.study.tuning else 0)
+    return len(published.tables.runs) + int((~universes.runs["cell"].isin(reference)).sum()) + trials
 
 
 def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
@@ -125,8 +197,9 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
     for name, asked_for in sorted(every.items()):
         folder = reports / name
         if asked_for in names:
-            published = read_published(load_study(asked_for), folder)
-            found = render(published)
+            study = load_study(asked_for)
+            published, universes = read_published(study, folder), read_universes(study, folder)
+            found = render(published, universes)
             files |= {folder / file: content for file, content in found.items()}
         elif not folder.is_dir():
             continue
@@ -135,13 +208,14 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             continue
         else:
             try:
-                published = read_published(load_study(asked_for), folder)
+                study = load_study(asked_for)
+                published, universes = read_published(study, folder), read_universes(study, folder)
             except UserError as error:
                 left_out[name] = str(error)
                 continue
-            found = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
+            found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
         if published.judgement is not None:
-            entries.append(entry(published, found))
+            entries.append(entry(published, universes, found))
     if entries:
         index = (index_html(entries), index_markdown(entries))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
@@ -155,8 +229,11 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
     wrong = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
     for name in names:
         folder = reports / Path(name).stem
-        known = {*files, *(folder / file for file in (*TABLES, PROVENANCE, SUMS))}
-        wrong += sorted(path for path in folder.glob("[!.]*") if path not in known)
+        exported = (PROVENANCE, SUMS)
+        known = {*files, *(folder / file for file in (*TABLES, *exported))}
+        known |= {folder / UNIVERSES, *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported))}
+        found = (*folder.glob("[!.]*"), *folder.glob(f"{UNIVERSES}/[!.]*"))
+        wrong += sorted(path for path in found if path not in known)
     return wrong
 
 

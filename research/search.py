@@ -1,4 +1,4 @@
-"""The Optuna grid study of a plan: a projection of the record, one trial a cell, its value the headline metric."""
+"""The Optuna grid studies of a plan: projections of the record, a trial a cell, its value the headline metric."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
-    """Make the Optuna study of the plan show exactly the cells of `runs` (a row a replicate), in the order of the plan.
+def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:
+    """Make the Optuna study of each of the plan's experiments show its cells; see `project_grid`."""
+    for experiment in dict.fromkeys(cell.experiment for cell in plan.cells):
+        project_grid(store, plan, runs, experiment)
+
+
+def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
+    """Make the Optuna study of an experiment (the reference universe's) show its cells in `runs`, a row a replicate.
 
     The record decides: a grid study that says something else (levels or seeds were added, a crash came between) is made
     anew, so no extension of a study can conflict with what Optuna has stored.
@@ -26,8 +32,11 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    factors = (plan.study.arms, *plan.study.blocks)
-    levels = {f.name: list(dict.fromkeys([*f.levels, *(cell.levels[f.name] for cell in plan.cells)])) for f in factors}
+    experiment = experiment or plan.experiment
+    cells = [cell for cell in plan.cells if cell.experiment == experiment]
+    factors = plan.study.factors if experiment != plan.experiment else (plan.study.arms, *plan.study.blocks)
+    at = {cell.key: {**plan.study.universe(cell.universe), **cell.levels} for cell in cells}
+    levels = {f.name: list(dict.fromkeys([*f.levels, *(place[f.name] for place in at.values())])) for f in factors}
     space: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.CategoricalDistribution(choices) for name, choices in levels.items()
     }
@@ -35,15 +44,14 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
     means = {str(cell): float(rows[headline].mean()) for cell, rows in runs.groupby("cell")} if headline in runs else {}
     trials = [
         optuna.trial.create_trial(
-            params=dict(cell.levels),
+            params={factor.name: at[cell.key][factor.name] for factor in factors},
             distributions=space,
             value=means[cell.name],
             user_attrs={"key": cell.key, "fingerprint": cell.fingerprint, "metric": headline},
         )
-        for cell in plan.cells
+        for cell in cells
         if math.isfinite(means.get(cell.name, math.nan))
     ]
-    name = plan.experiment
     try:
         storage = optuna.storages.RDBStorage(store.optuna_uri)
     except (SQLAlchemyError, RuntimeError) as error:
@@ -53,14 +61,16 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame) -> optuna.Study:
         ) from error
     sampler = optuna.samplers.GridSampler(levels, seed=0)
     study = optuna.create_study(
-        storage=storage, study_name=name, direction=plan.study.direction, sampler=sampler, load_if_exists=True
+        storage=storage, study_name=experiment, direction=plan.study.direction, sampler=sampler, load_if_exists=True
     )
     shown = [
         (trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)
     ]
     wanted = [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]
     if shown != wanted or study.direction.name != plan.study.direction.upper():
-        optuna.delete_study(study_name=name, storage=storage)
-        study = optuna.create_study(storage=storage, study_name=name, direction=plan.study.direction, sampler=sampler)
+        optuna.delete_study(study_name=experiment, storage=storage)
+        study = optuna.create_study(
+            storage=storage, study_name=experiment, direction=plan.study.direction, sampler=sampler
+        )
         study.add_trials(trials)
     return study

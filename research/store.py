@@ -7,13 +7,13 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.config import UserError
-from research.plan import Plan, Stack, identity_difference
+from research.plan import Cell, Plan, Stack, identity_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,27 +106,32 @@ class Run:
 
 @dataclass(frozen=True)
 class State:
-    """How far a plan is, by stack key: the runs of each finished stack in the order of its seeds, why others failed."""
+    """How far a plan is: by stack key the runs of each finished stack in the order of its seeds, or why it failed.
+
+    `trials` are the runs of the finished trials of searches, by the trial's key.
+    """
 
     done: dict[str, tuple[Run, ...]]
     failed: dict[str, str]
+    trials: dict[str, Run] = field(default_factory=dict)
 
     def missing(self, plan: Plan) -> list[Stack]:
         """The stacks that are still to be trained."""
         return [stack for stack in plan.stacks if stack.key not in self.done]
 
 
-def read_runs(store: Store, experiment: str) -> list[Run]:
-    """The active runs of an experiment, oldest first."""
-    where = "JOIN experiments e USING (experiment_id) WHERE e.name = ? AND r.lifecycle_stage = 'active'"
+def read_runs(store: Store, *experiments: str) -> list[Run]:
+    """The active runs of some experiments, oldest first."""
+    names = ",".join("?" * len(experiments))
+    where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
     tags: dict[str, dict[str, str]] = {}
     for run_id, key, value in store.query(
-        f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", (experiment,)
+        f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", experiments
     ):
         tags.setdefault(run_id, {})[key] = value
     rows = store.query(
         f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
-        (experiment,),
+        experiments,
     )
     return [
         Run(run_id, name, status, started, ended or 0, tags.get(run_id, {}))
@@ -149,19 +154,30 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
         if run.tags["kind"] == "failure":
             reasons[run.tags["stack"]] = run.tags["reason"]
         if run.tags["kind"] == "replicate" and run.status == "FINISHED":
-            if run.tags["fingerprint"] != cell.fingerprint:
-                difference = identity_difference(run.tags["identity"], cell.identity)
-                raise UserError(
-                    f"{cell.key}: the store holds results of another configuration ({difference}); "
-                    "undo the change, choose another store with --store, or replace the results with --redo"
-                )
+            check_fingerprint(cell, run)
             finished[cell.key, int(run.tags["seed"])] = run
     done = {
         stack.key: tuple(finished[stack.cell.key, seed] for seed in stack.seeds)
         for stack in plan.stacks
         if all((stack.cell.key, seed) in finished for seed in stack.seeds)
     }
-    return State(done, {key: reason for key, reason in reasons.items() if key not in done})
+    failed = {key: reason for key, reason in reasons.items() if key not in done}
+    return State(done, failed, finished_trials(runs))
+
+
+def check_fingerprint(cell: Cell, run: Run | None) -> None:
+    """Raise UserError when a run stands under the key of a cell but was made by another configuration."""
+    if run and run.tags["fingerprint"] != cell.fingerprint:
+        difference = identity_difference(run.tags["identity"], cell.identity)
+        raise UserError(
+            f"{cell.key}: the store holds results of another configuration ({difference}); "
+            "undo the change, choose another store with --store, or replace the results with --redo"
+        )
+
+
+def finished_trials(runs: Iterable[Run]) -> dict[str, Run]:
+    """The runs of finished trials of searches, by the key of the trial."""
+    return {run.tags["key"]: run for run in runs if run.tags.get("kind") == "trial" and run.status == "FINISHED"}
 
 
 class Frames(NamedTuple):
@@ -189,7 +205,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
     for stack in plan.stacks:
         for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False):
             if seed < plan.num_seeds:
-                heads[run.id] = {"cell": stack.cell.name, **stack.cell.levels, "seed": seed}
+                heads[run.id] = {"cell": stack.cell.name, **plan.placed(stack.cell), "seed": seed}
                 clocks[run.id] = "step" if stack.cell.config.steps else "epoch"
                 curves, profiles = (set(run.tags.get(tag, "").split(",")) for tag in ("curves", "profiles"))
                 names[run.id] = curves, profiles
@@ -217,7 +233,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
                     points.setdefault((run_id, time), {**head, clock: time})[name] = value
         rows.append(row)
     order = {run_id: place for place, run_id in enumerate(heads)}
-    first = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    first = ["cell", *(factor.name for factor in plan.columns), "seed"]
     times = list(dict.fromkeys(clocks.values())) or ["epoch"]
 
     def frame(found: dict[Any, dict[str, Any]], *more: str) -> pd.DataFrame:

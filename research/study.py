@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, Progress, cell_table, counted, duration, findings_table
+from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
+from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Failure, Stopped, Workers, stop_signals
-from research.plan import Plan, Stack, load_study, make_plan, study_names
+from research.execute import Stopped
+from research.plan import Plan, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
-from research.words import word
+from research.universes import REFERENCE
 
 if TYPE_CHECKING:
-    from research.tracking import Recorder
-    from research.train import StackResult
+    import pandas as pd
+
+    from research.multiverse import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 12  # imports, first use of the store, figures
@@ -38,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 of every cell (default: the tier's number)")
     made.add_argument(
         "--only", action="append", default=[], metavar="FACTOR=LEVEL[,LEVEL]", help="only cells with these levels"
+    )
+    made.add_argument(
+        "--universes",
+        action="append",
+        metavar="CHOICE=LEVEL[,LEVEL]",
+        help="reference (the default), all that the study compares, or those with these levels of a choice",
     )
     made.add_argument(
         "--set",
@@ -76,12 +84,22 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--workers {options.workers}: at least one worker is needed")
         store = Store(options.store.absolute())
         if options.name is None:
-            if options.plan or options.redo or options.only or options.set or options.seeds is not None:
-                raise UserError("--plan, --redo, --only, --set and --seeds need the NAME of a study")
+            asked = (
+                options.plan,
+                options.redo,
+                options.only,
+                options.universes,
+                options.set,
+                options.seeds is not None,
+            )
+            if any(asked):
+                raise UserError("--plan, --redo, --only, --universes, --set and --seeds need the NAME of a study")
             list_studies(store)
             return 0
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
-        plan = make_plan(load_study(options.name), options.tier, options.seeds, only, pairs("--set", options.set))
+        scope = tuple(options.universes or (REFERENCE,))
+        study = load_study(options.name)
+        plan = make_plan(study, options.tier, options.seeds, only, pairs("--set", options.set), scope)
         if options.plan:
             show_plan(store, plan, options.workers)
             return 0
@@ -141,13 +159,15 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
+    if trials := trials_missing(missing, state.trials):
+        print(f"{len(trials)} trials of searches come before them, {len(state.trials)} are done")
     if missing:
         print(f"estimated time: {duration(estimate(plan, state, workers))} with {counted(workers, 'worker')}")
 
 
 def state_of(store: Store, plan: Plan) -> State:
     """How far the record of a plan is."""
-    return read_state(plan, read_runs(store, plan.experiment))
+    return read_state(plan, read_runs(store, *plan.experiments))
 
 
 def estimate(plan: Plan, state: State, workers: int) -> float:
@@ -155,7 +175,9 @@ def estimate(plan: Plan, state: State, workers: int) -> float:
     took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
     ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
     scale = ratios[len(ratios) // 2] if ratios else 1.0
-    times = [scale * stack.nominal_seconds for stack in state.missing(plan)]
+    missing = state.missing(plan)
+    to_train = [*missing, *trials_missing(missing, state.trials)]
+    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(to_train)]
     return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
@@ -178,83 +200,62 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
-        runs = read_runs(store, plan.experiment)
-        missing = list(plan.stacks) if redo else read_state(plan, runs).missing(plan)
+        runs = read_runs(store, *plan.experiments)
+        state = State({}, {}) if redo else read_state(plan, runs)
+        missing = state.missing(plan)
         if missing:
             for data in {stack.cell.config.dataset for stack in missing}:
                 fetch(data)
-            print(f"{len(missing)} of {len(plan.stacks)} stacks to train, {counted(workers, 'worker')}", flush=True)
+            trials = trials_missing(missing, state.trials)
+            first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
+            print(
+                f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
+            )
         failures = train(store, plan, missing, workers, redo)
         return present(store, plan, folder, failures)
 
 
-def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool) -> dict[str, str]:
-    """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
-
-    The record is opened while the first stacks train, and checked for whatever might keep it from taking them.
-    """
-    with Workers(missing, workers) as at_work:
-        from research.tracking import Recorder
-
-        with stop_signals() as check:
-            recorder = Recorder(store, plan, redo)
-            check()
-            try:
-                return record(recorder, at_work, missing, check)
-            except Stopped:
-                recorder.stop()
-                raise
-
-
-def record(recorder: Recorder, at_work: Workers, missing: list[Stack], check: Callable[[], None]) -> dict[str, str]:
-    """Record what becomes of the missing stacks with live progress; the reasons of those that failed, by key."""
-    failures: dict[str, str] = {}
-    with Progress(missing) as progress:
-        for stack, outcome in at_work.outcomes(progress.show, check):
-            if isinstance(outcome, Failure):
-                recorder.write_failure(stack, outcome.reason, outcome.traceback)
-                failures[stack.key] = outcome.reason
-                progress.line(stack, f"failed: {outcome.reason}")
-            else:
-                recorder.write_stack(stack, outcome)
-                progress.line(stack, result_words(recorder.plan, outcome))
-    return failures
-
-
-def result_words(plan: Plan, result: StackResult) -> str:
-    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
-    values = [replicate.metrics for replicate in result.replicates]
-    means = [
-        f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
-        for name in plan.study.headline
-        if name in values[0]
-    ]
-    diverged = sum("diverged_step" in v for v in values)
-    return ", ".join(means) + (f", {diverged} diverged" if diverged else "")
-
-
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
     """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
-    from research.report import publish
-    from research.search import project_grid
+    from research.report import publish, publish_universes
+    from research.search import project_grids
 
     state = state_of(store, plan)
     frame = read_frames(store, plan, state).runs
-    project_grid(store, plan, frame)
+    project_grids(store, plan, frame)
     if failures:
         print(cell_table(plan, frame))
         for key, reason in failures.items():
             print(f"failed: {key}: {reason}", file=sys.stderr)
         print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
         return 1
-    frame, judgement = publish(store, plan, state, folder)
-    print(cell_table(plan, frame))
-    if judgement is not None:
-        print(f"\n{findings_table(judgement)}")
+    if plan.of_universes:
+        print(universes_text(publish_universes(store, plan, state, folder), plan, frame))
+    else:
+        frame, judgement = publish(store, plan, state, folder)
+        print(cell_table(plan, frame))
+        if judgement is not None:
+            print(f"\n{findings_table(judgement)}")
     print(f"\ntables and figures: {folder}")
     if (folder.parent / "index.html").exists():
         print("python -m research.report draws the index of all studies")
     return 0
+
+
+def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.DataFrame) -> str:
+    """The claims across universes, for the end of a run; without the reference, the findings in each of them."""
+    from research.attribution import LEVEL
+    from research.multiverse import runs_of
+    from research.verdict import judge
+
+    if published is not None:
+        return universes_table(published.across)
+    parts = []
+    for universe in plan.universes:
+        judgement = judge(plan.study, runs_of(universe, frame), plan.num_seeds, plan.complete, LEVEL)
+        named = ", ".join(f"{name}={level}" for name, level in universe.levels.items())
+        parts.append(f"in the universe {named}:\n\n{findings_table(judgement)}")
+    return "\n\n".join(parts)
 
 
 def check_writable(folder: Path) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from research.config import UserError
 from research.design import Study
-from research.plan import Plan, load_study, make_plan
+from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
+from research.tuning import trials_frame
+from research.universes import REFERENCE
 from research.verdict import Judgement, claim_digest, judge, level_word
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
+UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
@@ -47,29 +50,17 @@ class Published:
         return self.plan.study
 
 
-class Results(NamedTuple):
-    """The published results of a study as tidy frames: those of `store.Frames`, and `findings`."""
-
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    layers: pd.DataFrame
-    profiles: pd.DataFrame
-    findings: pd.DataFrame
-
-
-def results(name: str, reports: str | Path = REPORTS) -> Results:
-    """What is published of a study; see `research.results`."""
-    published = read_published(load_study(name), Path(reports) / Path(name).stem)
-    return Results(*published.tables, findings_frame(published.judgement))
-
-
 def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     """Write the tables of a plan, their provenance and their sums.
 
-    The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
+    The tables hold results only, to six significant digits; what they were made with stands in provenance.json. Of
+    other universes than the reference there are the replicates and the trials of searches, no curves.
     """
     frames = read_frames(store, plan, state)
-    files = {name: csv(frame) for name, frame in zip(TABLES, frames, strict=True)}
+    if plan.of_universes:
+        files = dict(zip(UNIVERSE_TABLES, map(csv, (frames.runs, trials_frame(plan, state.trials))), strict=True))
+    else:
+        files = dict(zip(TABLES, map(csv, frames), strict=True))
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
     for name, content in (files | {SUMS: sums(files)}).items():
         write(folder / name, content)
@@ -102,6 +93,7 @@ def provenance(plan: Plan, state: State) -> dict[str, object]:
         "variant": plan.variant,
         "declared": plan.declared,
         "seeds": plan.num_seeds,
+        "universes": list(plan.scope),
         "environments": environments,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": claims_at_the_runs(state),
@@ -132,10 +124,8 @@ def read_published(study: Study, folder: Path) -> Published:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
-    frames = read_tables(folder)
-    made_with = json.loads((folder / PROVENANCE).read_text())
-    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
-        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    frames = Frames(*read_tables(folder, TABLES))
+    made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
         check_rows(folder / name, frame, plan, keys)
@@ -144,22 +134,30 @@ def read_published(study: Study, folder: Path) -> Published:
     return Published(plan, frames, judgement, tuple(changed_claims(study.judged, made_with["claims"])))
 
 
-def read_tables(folder: Path) -> Frames:
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What the tables in a folder were made with. Raises UserError where that lacks something."""
+    made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
+        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    return made_with
+
+
+def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
     try:
-        found = sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}).splitlines()
+        found = sums({name: (folder / name).read_bytes() for name in (*names, PROVENANCE)}).splitlines()
         exported = (folder / SUMS).read_bytes().splitlines()
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror}); {AGAIN}") from error
     if changed := [line.decode().split()[-1] for line in found if line not in exported]:
         raise UserError(f"{folder / changed[0]}: is not what was exported; {AGAIN}")
     tables = []
-    for name in TABLES:
+    for name in names:
         try:
             tables.append(pd.read_csv(folder / name))
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
-    return Frames(*tables)
+    return tables
 
 
 def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) -> Plan:
@@ -169,7 +167,9 @@ def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) 
     assert isinstance(seeds, int)
     assert isinstance(recorded, dict)
     pairs = dict(text.split("=", 1) for text in settings)
-    plan = make_plan(study, tier, seeds, settings=pairs)
+    scope = made_with.get("universes", [REFERENCE])
+    assert isinstance(scope, list)
+    plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(scope))
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         plan = replace(plan, cells=cells, whole=len(cells) == len(plan.cells))
@@ -186,7 +186,7 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
 
     An export writes the cell, its levels and the seed first, then what else tells rows apart, then metrics in order.
     """
-    head = ["cell", *(factor.name for factor in (plan.study.arms, *plan.study.blocks)), "seed"]
+    head = ["cell", *(factor.name for factor in plan.columns), "seed"]
     columns = list(frame.columns)
     if missing := [name for name in head if name not in columns]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
@@ -196,7 +196,7 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
         raise UserError(f"{path}: has a column {wrong[0]!r} that no export writes; {AGAIN}")
     if columns[: len(head)] != head or set(columns[len(head) : first]) != set(keys) or metrics != sorted(metrics):
         raise UserError(f"{path}: has its columns in an order that no export writes; {AGAIN}")
-    known = {cell.name: [level_word(level) for level in cell.levels.values()] for cell in plan.cells}
+    known = {cell.name: [level_word(level) for level in plan.placed(cell).values()] for cell in plan.cells}
     for name, *levels in frame[head[:-1]].drop_duplicates().itertuples(index=False):
         if known.get(str(name)) != [level_word(level) for level in levels]:
             written = ", ".join(map(str, levels))

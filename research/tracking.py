@@ -20,6 +20,7 @@ from research.pages import cell_note, experiment_note
 from research.plan import Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, State, Store, read_metrics, read_runs, read_state
+from research.universes import universe_name
 from research.verdict import claim_digest
 from research.views import COLOUR, cell_colour, saved_views
 
@@ -49,9 +50,9 @@ class Recorder:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.store, self.plan = store, plan
-        self.experiment = plan.experiment
-        runs = read_runs(store, self.experiment)
+        runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
+        self.trials = state.trials
         self.missing: dict[str, set[str]] = {cell.key: set() for cell in plan.cells}
         for stack in state.missing(plan):
             self.missing[stack.cell.key].add(stack.key)
@@ -60,7 +61,7 @@ class Recorder:
         event.listen(Engine, "connect", _sync_seldom)
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
-        self.experiment_id = self._experiment_id()
+        self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
         self.devices: set[str] = set()
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
@@ -68,7 +69,7 @@ class Recorder:
         self.grown: set[str] = set()  # cells whose parent run does not sum up all of their replicates yet
         kept = []
         for run in runs:
-            if redo and run.tags.get("key") in self.missing:
+            if redo and run.tags.get("key", "").split("/trial=")[0] in self.missing:
                 self.client.delete_run(run.id)
             else:
                 kept.append(run)
@@ -79,20 +80,23 @@ class Recorder:
 
         The first stack of a cell opens the cell's parent run; the last one that is missing sums it up.
         """
-        if self.devices - {result.device}:
-            raise UserError(
-                f"{self.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
-                "one study in one store holds one device class: choose another with --store"
-            )
+        self._check_device(stack.cell, result)
         if stack.cell.key not in self.parents:
             self._open(stack.cell, round(1000 * result.started))
         runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
         for run in runs.values():
             self.client.set_terminated(run.id, "FINISHED", run.ended)
-        self.devices.add(result.device)
         self.replicates.setdefault(stack.cell.key, {}).update(runs)
         self.grown.add(stack.cell.key)
         self._close_if_last(stack)
+
+    def _check_device(self, cell: Cell, result: StackResult) -> None:
+        if self.devices - {result.device}:
+            raise UserError(
+                f"{cell.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
+                "one study in one store holds one device class: choose another with --store"
+            )
+        self.devices.add(result.device)
 
     def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
         from mlflow.entities import Metric
@@ -115,6 +119,27 @@ class Recorder:
         name = f"{cell.name} seed={replicate.seed}"
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
+
+    def write_trial(self, stack: Stack, result: StackResult, value: float) -> None:
+        """Record a trial of a search as one run: its value, and the mean curves of its tuning seeds.
+
+        Nothing of the test part is recorded, since nothing of it may be used.
+        """
+        from mlflow.entities import Metric
+
+        self._check_device(stack.cell, result)
+        cell, ended = stack.cell, round(1000 * result.ended)
+        metrics = [Metric("value", value, ended, 0)] if math.isfinite(value) else []
+        for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
+            if "/" in name:  # of a layer
+                continue
+            for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
+                mean = sum(point for _, point in points) / len(points)
+                metrics.append(Metric(name, mean, ended, points[0][0]))
+        tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
+        seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
+        run_id = self._write(cell, "trial", cell.name, round(1000 * result.started), tags, metrics, seeds)
+        self.client.set_terminated(run_id, "FINISHED", ended)
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
@@ -149,13 +174,14 @@ class Recorder:
             "key": cell.key,
             "fingerprint": cell.fingerprint,
             "identity": cell.identity,
+            "universe": universe_name(cell.universe),
             "claims": self.claims,
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
-        run = self.client.create_run(self.experiment_id, started, {**always, **tags}, name)
+        run = self.client.create_run(self.experiment_ids[cell.experiment], started, {**always, **tags}, name)
         run_id: str = run.info.run_id
-        params = {**cell.levels, **asdict(cell.config), **more}
+        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.config), **more}
         self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
         data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
@@ -169,7 +195,7 @@ class Recorder:
 
     def _close_if_last(self, stack: Stack) -> None:
         """Sum up the cell of a stack if no other of its stacks is to come."""
-        missing = self.missing[stack.cell.key]
+        missing = self.missing.get(stack.cell.key, set())
         missing.discard(stack.key)
         if not missing and stack.cell.key in self.grown:
             self._summarise(stack.cell)
@@ -224,6 +250,8 @@ class Recorder:
             kind, key = run.tags.get("kind"), run.tags.get("key", "")
             if run.status == "RUNNING" or run.id in broken:
                 self.client.update_run(run.id, "KILLED", f"{run.name} (killed)")
+            elif kind == "trial" and run.status == "FINISHED":
+                self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
                 self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
                 self.devices.add(run.tags["device"])
@@ -241,23 +269,22 @@ class Recorder:
                 for parent in self.parents.pop(cell.key, []):
                     self.client.delete_run(parent)
 
-    def _experiment_id(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
+    def _experiment_id(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
-            raise UserError(
-                f"experiment {self.experiment!r} was deleted in the MLflow UI; restore it or choose another --store"
-            )
+            raise UserError(f"experiment {name!r} was deleted in the MLflow UI; restore it or choose another --store")
         if found is None:
-            place = (self.store.folder / "artifacts" / self.experiment).as_uri()
-            experiment_id = self.client.create_experiment(self.experiment, place)
+            place = (self.store.folder / "artifacts" / name).as_uri()
+            experiment_id = self.client.create_experiment(name, place)
         else:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
-        wanted = {NOTE: experiment_note(self.plan), "mlflow.experimentKind": "custom_model_development"}
-        wanted |= saved_views(self.plan.study, self.plan.tier)
-        for name, value in wanted.items():
-            if found is None or found.tags.get(name) != value:
-                self.client.set_experiment_tag(experiment_id, name, value)
+        others = name != self.plan.experiment
+        wanted = {NOTE: experiment_note(self.plan, others), "mlflow.experimentKind": "custom_model_development"}
+        wanted |= saved_views(self.plan.study, self.plan.tier, others)
+        for tag, value in wanted.items():
+            if found is None or found.tags.get(tag) != value:
+                self.client.set_experiment_tag(experiment_id, tag, value)
         return str(experiment_id)
 
 

@@ -14,8 +14,8 @@ import pytorch_lightning as pl
 import torch
 
 from research.compute import choose_products, prepare_process
-from research.config import TrainConfig
-from research.cost import layer_sizes
+from research.config import TrainConfig, without_horizon
+from research.cost import layer_sizes, num_intervals
 from research.data import DataSet, load
 from research.losses import constant_loss
 from research.measures import MEASURES
@@ -64,6 +64,31 @@ class Progress(pl.Callback):
             self.report(self.done / self.total)
 
 
+class AtHorizons(pl.Callback):
+    """Calls `measure` whenever so many intervals are done as one of the horizons has, and keeps what it gives.
+
+    Lightning calls a callback's on_train_epoch_end before the module's, in which the interval is evaluated. So this
+    comes with what follows: the start of the next interval, or the end of the training.
+    """
+
+    def __init__(self, horizons: Iterable[int], measure: Callable[[], StackResult]) -> None:
+        self.horizons, self.measure = frozenset(horizons), measure
+        self.results: dict[int, StackResult] = {}
+
+    def on_train_epoch_start(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure what the intervals so far have come to, if they are a horizon."""
+        self._arrive(pl_module)
+
+    def on_train_end(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure what the longest horizon has come to."""
+        self._arrive(pl_module)
+
+    def _arrive(self, module: pl.LightningModule) -> None:
+        assert isinstance(module, StackModule)
+        if module.intervals_done in self.horizons:
+            self.results[module.intervals_done] = self.measure()
+
+
 def train_stack(
     config: TrainConfig, seeds: Sequence[int], report: Callable[[float], None] = lambda _: None
 ) -> StackResult:
@@ -74,35 +99,71 @@ def train_stack(
     `reached_target`; with probe_epochs what `probes.LayerProbe` measures; what the `measures` take; and, only where a
     loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
+    (result,) = train_horizons([config], seeds, report)
+    return result
+
+
+def train_horizons(
+    configs: Sequence[TrainConfig], seeds: Sequence[int], report: Callable[[float], None] = lambda _: None
+) -> list[StackResult]:
+    """Train the seeds of configurations that differ only in their horizon in one pass, and measure each on the way.
+
+    The results, in the order of the configurations, are to the bit those that `train_stack` gives for each alone. All
+    have the start of the pass; each has ended when its horizon was reached and measured.
+
+    Raises ValueError for none, and for configurations that differ in more than their horizon.
+    """
+    if len({without_horizon(config) for config in configs}) != 1:
+        raise ValueError(f"what trains in one pass must differ in its horizon alone: {configs}")
     started = time.time()
-    prepare(config)
-    data = cached_data(config.dataset)
-    module = StackModule(config, seeds, data)
-    probe = LayerProbe(config.probe_epochs)
-    trainer = quiet_trainer(module.num_intervals, [Progress(report, module.num_intervals * module.num_batches), probe])
-    before = {} if config.is_regression else {"untrained_test_accuracy": module.evaluate(module.test_indices, True)[1]}
+    longest = max(configs, key=num_intervals)
+    prepare(longest)
+    data = cached_data(longest.dataset)
+    module = StackModule(longest, seeds, data)
+    probe = LayerProbe(longest.probe_epochs)
+    untrained: dict[str, torch.Tensor] = {}
+    if not longest.is_regression:
+        untrained["untrained_test_accuracy"] = module.evaluate(module.test_indices, test=True)[1]
+
+    def measure() -> StackResult:
+        replicates = measured_replicates(module, data, probe, untrained)
+        return StackResult(replicates, module.device.type, started, time.time())
+
+    taken = AtHorizons(map(num_intervals, configs), measure)
+    progress = Progress(report, module.num_intervals * module.num_batches)
+    trainer = quiet_trainer(module.num_intervals, [progress, probe, taken])
     trainer.fit(module, train_dataloaders=range(module.num_batches))
+    return [taken.results[num_intervals(config)] for config in configs]
+
+
+def measured_replicates(
+    module: StackModule, data: DataSet, probe: LayerProbe, untrained: Mapping[str, torch.Tensor]
+) -> tuple[Replicate, ...]:
+    """What the replicates have come to after the intervals that are done, as if the training had ended there.
+
+    `untrained` are metrics [R] of the start. The training can go on afterwards as if nobody had looked.
+    """
     metrics, is_lost = final_metrics(module)
-    metrics |= {**before, "train_progress": train_progress(module)}
-    if config.target_accuracy:
+    metrics |= {**untrained, "train_progress": train_progress(module)}
+    if module.config.target_accuracy:
         metrics |= arrivals(module)
     metrics |= probe.metrics()
     profiles: dict[str, torch.Tensor] = {}
-    for name in config.measures:
+    for name in module.config.measures:
         measured = MEASURES[name](module, data)
         metrics |= measured.metrics
         profiles |= measured.profiles
     replicates = []
-    for row, seed in enumerate(seeds):
+    for row, seed in enumerate(module.seeds):
         own = {name: _finite(values[row]) for name, values in metrics.items()}
         step = int(module.diverged_step[row])
         if step < 0 and is_lost[row]:
-            step = module.num_intervals * module.num_steps  # the weights were lost in the very last step
+            step = module.intervals_done * module.num_steps  # the weights were lost in the very last step
         if step >= 0:
             own["diverged_step"] = float(step)
         places = {name: tuple(enumerate(map(_finite, values[row]))) for name, values in profiles.items()}
         replicates.append(Replicate(seed, own, _curves(module, probe, row), places, weights_sha256(module, row)))
-    return StackResult(tuple(replicates), trainer.strategy.root_device.type, started, time.time())
+    return tuple(replicates)
 
 
 def prepare(config: TrainConfig) -> None:
@@ -112,7 +173,7 @@ def prepare(config: TrainConfig) -> None:
 
 
 def final_metrics(module: StackModule) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """What the test part says at the end, [R] each, and which replicates have come to nothing finite."""
+    """What the test part says now, [R] each, and which replicates have come to nothing finite."""
     if module.config.is_regression:  # the last points of the curves
         return {}, ~module.errors().isfinite().all(1)
     loss, accuracy = module.evaluate(module.test_indices, test=True)
@@ -128,12 +189,12 @@ def train_progress(module: StackModule) -> torch.Tensor:
 
 
 def arrivals(module: StackModule) -> dict[str, torch.Tensor]:
-    """`steps_to_target`: the first step at which validation accuracy was seen to reach the target, else the horizon.
+    """`steps_to_target`: the first step at which validation accuracy was seen to reach the target, else the last.
 
     `reached_target` is 1 where it did, else 0.
     """
     reached = torch.stack(module.curves["validation_accuracy"]) >= module.config.target_accuracy
-    steps = module.num_steps * torch.where(reached.any(0), reached.int().argmax(0), module.num_intervals)
+    steps = module.num_steps * torch.where(reached.any(0), reached.int().argmax(0), module.intervals_done)
     return {"steps_to_target": steps.double(), "reached_target": reached.any(0).double()}
 
 
@@ -164,8 +225,8 @@ def weights_sha256(module: StackModule, row: int) -> str:
 
 
 def _curves(module: StackModule, probe: LayerProbe, row: int) -> dict[str, tuple[tuple[int, float], ...]]:
-    """One replicate's (time, value) pairs. The module's curves go up to the last interval, the probe has its own."""
-    unit, after_last = module.config.evaluate_every or 1, module.num_intervals + 1
+    """One replicate's (time, value) pairs. The module's go up to the interval that is done, the probe has its own."""
+    unit, after_last = module.config.evaluate_every or 1, module.intervals_done + 1
     curves: dict[str, Iterable[tuple[int, torch.Tensor]]] = {
         **{
             name: ((unit * interval, values) for interval, values in enumerate(curve, after_last - len(curve)))

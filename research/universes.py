@@ -1,258 +1,78 @@
-"""Findings across universes -> figures: a specification curve for each claim, and the verdicts of all in one."""
+"""Which universes are asked for, and in which of them a cell stands."""
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Sequence
-from typing import Any
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
+from research.config import TrainConfig, UserError
+from research.design import TUNED, Level, Levels, Study, crossed
 
-from research.across import Across, AcrossFinding
-from research.design import Factor
-from research.figures import VERDICT_COLOURS
-from research.pages import SHARES, SIGNS
-from research.shares import Point
-from research.words import choice_level, choice_word
-
-SHOWN = {**VERDICT_COLOURS, "inconclusive": "0.45", "withheld": "0.8", "not judged": "0.8"}
-ROW = 0.135  # inches for a level of a choice
-OVERVIEW = (
-    "In how many universes each claim holds. On the left is the verdict under the reference settings, at the 95 % at "
-    "which all universes are judged; on the right the choice, or the two, between whose levels most of the variance of "
-    "the claim's number lies, and how much of it."
-)
-CURVE = (
-    "Each column is a universe, in the order of its number, which stands with its 95 % interval on the region in which "
-    "the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; hollow is withheld. "
-    "On the right is each choice's Shapley share of the variance of the numbers."
-)
-FAR = 50  # numbers that differ by more than this factor do not fit one linear axis
+REFERENCE, ALL = "reference", "all"
 
 
-def universe_figures(across: Across) -> dict[str, Figure]:
-    """All figures by name: `universes`, the verdicts of all claims, and `universes_CLAIM` for each of them."""
-    if not across.claims:
-        return {}
-    curves = {f"universes_{claim.name}": specification_curve(claim, across.choices) for claim in across.claims}
-    return {"universes": verdicts_across(across), **curves}
+def asked_for(study: Study, texts: Sequence[str]) -> tuple[Levels, ...]:
+    """The universes that a user asks for, each as a level of every choice, the reference first if it is among them.
 
-
-def universe_captions(across: Across) -> dict[str, str]:
-    """The captions of these figures, by the same names: what a claim's figure shows is said in its sentence."""
-    if not across.claims:
-        return {}
-    curves = {f"universes_{claim.name}": f"{claim.text}. {claim.sentence} {CURVE}" for claim in across.claims}
-    return {"universes": OVERVIEW, **curves}
-
-
-def specification_curve(finding: AcrossFinding, choices: Sequence[Factor]) -> Figure:
-    """Every universe in the order of its number, which stands with its interval above; below, the levels it has.
-
-    On the right of each choice is its share in the variance of the numbers.
+    A text is "reference", "all" (those that the study compares) or CHOICE=LEVEL[,LEVEL]. Several of the last kind are
+    crossed; choices that none names are at the reference. Raises UserError for anything else.
     """
-    points = sorted(finding.points, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
-    compared = [choice for choice in choices if len({point.levels[choice.name] for point in points}) > 1]
-    height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
-    figure, (top, marks) = plt.subplots(
-        2, 1, figsize=(6.5, 1.75 + height), height_ratios=(1.35, max(height, 0.1)), sharex=True
-    )
-    draw_numbers(top, finding, points)
-    draw_levels(marks, finding, points, compared)
-    title = textwrap.fill(f"{finding.text}: {finding.region}", 92)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, parse_math=False)
-    return figure
+    words = [text for text in texts if text in (REFERENCE, ALL)]
+    if words and len(texts) > 1:
+        raise UserError(f"--universes {words[0]}: cannot go with another --universes")
+    if words == [ALL] and not study.universes:
+        raise UserError(f"--universes {ALL}: {study.name} compares no universes")
+    if words:
+        return study.designed if words == [ALL] else (study.reference,)
+    named: dict[str, tuple[Level, ...]] = {}
+    for text in texts:
+        name, levels = _choice_levels(study, text)
+        if name in named:
+            raise UserError(f"--universes {text}: {name} is given twice")
+        named[name] = levels
+    return tuple(sorted(map(study.universe, crossed(**named)), key=lambda universe: universe != study.reference))
 
 
-def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> None:
-    """The number of each universe with its interval, in the colour of its verdict, on the claim's region as a band.
+def _choice_levels(study: Study, text: str) -> tuple[str, tuple[Level, ...]]:
+    known = {choice.name: choice.levels for choice in study.choices}
+    name, sign, levels = text.partition("=")
+    if not (name and sign and levels):
+        raise UserError(f"--universes {text}: must be {REFERENCE}, {ALL} or written CHOICE=LEVEL[,LEVEL]")
+    if name not in known:
+        raise UserError(f"--universes {text}: no choice {name!r}; {nearest(name, known) or 'there are none'}")
+    written = {str(level): level for level in known[name]}
+    for level in levels.split(","):
+        if level not in written:
+            raise UserError(f"--universes {text}: no level {level!r}; {nearest(level, written)}")
+    return name, tuple(written[level] for level in dict.fromkeys(levels.split(",")))
 
-    A withheld verdict is hollow, in the colour of what it would be; the reference is a diamond. What is beyond the axis
-    stands at its edge as a triangle.
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for a word that is not known: the nearest that is, or all of them; nothing where there are none."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}" if known else ""
+
+
+def departures(study: Study, universe: Levels, configure: Callable[[Levels], TrainConfig]) -> Levels:
+    """In which choices a cell of a universe differs from the reference.
+
+    A choice that makes no difference to the cell's configuration, which `configure` gives at a level of every choice,
+    is at the reference there, so that universes share the cells in which they do not differ. Being tuned makes a
+    difference where another level of the same choice does.
     """
-    scale = 100 if finding.unit or finding.kind in SHARES else 1
-    bottom, top = set_scale(ax, finding, scale)
-    above, below = (scale * edge for edge in region(finding))
-    if above < top and below > bottom:
-        ax.axhspan(max(above, bottom), min(below, top), color="0.92", linewidth=0, zorder=0)
-    for edge in (above, below):
-        if bottom < edge < top:
-            ax.axhline(edge, color="0.55", linewidth=0.8, zorder=1)
-    for place, point in enumerate(points):
-        found = point.finding
-        low, high, number = (scale * value for value in (found.low, found.high, found.number))
-        look = marker(point, reference=point is finding.points[0])
-        if low == low:
-            ax.plot([place, place], np.clip([low, high], bottom, top), color=look["color"], linewidth=1.2, zorder=2)
-        if number == number:
-            outside = {"marker": "^" if number > top else "v"} if not bottom <= number <= top else {}
-            ax.plot(place, np.clip(number, bottom, top), zorder=3, clip_on=False, **{**look, **outside})
-    place = mark_reference(ax, finding, points)
-    ax.annotate(
-        "reference", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-        ha="center", va="bottom", fontsize=7, color="0.3",
-    )  # fmt: skip
-    ax.set_ylabel("% of seeds" if finding.kind in SHARES else finding.unit or "number", fontsize=8)
-    ax.tick_params(axis="x", length=0, labelbottom=False)
-    ax.tick_params(axis="y", labelsize=7)
-    ax.grid(False, axis="x")
+    kept = dict(universe)
+    for choice in study.choices:
+        reference, level = choice.levels[0], kept[choice.name]
+        if level == reference:
+            continue
+        others = [other for other in choice.levels if other not in (reference, TUNED)] if level == TUNED else [level]
+        usual = configure({**kept, choice.name: reference})
+        if others and all(configure({**kept, choice.name: other}) == usual for other in others):
+            kept[choice.name] = reference
+    return {name: level for name, level in kept.items() if level != study.reference[name]}
 
 
-def mark_reference(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> int:
-    """Draw a line where the reference stands, and give its place."""
-    place = next(place for place, point in enumerate(points) if point is finding.points[0])
-    ax.axvline(place, color="0.75", linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
-    return place
-
-
-def region(finding: AcrossFinding) -> tuple[float, float]:
-    """Where the claim's number must lie, the number being a share of seeds for some kinds."""
-    if finding.kind == "never":
-        return -math.inf, 0.0
-    return (finding.edge, math.inf) if finding.kind in SHARES else (finding.above, finding.below)
-
-
-def set_scale(ax: Axes, finding: AcrossFinding, scale: float) -> tuple[float, float]:
-    """Set the y axis and give its ends: all numbers, the region's edges, and intervals as far as they are not far off.
-
-    Numbers above zero that span more than FAR are on a logarithmic scale; others, of which some are that far from the
-    usual size, on one that is linear to twice the usual size and logarithmic beyond.
-    """
-    numbers = np.array([scale * point.finding.number for point in finding.points])
-    edges = [scale * edge for edge in region(finding) if math.isfinite(edge)]
-    shown = np.array([*numbers[np.isfinite(numbers)], *edges])
-    shown = shown if len(shown) else np.array([0.0, 1.0])
-    least, most, usual = shown.min(), shown.max(), float(np.median(np.abs(shown)))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
-    if least > 0 and (finding.logarithmic or most > FAR * least):
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(numticks=5))
-        bottom, top = least / (most / least) ** 0.08 / 1.2, most * (most / least) ** 0.08 * 1.2
-    elif usual and np.abs(shown).max() > FAR * usual:
-        ax.set_yscale("symlog", linthresh=2 * usual)
-        locator = SymmetricalLogLocator(base=10, linthresh=2 * usual)
-        locator.set_params(numticks=5)
-        ax.yaxis.set_major_locator(locator)
-        bottom, top = (3 * least if least < 0 else -usual / 2), 3 * most
-    else:
-        size = (most - least) or 1.0
-        ends = np.array([scale * end for point in finding.points for end in (point.finding.low, point.finding.high)])
-        near = ends[(ends > least - size) & (ends < most + size)]
-        least, most = min(least, *near, most), max(most, *near, least)
-        margin = 0.06 * ((most - least) or 1.0)
-        bottom, top = least - margin, most + margin
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_ylim(bottom, top)
-    return float(bottom), float(top)
-
-
-def marker(point: Point, reference: bool) -> dict[str, Any]:
-    """How a universe's number is drawn."""
-    found = point.finding
-    colour = SHOWN[found.would_be]
-    filled = found.verdict not in ("withheld", "not judged")
-    return {
-        "color": colour,
-        "marker": "D" if reference else "o",
-        "markersize": 5.5 if reference else 4.5,
-        "markerfacecolor": colour if filled else "white",
-        "markeredgecolor": colour,
-        "linestyle": "none",
-    }
-
-
-def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choices: Sequence[Factor]) -> None:
-    """A row for each level, grouped by choice: filled where a universe has it, light where it has not."""
-    shares = {share.choice: share.shapley for share in finding.choices}
-    places, colours = np.arange(len(points)), np.array([SHOWN[point.finding.would_be] for point in points])
-    height, ticks, labels = 0.0, [], []
-    for choice in choices:
-        start = height
-        for level in choice.levels:
-            has = np.array([point.levels[choice.name] == level for point in points])
-            ax.scatter(places[~has], np.full((~has).sum(), height), s=6, marker="s", color="0.9", linewidth=0)
-            ax.scatter(places[has], np.full(has.sum(), height), s=18, marker="s", color=colours[has], linewidth=0)
-            ticks.append(height)
-            labels.append(choice_level(choice.name, level))
-            height += 1
-        middle = (start + height - 1) / 2
-        decides = choice.name in finding.deciding
-        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "weight": "bold" if decides else "normal"}
-        name = textwrap.fill(choice_word(choice.name), 16)
-        ax.text(-0.13, middle, name, transform=ax.get_yaxis_transform(), ha="right", **look)
-        share = f"{100 * shares[choice.name]:.0f} %" if choice.name in shares else "-"
-        colour = "0.6" if finding.reason else "black"
-        ax.text(1.02, middle, share, transform=ax.get_yaxis_transform(), ha="left", color=colour, **look)
-        height += 0.6
-    if choices:
-        head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
-        ax.text(1.02, -0.8, "share of\nvariance", transform=ax.get_yaxis_transform(), **head)
-        mark_reference(ax, finding, points)
-    ax.set_yticks(ticks, labels, fontsize=7)
-    ax.set(xlim=(-0.7, len(points) - 0.3), ylim=(height - 0.5, -0.7), xticks=[])
-    ax.tick_params(axis="y", length=0)
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def verdicts_across(across: Across) -> Figure:
-    """A bar for each claim: in how many universes which verdict was given; beside it the reference's and what decides.
-
-    What a withheld verdict would be is not shown.
-    """
-    claims = across.claims
-    figure, ax = plt.subplots(figsize=(8.2, 0.7 + 0.42 * len(claims)))
-    for row, claim in enumerate(claims):
-        left = 0
-        for verdict, count in claim.counts.items():
-            if not count:
-                continue
-            ax.barh(row, count, left=left, height=0.62, color=SHOWN[verdict], edgecolor="white", linewidth=0.8)
-            light = verdict in ("withheld", "not judged")
-            text = f"{SIGNS[verdict]} {count}" if count > 1 else f"{count}"
-            ax.text(
-                left + count / 2, row, text, ha="center", va="center", fontsize=7.5, color="0.2" if light else "white"
-            )
-            left += count
-        sign = SIGNS[claim.reference.verdict]
-        ax.text(
-            -0.02, row, sign, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9, weight="bold",
-            color=VERDICT_COLOURS.get(claim.reference.verdict, "0.35"),
-        )  # fmt: skip
-        ax.text(
-            1.02, row, textwrap.fill(decider(claim), 40), transform=ax.get_yaxis_transform(), va="center", fontsize=7.5
-        )
-    texts = [textwrap.fill(claim.text, 48) for claim in claims]
-    ax.set_yticks(range(len(claims)), texts, fontsize=7.5)
-    ax.tick_params(axis="y", length=0, pad=22)
-    ax.set(xlim=(0, max(len(claim.points) for claim in claims)), ylim=(len(claims) - 0.5, -0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("universes", fontsize=8)
-    for place, align, text in (
-        (-0.02, "right", "reference"),
-        (1.02, "left", "what decides the number (variance between its levels)"),
-    ):
-        ax.text(place, -0.55, text, transform=ax.get_yaxis_transform(), ha=align, va="bottom", fontsize=7, color="0.3")
-    ax.grid(False)
-    ax.spines["left"].set_visible(False)
-    given = [verdict for verdict in SHOWN if any(claim.counts[verdict] for claim in claims)]  # type: ignore[index]
-    handles = [
-        Line2D([], [], marker="s", linestyle="none", color=SHOWN[verdict], label=f"{SIGNS[verdict]} {verdict}")
-        for verdict in given
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=1)
-    return figure
-
-
-def decider(finding: AcrossFinding) -> str:
-    """What the size of a claim's number is decided by, with its share, or why nothing does."""
-    if not finding.deciding:
-        return finding.reason
-    return f"{' and '.join(map(choice_word, finding.deciding))} ({100 * finding.deciding_share:.0f} %)"
+def universe_name(departing: Levels) -> str:
+    """What a universe is called by the levels in which it differs from the reference: `init=he optimizer=adam`."""
+    return " ".join(f"{name}={level}" for name, level in departing.items()) or REFERENCE

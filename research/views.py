@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from research.design import Factor, Levels, Study
@@ -24,22 +25,27 @@ COLOURS = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4",
 GREY = "6f6f6f"
 
 
-def saved_views(study: Study, tier: str) -> dict[str, str]:
+def saved_views(study: Study, tier: str, universes: bool = False) -> dict[str, str]:
     """The saved views of an experiment, as tag -> content: all cells, cells with their seeds, the cells of each level.
 
-    The content is what the UI itself writes, the state deflated; the same study gives the same text.
+    In the experiment of the other universes the levels are those of the choices. The content is what the UI itself
+    writes, the state deflated; the same study gives the same text.
     """
     is_cell = 'tags.kind = "cell"'
     by_name = {"orderByKey": "tags.`mlflow.runName`", "orderByAsc": True}
-    views = {CELLS: ("All cells", {"searchFilter": is_cell, **by_name, **_look(study)})}
+    choices = study.choices if universes else ()
+    views = {CELLS: ("All cells", {"searchFilter": is_cell, **by_name, **_look(study, choices=choices)})}
     # Only in the order of time, and unfiltered, does the UI put replicates under their cell.
     nested = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False}
-    views["seeds"] = ("Cells with their seeds", {**nested, **_look(study)})
-    for factor in (*study.blocks, study.arms):
+    views["seeds"] = ("Cells with their seeds", {**nested, **_look(study, choices=choices)})
+    for factor in choices or (*study.blocks, study.arms):
         for level in study.tiers[tier].levels.get(factor.name, factor.levels):
             where = f'{is_cell} and params.{factor.name} = "{level}"'
             key = re.sub(r"[^\w.-]", "_", f"{factor.name}-{level}")
-            views[key] = (f"{factor.name} = {level}", {"searchFilter": where, **by_name, **_look(study, factor)})
+            views[key] = (
+                f"{factor.name} = {level}",
+                {"searchFilter": where, **by_name, **_look(study, factor, choices)},
+            )
     some = list(views.items())[:MOST]
     return {
         f"{VIEW}{key}": _content(len(some) - place, name, state)  # the UI lists the youngest first
@@ -52,7 +58,7 @@ def _content(created: int, name: str, state: dict[str, Any]) -> str:
     return json.dumps({"name": name, "createdAt": created, "updatedAt": created, "state": f"deflate;{deflated}"})
 
 
-def _look(study: Study, fixed: Factor | None = None) -> dict[str, Any]:
+def _look(study: Study, fixed: Factor | None = None, choices: Sequence[Factor] = ()) -> dict[str, Any]:
     """Columns and charts where a factor is fixed: the headline metrics first; the UI adds all others and the curves."""
     factors = [study.arms, *study.blocks]
     bounds = [f"{name}{end}" for name in study.headline for end in ("_low", "_high")]
@@ -68,7 +74,7 @@ def _look(study: Study, fixed: Factor | None = None) -> dict[str, Any]:
     metrics = [f"{name}{end}" for name in study.headline for end in ("", "_low", "_high")]
     return {
         "selectedColumns": [
-            *(f"params.`{name}`" for name in (*(factor.name for factor in factors), "seeds")),
+            *(f"params.`{name}`" for name in (*(factor.name for factor in (*factors, *choices)), "seeds")),
             *(f"metrics.`{name}`" for name in metrics),
         ],
         "runsHiddenMode": "SHOW_ALL",

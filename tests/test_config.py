@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from research.config import CHOICES, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError
+from research.config import CHOICES, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
 from research.data import DATA
 from research.losses import OUTPUTS
 from research.measures import MEASURES as MEASURED
@@ -113,6 +113,18 @@ def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, mes
 )
 def test_fields_that_go_together_are_accepted(options):
     TrainConfig(**options)
+
+
+def test_configurations_are_the_same_without_their_horizon_if_they_differ_in_nothing_else():
+    in_steps = TrainConfig(steps=100, evaluate_every=50, target_accuracy=0.9)
+    for base, horizon in ((TrainConfig(probe_epochs=(0, 3)), {"epochs": 2}), (in_steps, {"steps": 50})):
+        other = replace(base, **horizon)
+        assert base != other
+        assert without_horizon(base) == without_horizon(other) == without_horizon(without_horizon(base))
+        assert without_horizon(replace(base, lr=0.2)) != without_horizon(base)
+        assert without_horizon(replace(base, lr=0.2)) == without_horizon(replace(other, lr=0.2))
+    assert without_horizon(in_steps) != without_horizon(replace(in_steps, evaluate_every=25))
+    assert without_horizon(in_steps) != without_horizon(replace(in_steps, steps=0, evaluate_every=0))
 
 
 def test_every_choice_has_what_it_names():

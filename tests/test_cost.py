@@ -3,7 +3,7 @@
 import pytest
 
 from research.config import TrainConfig
-from research.cost import nominal_seconds, num_parameters, num_steps, stack_size
+from research.cost import nominal_seconds, num_intervals, num_parameters, num_steps, stack_size
 from research.models import network
 from research.plan import load_study, make_plan
 
@@ -62,6 +62,8 @@ def test_steps_are_those_of_the_horizon_or_of_the_epochs():
     assert num_steps(TrainConfig(epochs=3, num_train=1000)) == 3 * 8
     assert num_steps(TrainConfig(steps=700, evaluate_every=50)) == 700
     assert num_steps(TrainConfig(dataset="sine", batch_size=2000, epochs=4)) == 4
+    assert num_intervals(TrainConfig(epochs=3)) == 3
+    assert num_intervals(TrainConfig(steps=700, evaluate_every=50)) == 14
 
 
 def test_a_cnn_is_estimated_to_take_longer_than_the_mlp_of_its_size_and_more_evaluations_longer_than_few():

@@ -13,7 +13,7 @@ from test_across import HIGH, RELU, by_init, by_two, control, diverged, judged, 
 from research.design import Claim
 from research.figures import VERDICT_COLOURS, use_style
 from research.pages import SIGNS
-from research.universes import (
+from research.specification import (
     specification_curve,
     universe_captions,
     universe_figures,

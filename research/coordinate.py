@@ -1,0 +1,100 @@
+"""One coordinator: what is missing is trained by workers and recorded as it comes in, with live progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from research.console import Progress
+from research.execute import Failure, Stopped, Workers, stop_signals
+from research.plan import Plan, Stack
+from research.store import Run, Store
+from research.tuning import Searches, trial_value, trials_to_come
+from research.words import word
+
+if TYPE_CHECKING:
+    from research.tracking import Recorder
+    from research.train import StackResult
+
+
+def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool) -> dict[str, str]:
+    """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
+
+    The record is opened while the first stacks train, and checked for whatever might keep it from taking them. The
+    stacks of a tuned cell are trained once its search has found the winner.
+    """
+    tuned = [stack for stack in missing if stack.cell.tuning]
+    with Workers([stack for stack in missing if not stack.cell.tuning], workers, open_end=bool(tuned)) as at_work:
+        from research.tracking import Recorder
+
+        with stop_signals() as check:
+            recorder = Recorder(store, plan, redo)
+            check()
+            try:
+                return Coordinator(recorder, at_work, missing).record(check)
+            except Stopped:
+                recorder.stop()
+                raise
+
+
+class Coordinator:
+    """Records what becomes of the missing stacks of a plan; those of tuned cells follow their searches."""
+
+    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack]) -> None:
+        self.recorder, self.at_work = recorder, at_work
+        self.searches = Searches([stack for stack in missing if stack.cell.tuning], recorder.trials)
+        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)])
+        self.failures: dict[str, str] = {}
+
+    def record(self, check: Callable[[], None]) -> dict[str, str]:
+        """Record all outcomes; the reasons of those that failed, by key. `check` raises Stopped when asked to stop."""
+        with self.progress:
+            self._train_next(self.searches.first())
+            for stack, outcome in self.at_work.outcomes(self.progress.show, check):
+                if isinstance(outcome, Failure):
+                    self._failed(stack, outcome)
+                elif stack.cell.trial is not None:
+                    self._tried(stack, outcome)
+                else:
+                    self.recorder.write_stack(stack, outcome)
+                    self.progress.line(stack, result_words(self.recorder.plan, outcome))
+        return self.failures
+
+    def _failed(self, stack: Stack, failure: Failure) -> None:
+        self.recorder.write_failure(stack, failure.reason, failure.traceback)
+        self.failures[stack.key] = failure.reason
+        self.progress.line(stack, f"failed: {failure.reason}")
+        if stack.cell.trial is not None:
+            reason = f"trial {stack.cell.trial} of its search failed"
+            self.failures |= {waiting.key: reason for waiting in self.searches.give_up(stack)}
+            self._train_next([])
+
+    def _tried(self, stack: Stack, result: StackResult) -> None:
+        tuning = self.searches.tuning_of(stack)
+        value = trial_value(tuning, result)
+        self.recorder.write_trial(stack, result, value)
+        self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}")
+        self._train_next(self.searches.told(stack, value))
+
+    def _train_next(self, stacks: list[Stack]) -> None:
+        self.at_work.add(stacks)
+        if self.searches.are_over:
+            self.at_work.no_more()
+
+
+def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list[Stack]:
+    """Stand-ins for the trials that must be trained before the tuned ones of some stacks."""
+    cells = {stack.cell.key: stack.cell for stack in stacks if stack.cell.tuning}
+    return [trial for cell in cells.values() for trial in trials_to_come(cell, recorded)]
+
+
+def result_words(plan: Plan, result: StackResult) -> str:
+    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
+    values = [replicate.metrics for replicate in result.replicates]
+    means = [
+        f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
+        for name in plan.study.headline
+        if name in values[0]
+    ]
+    diverged = sum("diverged_step" in v for v in values)
+    return ", ".join(means) + (f", {diverged} diverged" if diverged else "")

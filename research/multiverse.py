@@ -1,0 +1,121 @@
+"""The published tables of a study's universes: read back with every check, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from research.across import Across, AcrossFinding, judge_across
+from research.config import UserError
+from research.design import Claim, Study
+from research.plan import Cell, Plan, Universe
+from research.tables import (
+    AGAIN,
+    UNIVERSE_TABLES,
+    changed_claims,
+    check_rows,
+    check_runs,
+    published_plan,
+    read_provenance,
+    read_tables,
+)
+from research.tuning import at_edge
+
+FOLDER = "universes"  # in that of the study
+
+
+@dataclass(frozen=True)
+class PublishedUniverses:
+    """The published tables of universes, by what plan they were made, and what they say.
+
+    `edges` gives the tuned cells whose winning setting lies at an end of its range: by the cell's name, the end of each
+    such field. `changed` names claims and controls that are not now what they were when the runs were made.
+    """
+
+    plan: Plan
+    runs: pd.DataFrame
+    tuning: pd.DataFrame
+    across: Across
+    edges: Mapping[str, Mapping[str, str]]
+    changed: tuple[str, ...]
+
+
+def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
+    """What is published of a study's universes in the folder of the study; None where nothing is.
+
+    Raises UserError for tables that are not what an export of the study writes.
+    """
+    folder = folder / FOLDER
+    if not folder.is_dir():
+        return None
+    runs, tuning = read_tables(folder, UNIVERSE_TABLES)
+    made_with = read_provenance(folder)
+    plan = published_plan(study, made_with, folder)
+    if not plan.of_universes:
+        raise UserError(f"{folder}: holds tables of the reference universe alone; {AGAIN}")
+    check_rows(folder / UNIVERSE_TABLES[0], runs, plan, ())
+    check_runs(folder / UNIVERSE_TABLES[0], runs, plan)
+    check_trials(folder / UNIVERSE_TABLES[1], tuning, plan)
+    frames = [(universe.levels, runs_of(universe, runs)) for universe in plan.universes]
+    across = judge_across(study, frames, plan.num_seeds, plan.complete)
+    edges = edges_of(plan, tuning)
+    changed = tuple(changed_claims(study.judged, made_with["claims"]))
+    return PublishedUniverses(plan, runs, tuning, with_edges(across, plan, edges), edges, changed)
+
+
+def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the cells that stand in a universe."""
+    return runs[runs["cell"].isin({cell.name for cell in universe.cells})]
+
+
+def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
+    """Raise UserError where the trials are not those of the plan's searches, each with one winner."""
+    tuned = {cell.name: cell.tuning for cell in plan.cells if cell.tuning}
+    if missing := [name for name in ("cell", "trial", "value", "winner") if name not in trials]:
+        raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
+    found = {str(name): rows for name, rows in trials.groupby("cell")}
+    if wrong := sorted(set(tuned) ^ set(found)):
+        raise UserError(f"{path}: has not the trials of the cells that are tuned: {wrong[0]}; {AGAIN}")
+    for name, tuning in tuned.items():
+        if sorted(found[name]["trial"]) != list(range(tuning.budget)) or found[name]["winner"].sum() != 1:
+            raise UserError(f"{path}: {name} has not {tuning.budget} trials with one winner; {AGAIN}")
+
+
+def edges_of(plan: Plan, trials: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """The tuned cells whose winner lies at an end of a range, with the end of each such field."""
+    won = trials[trials["winner"].astype(bool)]
+    fields = plan.study.tuning.ranges if plan.study.tuning else ()
+    settings = {str(row["cell"]): {name: float(row[name]) for name in fields} for _, row in won.iterrows()}
+    found = {}
+    for cell in plan.cells:
+        if cell.tuning and (ends := at_edge(cell, settings[cell.name])):
+            found[cell.name] = ends
+    return found
+
+
+def with_edges(across: Across, plan: Plan, edges: Mapping[str, Mapping[str, str]]) -> Across:
+    """The findings, each saying in its reason where a winner that it rests on lies at an end of its range."""
+
+    def told(found: AcrossFinding, claim: Claim) -> AcrossFinding:
+        points = []
+        for point, universe in zip(found.points, plan.universes, strict=True):
+            names = [cell.name for cell in cells_of(claim, plan.study, universe) if cell.name in edges]
+            ends = [f"{field} of {name} ({end} end)" for name in names for field, end in edges[name].items()]
+            more = f"; tuned to the edge of its range: {', '.join(ends)}" if ends else ""
+            points.append(replace(point, finding=replace(point.finding, reason=point.finding.reason + more)))
+        return replace(found, points=tuple(points))
+
+    claims = zip(across.claims, plan.study.claims, strict=True)
+    return replace(across, claims=tuple(told(found, claim) for found, claim in claims))
+
+
+def cells_of(claim: Claim, study: Study, universe: Universe) -> Iterator[Cell]:
+    """The cells of a universe that a claim's number is made from."""
+    for cell in universe.cells:
+        if cell.levels[study.arms.name] in claim.number.arms and all(
+            cell.levels[name] in levels for name, levels in claim.number.blocks.items()
+        ):
+            yield cell

@@ -1,0 +1,231 @@
+"""The search for a cell's nuisance settings: which trials come next, given those before, and which one wins."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from research.config import TrainConfig
+from research.design import Tuning
+from research.plan import Cell, Plan, Stack, identity
+from research.store import Run, check_fingerprint
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from research.train import StackResult
+
+FIRST_SEED = 1_000_000  # seeds from here on are for tuning alone
+EDGE = 0.1  # of a range on its logarithmic scale: a winner nearer to its end lies at the edge
+DIGITS = 4  # of a tuned setting: more would differ between platforms and tell nobody anything
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search: its number, what it multiplies each tuned field with, and what is to be trained for it."""
+
+    number: int
+    multiples: Mapping[str, float]
+    stack: Stack
+
+
+class Search:
+    """Optuna's TPE over the ranges of a cell's tuning, asked for a batch at a time and told of it in its order.
+
+    So it is a function of the trials' values alone, whoever trained them when. The first trial is at what `configure`
+    sets, the next two are half way to either end of the ranges.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        import optuna
+
+        assert cell.tuning is not None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.cell, self.tuning = cell, cell.tuning
+        # The same seed for all cells: each arm has the same chances. Other arguments of the sampler are deprecated.
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=3, n_ei_candidates=24, seed=0, multivariate=True, group=False, constant_liar=True
+        )
+        self.study = optuna.create_study(direction=self.tuning.direction, sampler=sampler)
+        self.space: dict[str, optuna.distributions.BaseDistribution] = search_space(cell)
+        halves = [{name: ends[side] ** 0.5 for name, ends in self.tuning.ranges.items()} for side in (0, 1)]
+        for multiples in (dict.fromkeys(self.tuning.ranges, 1.0), *halves):
+            self.study.enqueue_trial(multiples)
+        self.trials: list[Trial] = []
+        self.values: list[float] = []
+
+    def ask(self) -> list[Trial]:
+        """The next trials; none once the budget is spent. Those before must have been told."""
+        left = self.tuning.budget - len(self.trials)
+        asked = [self.study.ask(self.space) for _ in range(min(left, self.tuning.at_once))]
+        found = [
+            Trial(trial.number, trial.params, trial_stack(self.cell, trial.number, trial.params)) for trial in asked
+        ]
+        self.trials += found
+        return found
+
+    def tell(self, values: Sequence[float]) -> None:
+        """Say what the trials that were asked for last came to, in their order."""
+        for value in values:
+            self.study.tell(len(self.values), value)
+            self.values.append(value)
+
+    @property
+    def winner(self) -> Trial:
+        """The best trial, of equal ones the first."""
+        return self.trials[best_trial(self.tuning, dict(enumerate(self.values)))]
+
+
+def search_space(cell: Cell) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The multiples that are searched for a cell, on a logarithmic scale."""
+    import optuna
+
+    assert cell.tuning is not None
+    return {name: optuna.distributions.FloatDistribution(*ends, log=True) for name, ends in cell.tuning.ranges.items()}
+
+
+def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
+    """A cell with its tuned fields multiplied: the same cell, whose configuration is now known."""
+    values: dict[str, Any] = {
+        name: float(f"{getattr(cell.config, name) * multiple:.{DIGITS}g}") for name, multiple in multiples.items()
+    }
+    return replace(cell, config=replace(cell.config, **values))
+
+
+def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stack:
+    """What is trained for a trial: the tuning seeds, with the fields multiplied."""
+    assert cell.tuning is not None
+    seeds = tuple(range(FIRST_SEED, FIRST_SEED + cell.tuning.seeds))
+    config = tuned(cell, multiples).config
+    what = identity(config, len(seeds), cell.revision)
+    return Stack(replace(cell, config=config, identity=what, stack_size=len(seeds), tuning=None, trial=number), seeds)
+
+
+def trial_value(tuning: Tuning, result: StackResult) -> float:
+    """What a trial came to: the mean over its seeds; the worst there is where one has come to nothing."""
+    name = tuning.metric
+    values = [
+        replicate.curves[name][-1][1] if name in replicate.curves else replicate.metrics[name]
+        for replicate in result.replicates
+    ]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else math.inf if tuning.direction == "minimize" else -math.inf
+
+
+def at_edge(cell: Cell, settings: Mapping[str, float]) -> dict[str, str]:
+    """The tuned fields whose winning setting lies at the "low" or "high" end of its range."""
+    assert cell.tuning is not None
+    found = {}
+    for name, (low, high) in cell.tuning.ranges.items():
+        multiple = settings[name] / getattr(cell.config, name)
+        place = math.log(multiple / low) / math.log(high / low)
+        if not EDGE <= place <= 1 - EDGE:
+            found[name] = "low" if place < EDGE else "high"
+    return found
+
+
+def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
+    """The finished trials of a plan's searches: a row each, with the settings tried, the value and whether it won."""
+    import pandas as pd
+
+    rows = []
+    for cell in plan.cells:
+        if cell.tuning is None:
+            continue
+        runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
+        values = {number: float(run.tags["value"]) for number, run in enumerate(runs) if run}
+        best = best_trial(cell.tuning, values) if len(values) == len(runs) else None
+        for number, value in values.items():
+            run = runs[number]
+            assert run is not None
+            config = json.loads(run.tags["identity"])["config"]
+            settings = {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+            head = {"cell": cell.name, **plan.placed(cell), "trial": number}
+            rows.append({**head, **settings, "value": value, "winner": number == best})
+    ranges = plan.study.tuning.ranges if plan.study.tuning else {}
+    factors = (factor.name for factor in plan.columns)
+    return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "winner"])
+
+
+def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:
+    """The number of the best of the values of trials, of equal ones the first."""
+    best = min if tuning.direction == "minimize" else max
+    return best(sorted(values), key=lambda number: values[number])
+
+
+def trials_to_come(cell: Cell, recorded: Mapping[str, Run]) -> list[Stack]:
+    """Stand-ins for the trials of a cell's search that are not in the record: their keys and what they cost."""
+    assert cell.tuning is not None
+    every = [trial_stack(cell, number, {}) for number in range(cell.tuning.budget)]
+    return [stack for stack in every if stack.cell.key not in recorded]
+
+
+class Searches:
+    """The searches of a plan's tuned cells, side by side: what is to be trained next, given what is known so far.
+
+    `stacks` are those of the tuned cells that are missing, `recorded` the runs of finished trials by their key. Raises
+    UserError where a recorded trial is not the one that the search asks for.
+    """
+
+    def __init__(self, stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> None:
+        self.recorded = recorded
+        self.known: dict[str, float] = {}
+        self.stacks: dict[str, list[Stack]] = {}
+        for stack in stacks:
+            self.stacks.setdefault(stack.cell.key, []).append(stack)
+        self.searches = {key: Search(waiting[0].cell) for key, waiting in self.stacks.items()}
+        self.asked: dict[str, list[Trial]] = {}
+        self.cell_of: dict[str, str] = {}
+
+    @property
+    def are_over(self) -> bool:
+        """Whether every search has its winner, or was given up."""
+        return not self.searches
+
+    def first(self) -> list[Stack]:
+        """What is to be trained to begin with."""
+        return [stack for key in list(self.searches) for stack in self._ask(key)]
+
+    def told(self, trial: Stack, value: float) -> list[Stack]:
+        """What is to be trained now that a trial's value is known: nothing, the next ones, or the cell's own stacks."""
+        self.known[trial.cell.key] = value
+        key = self.cell_of[trial.cell.key]
+        if key not in self.searches or not all(asked.stack.cell.key in self.known for asked in self.asked[key]):
+            return []
+        self.searches[key].tell([self.known[asked.stack.cell.key] for asked in self.asked[key]])
+        return self._ask(key)
+
+    def tuning_of(self, trial: Stack) -> Tuning:
+        """How the cell is tuned that a trial is for."""
+        tuning = self.stacks[self.cell_of[trial.cell.key]][0].cell.tuning
+        assert tuning is not None
+        return tuning
+
+    def give_up(self, trial: Stack) -> list[Stack]:
+        """The stacks that cannot be trained, because a trial has failed."""
+        key = self.cell_of[trial.cell.key]
+        return self.stacks[key] if self.searches.pop(key, None) else []
+
+    def _ask(self, key: str) -> list[Stack]:
+        """What a cell's search asks for and is not in the record; once it is over, the cell's own stacks."""
+        search = self.searches[key]
+        while trials := search.ask():
+            self.asked[key] = trials
+            self.cell_of |= {trial.stack.cell.key: key for trial in trials}
+            self.known |= {run.tags["key"]: float(run.tags["value"]) for run in self._runs(trials)}
+            if unknown := [trial.stack for trial in trials if trial.stack.cell.key not in self.known]:
+                return unknown
+            search.tell([self.known[trial.stack.cell.key] for trial in trials])
+        del self.searches[key]
+        return [replace(stack, cell=tuned(stack.cell, search.winner.multiples)) for stack in self.stacks[key]]
+
+    def _runs(self, trials: list[Trial]) -> list[Run]:
+        """The recorded runs of trials."""
+        found = [(trial.stack.cell, self.recorded.get(trial.stack.cell.key)) for trial in trials]
+        for cell, run in found:
+            check_fingerprint(cell, run)
+        return [run for _, run in found if run]

@@ -1,0 +1,226 @@
+"""What is written for people about a study's universes, in Markdown: a section of its page, and a page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from research.across import Across, AcrossFinding
+from research.multiverse import PublishedUniverses
+from research.pages import SIGNS, measured, verdict_words
+from research.plan import Plan, Universe
+from research.words import choice_level, choice_word, escaped, in_sentence, quantity
+
+if TYPE_CHECKING:
+    from research.verdict import Finding, Judgement, Verdict
+
+PAGE = "universes.md"
+COUNTED: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "withheld", "not judged")
+
+
+def counts_words(finding: AcrossFinding, signs: bool = True) -> str:
+    """In how many universes a claim got which verdict: `✔ 3 · ✘ 12 · ? 1 of 16`."""
+    found = [(verdict, finding.counts[verdict]) for verdict in COUNTED if finding.counts[verdict]]
+    if signs:
+        return f"{' · '.join(f'{SIGNS[verdict]} {count}' for verdict, count in found)} of {len(finding.points)}"
+    return f"{', '.join(f'{count} {verdict}' for verdict, count in found)} of {len(finding.points)}"
+
+
+def deciding_words(finding: AcrossFinding) -> str:
+    """Which choice decides about the number and how much of its variance that explains, or why none does."""
+    if not finding.deciding:
+        return f"none: {finding.reason}" if finding.reason else "none"
+    named = " and ".join(choice_word(choice) for choice in finding.deciding)
+    together = " together" if len(finding.deciding) > 1 else ""
+    return f"{named}{together}: {100 * finding.deciding_share:.0f} % of the variance"
+
+
+def universes_section(universes: PublishedUniverses, judgement: Judgement, caption: str) -> str:
+    """The part of a study's page that puts the verdict in the reference universe and those in all side by side.
+
+    `caption` is that of the figure of all claims.
+    """
+    across, plan = universes.across, universes.plan
+    lines = [
+        "## Across universes",
+        intro(plan),
+        comparison(across, {finding.name: finding for finding in judgement.claims}),
+        attributions(across),
+        "![In how many universes each claim holds](universes.svg)",
+        f"*{caption}*",
+        f"How each claim fares in each universe, what was tuned, and what was left out: [all universes]({PAGE}).",
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def intro(plan: Plan) -> str:
+    """What the universes are, how many, and how they are judged."""
+    choices = [choice for choice in plan.study.choices if len({u.levels[choice.name] for u in plan.universes}) > 1]
+    named = ", ".join(
+        f"{choice_word(choice.name)} ({', '.join(choice_level(choice.name, level) for level in choice.levels)})"
+        for choice in choices
+    )
+    return escaped(
+        f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
+        f"reference, in which the verdicts above were found. {len(plan.universes)} universes were compared, with "
+        f"{plan.num_seeds} seeds in each. Each is judged by itself at 95 %, without a correction for their number: the "
+        "counts describe these universes and are no test."
+    )
+
+
+def comparison(across: Across, reference: Mapping[str, Finding]) -> str:
+    """A table of the claims: the verdict in the reference universe, the verdicts in all, what decides."""
+    signs = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in COUNTED[:4])
+    lines = [
+        "| claim | reference | universes | in a sentence | what decides about the number |",
+        "|---|---|---|---|---|",
+    ]
+    for finding in across.claims:
+        cells = (
+            finding.text,
+            f"**{verdict_words(reference[finding.name])}**",
+            f"**{counts_words(finding)}**",
+            finding.sentence,
+            deciding_words(finding),
+        )
+        lines.append(f"| {' | '.join(map(escaped, cells))} |")
+    return "\n".join([*lines, "", f"{signs}."])
+
+
+def attributions(across: Across) -> str:
+    """The claims about all universes together, with their numbers and verdicts."""
+    lines = []
+    for finding in across.attributions:
+        lines.append(
+            f"**{escaped(finding.text)}** ({escaped(finding.passage)}): **{verdict_words(finding)}**. Of the variance "
+            f"in which the arms take part, {escaped(measured(finding))} is theirs alone; the rest is their "
+            f"interaction with the choices. It holds if that is {escaped(finding.region)} (n = {finding.n})."
+            + "".join(f" {escaped(line)}" for line in finding.caveat.splitlines())
+        )
+    return "\n\n".join(lines)
+
+
+def universes_page(
+    universes: PublishedUniverses, judgement: Judgement | None, captions: Mapping[str, str], how_to_read: str
+) -> str:
+    """The whole page of a study's universes. `captions` are those of the figures, by their names."""
+    plan, across = universes.plan, universes.across
+    study = plan.study
+    reference = {f.name: f for f in judgement.claims} if judgement else {f.name: f.reference for f in across.claims}
+    parts = [
+        f"# Across universes: {study.question}",
+        f"Study [`{study.name}`](README.md). {intro(plan)}",
+        comparison(across, reference),
+        attributions(across),
+        "## Each claim in each universe",
+        how_to_read,
+        *(
+            f"![{escaped(caption.split('. ')[0])}]({name}.svg)\n\n*{escaped(caption)}*"
+            for name, caption in captions.items()
+        ),
+        "## The universes",
+        designed(plan),
+        escaped(study.universe_reasons),
+        "## What was tuned" if plan.study.tuning else "",
+        tuned(universes) if plan.study.tuning else "",
+        "## What the findings do not say",
+        caveats(universes),
+        "## Run it again",
+        f"```\npython -m research.study {study.name} --universes all\n```",
+        "Tables: [runs.csv](universes/runs.csv), a row a trained network; [tuning.csv](universes/tuning.csv), a row a "
+        "trial; [findings.csv](universes/findings.csv), a row a claim and universe; "
+        "[summary.csv](universes/summary.csv), a row a claim. What they were made with: "
+        "[provenance.json](universes/provenance.json).",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def designed(plan: Plan) -> str:
+    """The universes as a table: in what each differs from the reference, and how many of its cells are its own."""
+    choices = plan.study.choices
+    heads = ["universe", *(choice_word(choice.name) for choice in choices), "networks of its own"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    taken: set[str] = set()
+    for number, universe in enumerate(plan.universes):
+        own = {cell.key for cell in universe.cells} - taken
+        taken |= own
+        cells = [
+            str(number) if number else "reference",
+            *levels_words(plan, universe),
+            f"{len(own) * plan.num_seeds:,}",
+        ]
+        lines.append(f"| {' | '.join(map(escaped, cells))} |")
+    return "\n".join([*lines, "", "A dash is the reference's level. What universes share was trained once."])
+
+
+def levels_words(plan: Plan, universe: Universe) -> list[str]:
+    """The level of each choice; a dash where another universe than the reference has its level."""
+    reference, is_reference = plan.study.reference, universe.levels == plan.study.reference
+    return [
+        choice_level(name, level) if is_reference or level != reference[name] else "\N{EN DASH}"
+        for name, level in universe.levels.items()
+    ]
+
+
+def tuned(universes: PublishedUniverses) -> str:
+    """How settings were tuned, the winner of each cell, and which lie at the edge of their range."""
+    tuning = universes.plan.study.tuning
+    assert tuning is not None
+    ranges = ", ".join(
+        f"{in_sentence(name)} from {low:g} to {high:g} times what it is otherwise"
+        for name, (low, high) in tuning.ranges.items()
+    )
+    how = "lowest" if tuning.direction == "minimize" else "highest"
+    lines = [
+        f"In a tuned universe each cell has a search of its own, all with the same budget: {tuning.budget} trials of "
+        f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
+        f"{tuning.at_once} at a time. The winner has the {how} mean of {in_sentence(tuning.metric)}, which comes from "
+        "the validation split; it was then trained on the seeds that are reported. "
+        + (
+            f"{len(universes.edges)} of {universes.tuning['cell'].nunique()} winners lie within a tenth of an end of "
+            "their range (on its logarithmic scale), so that a wider one might have done better."
+            if universes.edges
+            else "No winner lies at an end of its range."
+        ),
+        winners(universes),
+    ]
+    return "\n\n".join(lines)
+
+
+def winners(universes: PublishedUniverses) -> str:
+    """The winning settings as a table."""
+    tuning = universes.plan.study.tuning
+    assert tuning is not None
+    won = universes.tuning[universes.tuning["winner"].astype(bool)]
+    lines = [f"| cell | {' | '.join(map(in_sentence, tuning.ranges))} | {in_sentence(tuning.metric)} | |", ""]
+    lines[1] = "|" + "---|" * (len(tuning.ranges) + 3)
+    for _, row in won.iterrows():
+        ends = universes.edges.get(row["cell"], {})
+        edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
+        values = [quantity(float(row[name])) for name in (*tuning.ranges, "value")]
+        lines.append(f"| {' | '.join([escaped(row['cell']), *values, edge])} |")
+    return "\n".join(lines)
+
+
+def caveats(universes: PublishedUniverses) -> str:
+    """What a reader must not conclude, as a list."""
+    across, plan = universes.across, universes.plan
+    lines = [
+        "The universes are a selection, not a sample: shares of them are no probabilities. Where choices are not "
+        "crossed in full their effects are confounded, and the shares of variance describe these universes alone.",
+        f"Each interval is that of {plan.num_seeds} seeds at 95 % by itself: of the many given here some miss.",
+    ]
+    withheld = {
+        tuple(point.levels.items()): point.finding.reason
+        for claim in across.claims
+        for point in claim.points
+        if point.finding.verdict == "withheld"
+    }
+    if withheld:
+        lines.append(
+            f"In {len(withheld)} of {len(plan.universes)} universes a control did not come out, so no verdict is given "
+            "there; their numbers count for what decides."
+        )
+    if universes.changed:
+        lines.append(f"**Changed after runs were made**: {', '.join(universes.changed)}.")
+    return "\n".join(f"- {line}" for line in lines)
