@@ -29,9 +29,9 @@ OVERVIEW = (
     "the claim's number lies, and how much of it."
 )
 HOW_TO_READ = (
-    "In each figure a column is a universe, in the order of its number, which stands with its 95 % interval on the region "
-    "in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; hollow is "
-    "withheld. On the right is each choice's Shapley share of the variance of the numbers."
+    "In each figure a column is a universe, in the order of its number, which stands with its 95 % interval on the "
+    "region in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; "
+    "hollow is withheld. On the right is each choice's Shapley share of the variance of the numbers."
 )
 FAR = 50  # numbers that differ by more than this factor do not fit one linear axis
 
