@@ -10,9 +10,8 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
-from research.pages import interval_text, number_text, verdict_words
+from research.pages import counts_words, interval_text, number_text, verdict_words
 from research.plan import Plan, Stack, in_one_pass
-from research.universe_page import counts_words
 from research.words import word
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from markupsafe import Markup, escape
 
 from research.across import Across, AcrossFinding
 from research.design import DOCUMENTS, Study
-from research.pages import SIGNS, interval_text, number_text, summary, verdict_words
-from research.universe_page import COUNTED, counts_words
+from research.pages import COUNTED, SIGNS, counts_words, interval_text, number_text, summary, verdict_words
 from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 

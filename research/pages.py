@@ -14,9 +14,11 @@ from research.words import digits, edge, escaped, number_words
 if TYPE_CHECKING:
     import pandas as pd
 
-    from research.verdict import Finding, Judgement
+    from research.across import AcrossFinding
+    from research.verdict import Finding, Judgement, Verdict
 
 SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "\N{EN DASH}", "not judged": "○"}
+COUNTED: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "withheld", "not judged")
 SHARES = ("share", "existence", "never")  # kinds whose number is a share of the seeds
 
 
@@ -122,6 +124,14 @@ def verdict_words(finding: Finding) -> str:
     if finding.verdict == "withheld":
         text += f" (would be {SIGNS[finding.would_be]} {finding.would_be})"
     return text
+
+
+def counts_words(finding: AcrossFinding, signs: bool = True) -> str:
+    """In how many universes a claim got which verdict: `✔ 3 · ✘ 12 · ? 1 of 16`."""
+    found = [(verdict, finding.counts[verdict]) for verdict in COUNTED if finding.counts[verdict]]
+    if signs:
+        return f"{' · '.join(f'{SIGNS[verdict]} {count}' for verdict, count in found)} of {len(finding.points)}"
+    return f"{', '.join(f'{count} {verdict}' for verdict, count in found)} of {len(finding.points)}"
 
 
 def number_text(finding: Finding) -> str:

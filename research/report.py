@@ -146,12 +146,13 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     return files
 
 
-def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None) -> str:
+def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None = None) -> str:
     """The Markdown page of a judged study with the figures of these names."""
     assert published.judgement is not None
     script = script_of(published.study.name)
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
-    order = sorted(set(figures) - {"findings"}, key=[*told, *sorted(figures)].index)
+    own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
+    order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
     runs, notes = published.tables.runs, getattr(script, "NOTES", "")
     section = ""
@@ -162,14 +163,15 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
     return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section)
 
 
-def entry(published: Published, universes: PublishedUniverses | None, files: Mapping[str, bytes]) -> Entry:
+def entry(published: Published, files: Mapping[str, bytes], universes: PublishedUniverses | None = None) -> Entry:
     """What the index shows of a judged study whose files are these."""
     assert published.judgement is not None
+    figures = {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")}
     return Entry(
         published.study,
         published.judgement,
-        files["README.md"].decode(),
-        {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")},
+        page(published, figures, universes),
+        figures,
         num_networks(published, universes),
         universes.across if universes else None,
         files[PAGE].decode() if universes else "",
@@ -215,7 +217,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
                 continue
             found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
         if published.judgement is not None:
-            entries.append(entry(published, universes, found))
+            entries.append(entry(published, found, universes))
     if entries:
         index = (index_html(entries), index_markdown(entries))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}

@@ -29,10 +29,9 @@ OVERVIEW = (
     "the claim's number lies, and how much of it."
 )
 HOW_TO_READ = (
-    "In each figure a column is a universe. They stand in the order of the claim's number, which is drawn with its 95 % "
-    "interval on the region in which the claim holds; the squares below are the universe's levels. Blue is supported, "
-    "red refuted, grey open; hollow is withheld. On the right is each choice's Shapley share of the variance of the "
-    "numbers."
+    "In each figure a column is a universe, in the order of its number, which stands with its 95 % interval on the "
+    "region in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; "
+    "hollow is withheld. On the right is each choice's Shapley share of the variance of the numbers."
 )
 FAR = 50  # numbers that differ by more than this factor do not fit one linear axis
 
@@ -171,14 +170,14 @@ def marker(point: Point, reference: bool) -> dict[str, Any]:
 def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choices: Sequence[Factor]) -> None:
     """A row for each level, grouped by choice: filled where a universe has it, light where it has not."""
     shares = {share.choice: share.shapley for share in finding.choices}
+    places, colours = np.arange(len(points)), np.array([SHOWN[point.finding.would_be] for point in points])
     height, ticks, labels = 0.0, [], []
     for choice in choices:
         start = height
         for level in choice.levels:
-            for place, point in enumerate(points):
-                has = point.levels[choice.name] == level
-                colour = SHOWN[point.finding.would_be] if has else "0.9"
-                ax.plot(place, height, "s", color=colour, markersize=4.2 if has else 2.5, markeredgewidth=0)
+            has = np.array([point.levels[choice.name] == level for point in points])
+            ax.scatter(places[~has], np.full((~has).sum(), height), s=6, marker="s", color="0.9", linewidth=0)
+            ax.scatter(places[has], np.full(has.sum(), height), s=18, marker="s", color=colours[has], linewidth=0)
             ticks.append(height)
             labels.append(choice_level(choice.name, level))
             height += 1
@@ -191,9 +190,10 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
         colour = "0.6" if finding.reason else "black"
         ax.text(1.02, middle, share, transform=ax.get_yaxis_transform(), ha="left", color=colour, **look)
         height += 0.6
-    head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
-    ax.text(1.02, -0.8, "share of\nvariance", transform=ax.get_yaxis_transform(), **head)
-    mark_reference(ax, finding, points)
+    if choices:
+        head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
+        ax.text(1.02, -0.8, "share of\nvariance", transform=ax.get_yaxis_transform(), **head)
+        mark_reference(ax, finding, points)
     ax.set_yticks(ticks, labels, fontsize=7)
     ax.set(xlim=(-0.7, len(points) - 0.3), ylim=(height - 0.5, -0.7), xticks=[])
     ax.tick_params(axis="y", length=0)

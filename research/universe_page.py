@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 
 from research.across import Across, AcrossFinding
 from research.multiverse import PublishedUniverses
-from research.pages import SIGNS, measured, verdict_words
+from research.pages import COUNTED, SIGNS, counts_words, measured, verdict_words
 from research.plan import Plan, Universe
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
 
 if TYPE_CHECKING:
-    from research.verdict import Finding, Judgement, Verdict
+    from research.verdict import Finding, Judgement
 
 PAGE = "universes.md"
-COUNTED: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "withheld", "not judged")
-
-
-def counts_words(finding: AcrossFinding, signs: bool = True) -> str:
-    """In how many universes a claim got which verdict: `✔ 3 · ✘ 12 · ? 1 of 16`."""
-    found = [(verdict, finding.counts[verdict]) for verdict in COUNTED if finding.counts[verdict]]
-    if signs:
-        return f"{' · '.join(f'{SIGNS[verdict]} {count}' for verdict, count in found)} of {len(finding.points)}"
-    return f"{', '.join(f'{count} {verdict}' for verdict, count in found)} of {len(finding.points)}"
 
 
 def deciding_words(finding: AcrossFinding) -> str:

@@ -40,6 +40,16 @@ def drawn(ax, *markers):
     return [(float(np.ravel(line.get_xdata())[0]), float(np.ravel(line.get_ydata())[0])) for line in lines]
 
 
+def filled(ax):
+    """Place and row of every square that says that a universe has a level."""
+    return [
+        tuple(offset)
+        for marks in ax.collections
+        if marks.get_sizes()[0] > 10
+        for offset in np.array(marks.get_offsets())
+    ]
+
+
 def texts(ax):
     return [text.get_text() for text in ax.texts]
 
@@ -60,10 +70,9 @@ def test_every_universe_has_its_level_of_every_choice_below():
     labels = [label.get_text() for label in marks.get_yticklabels()]
     assert labels == ["default", "Xavier", "He", "SGD", "Adam", "customary", "tenth", "5", "20"]
     rows = dict(zip(marks.get_yticks(), labels, strict=True))
-    filled = [line for line in marks.lines if line.get_marker() == "s" and line.get_markersize() > 3]
-    assert len(filled) == 13 * 4
+    assert len(filled(marks)) == 13 * 4
     points = sorted(across.claims[0].points, key=lambda point: point.finding.number)
-    init = {int(line.get_xdata()[0]): rows[line.get_ydata()[0]] for line in filled if line.get_ydata()[0] < 3}
+    init = {int(place): rows[row] for place, row in filled(marks) if row < 3}
     words = {"default": "default", "xavier": "Xavier", "he": "He"}
     assert [init[place] for place in range(13)] == [words[point.levels["init"]] for point in points]
 
@@ -138,7 +147,7 @@ def test_a_universe_that_was_not_measured_has_its_levels_and_no_number():
     across = judged(by_init, change=lambda universes: [*universes[:-1], (universes[-1][0], universes[-1][1][:0])])
     top, marks = curve(across)
     assert len(drawn(top, "o", "D")) == 12
-    assert len([line for line in marks.lines if line.get_marker() == "s" and line.get_markersize() > 3]) == 13 * 4
+    assert len(filled(marks)) == 13 * 4
 
 
 def test_the_reference_alone_can_be_drawn_too():
