@@ -49,7 +49,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     """
     plan = plan or make_plan(study)
     rng = stream(0, "test")
-    heads = [{"cell": c.name, **c.levels, "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
+    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
     judged = {judged.number.metric for judged in study.judged}
     more = {"train_loss", "train_progress"} | (
         {"reached_target", "num_cases", "test_accuracy"} if "steps_to_target" in judged else set[str]()

@@ -108,9 +108,9 @@ def test_filters_narrow_the_table_and_say_how_much_is_left(page):
 
 
 def test_columns_sort_by_keyboard_both_ways(page):
-    head = page.find_element(By.CSS_SELECTOR, "#all-claims th:nth-child(4)")
+    head = page.find_element(By.CSS_SELECTOR, "#all-claims th:nth-child(5)")
     assert head.get_attribute("aria-sort") == "none"
-    page.find_element(By.CSS_SELECTOR, "#all-claims th:nth-child(3) button").send_keys(Keys.TAB)
+    page.find_element(By.CSS_SELECTOR, "#all-claims th:nth-child(4) button").send_keys(Keys.TAB)
     focused = page.switch_to.active_element
     assert focused.text == "number"
     assert page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", focused) == "solid"
