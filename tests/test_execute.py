@@ -102,7 +102,7 @@ def test_where_results_are_not_taken_they_do_not_pile_up(short_stacks, monkeypat
         wait_until(lambda: at_work.told.qsize() == 2)
         time.sleep(0.5)
         assert at_work.told.qsize() == 2
-        assert at_work.slots[0].stack is None
+        assert at_work.slots[0].job is None
         assert len(list(at_work.outcomes())) == len(short_stacks)
 
 
@@ -130,9 +130,9 @@ def test_what_goes_wrong_in_handing_out_is_raised_where_the_outcomes_are_asked_f
 def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
     slot = execute.Slot(execute.warm_up())
     for stack in short_stacks[:2]:
-        slot.start(stack)
+        slot.start((stack,))
         slot.future.result(timeout=IMPORTS)
-        assert slot.take()[0] == stack
+        assert slot.take()[0] == (stack,)
         (worker,) = slot.pool._processes
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: slot.pool._broken)

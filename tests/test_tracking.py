@@ -248,7 +248,7 @@ def opened(tmp_path):
 
 
 def runs_of(recorder, kind):
-    return [run for run in read_runs(recorder.store, recorder.experiment) if run.tags["kind"] == kind]
+    return [run for run in read_runs(recorder.store, recorder.plan.experiment) if run.tags["kind"] == kind]
 
 
 def nested(recorder):
@@ -300,4 +300,4 @@ def test_a_cell_that_a_crash_left_without_its_last_stack_is_summed_up_by_the_nex
     assert (whole.status, nested(resumed)) == ("FINISHED", {whole.id: 20})
     assert whole.id != parent.id
     assert {run.id for run in left} < {run.id for run in runs_of(resumed, "replicate")}
-    assert {run.status for run in read_runs(resumed.store, resumed.experiment)} == {"FINISHED"}
+    assert {run.status for run in read_runs(resumed.store, resumed.plan.experiment)} == {"FINISHED"}
