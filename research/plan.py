@@ -160,6 +160,11 @@ class Plan:
         levels = {**cell.levels, **self.study.universe(cell.universe)}
         return {factor.name: levels[factor.name] for factor in self.columns}
 
+    def num_reported(self, cell: Cell) -> int:
+        """How many seeds a cell's parent run sums up: of a shared one never fewer than the reference universe has."""
+        own = usual_seeds(self.study, self.tier, (REFERENCE,)) if self.of_universes and not cell.universe else 0
+        return max(self.num_seeds, own)
+
     @property
     def report_name(self) -> str:
         """The folder for tables and figures: the experiment's name, and what else differs from the declared study."""

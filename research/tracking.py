@@ -17,7 +17,7 @@ from research.config import UserError
 from research.data import DATA
 from research.environment import environment
 from research.pages import cell_note, experiment_note
-from research.plan import Cell, Plan, Stack
+from research.plan import TUNING, Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, State, Store, read_metrics, read_runs, read_state
 from research.universes import universe_name
@@ -239,8 +239,9 @@ class Recorder:
         self.grown.discard(cell.key)
 
     def _reported(self, cell: Cell) -> list[Run]:
-        """The recorded replicates of a cell that the plan reports, in the order of their seeds."""
-        return [run for seed, run in sorted(self.replicates.get(cell.key, {}).items()) if seed < self.plan.num_seeds]
+        """The recorded replicates of a cell that its parent run sums up, in the order of their seeds."""
+        replicates, number = self.replicates.get(cell.key, {}), self.plan.num_reported(cell)
+        return [run for seed, run in sorted(replicates.items()) if seed < number]
 
     def _mend(self, runs: list[Run]) -> None:
         """Close what a crash left open, take up what is whole, make parent runs that do not fit again."""
@@ -281,7 +282,8 @@ class Recorder:
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
         others = name != self.plan.experiment
         wanted = {NOTE: experiment_note(self.plan, others), "mlflow.experimentKind": "custom_model_development"}
-        wanted |= saved_views(self.plan.study, self.plan.tier, others)
+        if not name.endswith(TUNING):  # there is no cell among trials
+            wanted |= saved_views(self.plan.study, self.plan.tier, others)
         for tag, value in wanted.items():
             if found is None or found.tags.get(tag) != value:
                 self.client.set_experiment_tag(experiment_id, tag, value)

@@ -46,6 +46,32 @@ STUDY = Study(
 )
 '''
 
+# Four of its ten cells are tuned; the first trials of two of them differ in their horizon alone.
+UNIVERSES_FILE = '''"""A study of two arms on scikit-learn's digits, under two choices."""
+
+from research.design import Factor, Study, Tier, TrainConfig, Tuning, crossed
+
+
+def configure(activation: str, rate: str, horizon: int) -> TrainConfig:
+    lr = {lr} * (0.1 if rate == "tenth" else 1)
+    return TrainConfig("digits", width={width}, activation=activation, lr=lr, batch_size=64, epochs=horizon)
+
+
+STUDY = Study(
+    name="toy",
+    question="Does the toy work?",
+    passage="nowhere",
+    configure=configure,
+    arms=Factor("activation", ("tanh", "relu")),
+    blocks=(),
+    choices=(Factor("rate", ("customary", "tenth", "tuned")), Factor("horizon", (2, 4))),
+    universes=({{"rate": "tenth"}}, *crossed(rate=("tuned",), horizon=(2, 4)), {{"horizon": 4}}),
+    tuning=Tuning({{"lr": (0.03, 30.0)}}, "validation_loss", "minimize", budget=4, at_once=2, seeds=2),
+    headline=("test_accuracy", "train_progress"),
+    tiers={{"full": Tier(seeds=4, universe_seeds=3)}},
+)
+'''
+
 
 @dataclass(frozen=True)
 class Toy:
@@ -68,6 +94,11 @@ class Toy:
     def write(self, activations=("tanh", "relu"), lr=0.1, claimed="relu"):
         """Write the study file, with these arms and this learning rate."""
         self.file.write_text(STUDY_FILE.format(activations=activations, lr=lr, claimed=claimed))
+        return self
+
+    def write_universes(self, lr=0.1, width=16):
+        """Write the study file that has choices and a tuning."""
+        self.file.write_text(UNIVERSES_FILE.format(lr=lr, width=width))
         return self
 
     def run(self, *options, reports=True):
@@ -109,6 +140,27 @@ class Toy:
     def runs(self, experiment="toy"):
         """The active runs of the record."""
         return read_runs(Store(self.store), experiment)
+
+    def trials(self):
+        """The finished trials of searches, by name: the rate that was tried, and what it came to."""
+        trials = [run for run in self.runs("toy-tuning") if (run.tags["kind"], run.status) == ("trial", "FINISHED")]
+        found = {run.name: (self.param(run.id, "lr"), float(run.tags["value"])) for run in trials}
+        assert len(found) == len(trials)
+        return found
+
+    def rates(self):
+        """The rates at which the seeds of each cell were trained, by its name."""
+        found = {}
+        for run in self.runs("toy") + self.runs("toy-universes"):
+            if (run.tags["kind"], run.status) == ("replicate", "FINISHED"):
+                cell = run.name.rpartition(" seed=")[0]
+                found.setdefault(cell, set()).add(self.param(run.id, "lr"))
+        return found
+
+    def param(self, run_id, name):
+        """A param of a run as a number."""
+        ((value,),) = Store(self.store).query("SELECT value FROM params WHERE run_uuid = ? AND key = ?", (run_id, name))
+        return float(value)
 
     def statuses(self):
         """The status of every run in the store, deleted ones too."""

@@ -5,7 +5,18 @@ from dataclasses import replace
 import pytest
 
 from research.config import UserError
-from research.design import Claim, Control, Factor, Number, Study, Tier, TrainConfig
+from research.design import (
+    Attribution,
+    Claim,
+    Control,
+    Factor,
+    Number,
+    Study,
+    Tier,
+    TrainConfig,
+    Tuning,
+    crossed,
+)
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
@@ -188,3 +199,150 @@ def test_a_share_a_control_and_a_direction_that_cannot_be_are_refused():
         Control("d", "text", NUMBER, above=0.9, below=0.1)
     with pytest.raises(UserError, match="toy: direction='up' is not one of maximize, minimize"):
         replace(TOY, direction="up")
+
+
+def with_choices(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
+    return replace(configure(activation, depth), lr=0.01 if rate == "tenth" else 0.1, init=init)
+
+
+TUNING = Tuning({"lr": (0.1, 10.0)}, "validation_loss", "minimize", budget=5, at_once=2, seeds=2)
+CHOOSY = replace(
+    TOY,
+    configure=with_choices,
+    choices=(Factor("rate", ("customary", "tenth", "tuned")), Factor("init", ("default", "he"))),
+    universes=({"rate": "tenth"}, {"init": "he"}, {"rate": "tuned"}, {"rate": "tenth", "init": "he"}),
+    tuning=TUNING,
+)
+ALONE = Attribution(
+    "alone", "text", "A", "test_accuracy", {"depth": (1,)},
+    {"rate": ("customary", "tenth"), "init": ("default", "he")}, diverged=0.0, above=0.5,
+)  # fmt: skip
+
+
+def test_the_designed_universes_are_the_reference_and_each_declared_one_once_at_a_level_of_every_choice():
+    assert CHOOSY.reference == {"rate": "customary", "init": "default"}
+    assert TOY.reference == {}
+    assert TOY.designed == ({},)
+    study = replace(CHOOSY, universes=(*CHOOSY.universes, {"rate": "customary"}, {"init": "he", "rate": "tenth"}))
+    assert study.designed == CHOOSY.designed == (
+        {"rate": "customary", "init": "default"},
+        {"rate": "tenth", "init": "default"},
+        {"rate": "customary", "init": "he"},
+        {"rate": "tuned", "init": "default"},
+        {"rate": "tenth", "init": "he"},
+    )  # fmt: skip
+
+
+def test_crossed_gives_every_combination_of_levels_the_last_choice_changing_fastest():
+    assert crossed(rate=("a", "b"), width=(1, 2)) == (
+        {"rate": "a", "width": 1}, {"rate": "a", "width": 2}, {"rate": "b", "width": 1}, {"rate": "b", "width": 2},
+    )  # fmt: skip
+    assert crossed() == ({},)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ranges": {}}, "tuning: ranges must name at least one field"),
+        ({"ranges": {"rate": (0.1, 10.0)}}, "tuning: 'rate' is no number of TrainConfig; there are init_std, .*lr,"),
+        ({"ranges": {"width": (0.5, 2.0)}}, "tuning: 'width' is no number of TrainConfig; there are "),
+        ({"ranges": {"lr": (10.0, 0.1)}}, r"tuning: the range of lr is empty or reversed: from 10.0 to 0.1"),
+        ({"ranges": {"lr": (1.0, 1.0)}}, r"tuning: the range of lr is empty or reversed: from 1.0 to 1.0"),
+        ({"ranges": {"lr": (0.0, 10.0)}}, r"tuning: the range of lr is empty or reversed: from 0.0 to 10.0"),
+        ({"ranges": {"lr": (0.1, float("inf"))}}, r"tuning: the range of lr is empty or reversed: from 0.1 to inf"),
+        ({"ranges": {"lr": (float("nan"), 10.0)}}, r"tuning: the range of lr is empty or reversed: from nan to 10.0"),
+        ({"ranges": {"lr": (0.1, 10.0), "momentum": (2.0, 3.0)}}, r"range of momentum, 2.0 to 3.0, must hold 1: what"),
+        ({"ranges": {"lr": (0.1, 0.9)}}, r"tuning: the range of lr, 0.1 to 0.9, must hold 1: what configure\(\) sets"),
+        ({"budget": 0}, "tuning: budget=0 must be at least 1"),
+        ({"at_once": 0}, "tuning: at_once=0 must be at least 1"),
+        ({"seeds": 0}, "tuning: seeds=0 must be at least 1"),
+        ({"seeds": -1}, "tuning: seeds=-1 must be at least 1"),
+        ({"metric": "test_accuracy"}, "tuning: metric 'test_accuracy' does not come from the validation split"),
+        ({"metric": "train_loss"}, "tuning: metric 'train_loss' does not come from the validation split"),
+        ({"direction": "down"}, "tuning: direction='down' is not one of maximize, minimize"),
+    ],
+)
+def test_a_tuning_that_cannot_be_is_refused_when_it_is_built(changes, message):
+    with pytest.raises(UserError, match=message):
+        replace(TUNING, **changes)
+
+
+@pytest.mark.parametrize("name", ["validation_loss", "validation_accuracy", "steps_to_target"])
+def test_what_comes_from_the_validation_split_may_be_tuned_by_to_the_very_ends_of_a_range(name):
+    assert replace(TUNING, metric=name, ranges={"lr": (1.0, 2.0), "momentum": (0.5, 1.0)}, budget=1).metric == name
+
+
+def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
+    return replace(with_choices(activation, depth, rate, init), dataset="sine", loss="mse", output="raw")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tuning": None}, "toy: a tuning goes with a choice that has the level 'tuned', and only with it"),
+        (
+            {"choices": (Factor("rate", ("customary", "tenth")), CHOOSY.choices[1]), "universes": ({"init": "he"},)},
+            "toy: a tuning goes with a choice that has the level 'tuned', and only with it",
+        ),
+        (
+            {"choices": (Factor("rate", ("tuned", "tenth", "customary")), CHOOSY.choices[1])},
+            "toy: the reference level of rate cannot be 'tuned'",
+        ),
+        ({"configure": of_sine}, "toy: cannot be tuned: 'sine' has no validation split"),
+        (
+            {"tuning": replace(TUNING, metric="steps_to_target")},
+            r"toy: tuned by steps_to_target, but configure\(\) sets no target_accuracy",
+        ),
+        (
+            {"universes": ({"width": 8},)},
+            r"toy: universe \{'width': 8\} names choice 'width', the study has rate, init",
+        ),
+        (
+            {"universes": ({"depth": 1},)},
+            r"toy: universe \{'depth': 1\} names choice 'depth', the study has rate, init",
+        ),
+        (
+            {"universes": ({"rate": "tenth", "init": "xavier"},)},
+            r"universe .* names init 'xavier', the study has \('default', 'he'\)",
+        ),
+        (
+            {"attributions": (replace(ALONE, choices={"width": (8,)}),)},
+            "toy: claim 'alone' names choice 'width', the study has rate, init",
+        ),
+        (
+            {"attributions": (replace(ALONE, choices={"rate": ("customary", "fast")}),)},
+            r"toy: claim 'alone' names rate 'fast', the study has \('customary', 'tenth', 'tuned'\)",
+        ),
+        (
+            {"attributions": (replace(ALONE, choices={"rate": ("customary", "tuned"), "init": ("default", "he")}),)},
+            r"toy: claim 'alone' needs the universe \{'rate': 'tuned', 'init': 'he'\}",
+        ),
+        ({"attributions": (replace(ALONE, blocks={}),)}, "toy: claim 'alone' leaves depth open"),
+        (
+            {"attributions": (replace(ALONE, blocks={"depth": (3,)}),)},
+            r"toy: claim 'alone' names depth 3, the study has \(1, 2\)",
+        ),
+        ({"attributions": (ALONE, ALONE)}, "toy: two claims or controls have the same name: alone, alone"),
+        ({"choices": (*CHOOSY.choices, Factor("depth", (1, 2)))}, "factors need names of their own.*depth"),
+        ({"choices": (*CHOOSY.choices, Factor("seed", (1, 2)))}, "factors need names of their own.*seed"),
+        (
+            {"configure": lambda activation, depth, rate, init: configure(activation, depth)},
+            "toy: configure\\(\\) ignores factor 'rate'",
+        ),
+        ({"tiers": {"full": Tier(seeds=3, universe_seeds=-1)}}, "toy: tier 'full' needs at least one seed, has -1"),
+    ],
+)
+def test_universes_and_attributions_that_cannot_be_are_refused_when_the_study_is_built(changes, message):
+    with pytest.raises(UserError, match=message):
+        replace(CHOOSY, **changes)
+
+
+def test_an_attribution_whose_universes_are_all_designed_is_accepted():
+    assert replace(CHOOSY, attributions=(ALONE,)).attributions == (ALONE,)
+    with pytest.raises(UserError, match=r"claim 'alone': nothing lies above 0.5 and below 0.5"):
+        replace(ALONE, below=0.5)
+
+
+def test_the_level_tuned_counts_as_no_level_that_configure_could_ignore():
+    alone = replace(CHOOSY, choices=(Factor("rate", ("customary", "tuned")), CHOOSY.choices[1]), universes=())
+    assert alone.config({"activation": "relu", "depth": 1, "rate": "tuned"}).lr == 0.1

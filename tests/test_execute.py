@@ -14,7 +14,8 @@ from research import execute
 from research.config import TrainConfig
 from research.design import Factor, Study, Tier
 from research.execute import TRIES, Stopped, Workers
-from research.plan import make_plan
+from research.plan import in_one_pass, make_plan
+from research.train import train_stack
 
 IMPORTS = 60  # seconds within which a fork server has its imports behind it, even on a busy machine; it is deaf before
 
@@ -102,8 +103,73 @@ def test_where_results_are_not_taken_they_do_not_pile_up(short_stacks, monkeypat
         wait_until(lambda: at_work.told.qsize() == 2)
         time.sleep(0.5)
         assert at_work.told.qsize() == 2
-        assert at_work.slots[0].stack is None
+        assert at_work.slots[0].job is None
         assert len(list(at_work.outcomes())) == len(short_stacks)
+
+
+def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_back_each_as_if_trained_alone():
+    def configure(activation: str, horizon: int) -> TrainConfig:
+        return TrainConfig("digits", width=4, activation=activation, batch_size=64, epochs=horizon)
+
+    study = Study(
+        "horizons", "?", "nowhere", configure, Factor("activation", ("tanh", "relu")), (Factor("horizon", (1, 3, 2)),),
+        {"full": Tier(seeds=1)}, ("test_accuracy",),
+    )  # fmt: skip
+    stacks = make_plan(study).stacks
+    assert [[stack.cell.config.epochs for stack in job] for job in in_one_pass(stacks)] == [[3, 2, 1]] * 2
+    shown = set()
+    with Workers(list(stacks), 1) as at_work:
+        found = dict(at_work.outcomes(shown.update))
+    assert set(found) == set(stacks)
+    assert shown <= {stack.key for stack in stacks if stack.cell.config.epochs == 3}
+    for job in in_one_pass(stacks):
+        assert len({found[stack].started for stack in job}) == 1
+    for stack in stacks:
+        assert repr(found[stack].replicates) == repr(train_stack(stack.cell.config, stack.seeds).replicates)
+
+
+def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
+    def configure(lr: float, horizon: int) -> TrainConfig:
+        return TrainConfig("digits", width=4, lr=lr, epochs=horizon)
+
+    study = Study(
+        "horizons", "?", "nowhere", configure, Factor("lr", (0.1, 0.2)), (Factor("horizon", (1, 2)),),
+        {"full": Tier(seeds=20)}, ("test_accuracy",),
+    )  # fmt: skip
+    jobs = in_one_pass(make_plan(study).stacks)
+    assert [[(stack.cell.config.lr, stack.seeds[0], stack.cell.config.epochs) for stack in job] for job in jobs] == [
+        [(0.1, 0, 2), (0.1, 0, 1)], [(0.1, 10, 2), (0.1, 10, 1)], [(0.2, 0, 2), (0.2, 0, 1)],
+        [(0.2, 10, 2), (0.2, 10, 1)],
+    ]  # fmt: skip
+
+
+def test_what_is_added_is_trained_too_until_there_is_no_more(short_stacks):
+    with Workers(list(short_stacks[:2]), 1, open_end=True) as at_work:
+        outcomes = at_work.outcomes()
+        assert [next(outcomes)[0] for _ in range(2)] == [short_stacks[1], short_stacks[0]]
+        time.sleep(2 * execute.POLL_SECONDS)
+        assert not at_work.all_told.done()  # it waits
+        at_work.add(short_stacks[2:4])
+        at_work.add(short_stacks[4:5])
+        at_work.no_more()
+        assert {stack for stack, _ in outcomes} == set(short_stacks[2:5])
+        assert at_work.all_told.done()
+
+
+def test_where_nothing_is_added_in_the_end_there_are_no_outcomes():
+    with Workers([], 2) as at_work:
+        assert (list(at_work.outcomes()), at_work.slots) == ([], [])
+    with Workers([], 1, open_end=True) as at_work:
+        at_work.no_more()
+        assert list(at_work.outcomes()) == []
+
+
+def test_of_what_is_added_the_longest_is_trained_first_whatever_waits_already(short_stacks):
+    with Workers([short_stacks[11]], 1, open_end=True) as at_work:
+        at_work.add(short_stacks[:3])
+        at_work.add(short_stacks[3:6])
+        at_work.no_more()
+        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == [12, 6, 5, 4, 3, 2, 1]
 
 
 def test_what_is_finished_is_told_when_work_is_stopped_too(short_stacks):
@@ -130,9 +196,9 @@ def test_what_goes_wrong_in_handing_out_is_raised_where_the_outcomes_are_asked_f
 def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
     slot = execute.Slot(execute.warm_up())
     for stack in short_stacks[:2]:
-        slot.start(stack)
+        slot.start((stack,))
         slot.future.result(timeout=IMPORTS)
-        assert slot.take()[0] == stack
+        assert slot.take()[0] == (stack,)
         (worker,) = slot.pool._processes
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: slot.pool._broken)

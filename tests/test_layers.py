@@ -14,7 +14,7 @@ HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning
 OWNERS = {
     "pytorch_lightning": {"module", "probes", "train"},
     "mlflow": {"tracking", "ui"},
-    "optuna": {"search"},
+    "optuna": {"search", "tuning"},
     "multiprocessing": {"execute"},
 }
 

@@ -9,10 +9,16 @@ import pandas as pd
 import pytest
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from test_design import CHOOSY
+from test_store import made_up_result
 
 from research.config import UserError
-from research.search import project_grid
-from research.store import Store, read_frames
+from research.design import Tier
+from research.plan import make_plan
+from research.search import project_grid, project_grids
+from research.store import Store, read_frames, read_runs, read_state
+from research.tracking import Recorder
+from research.tuning import trial_stack
 
 
 def frame_of(toy, plan):
@@ -126,3 +132,34 @@ def test_a_grid_says_which_way_the_headline_is_better_even_if_that_was_changed(c
     assert study.direction == StudyDirection.MINIMIZE
     assert study.best_value == pytest.approx(min(means(copied, plan).values()))
     assert len(stored(copied)) == 4
+
+
+def test_the_reference_and_the_other_universes_have_a_grid_each_with_the_choices_in_the_latter(tmp_path):
+    study = replace(CHOOSY, tiers={"full": Tier(seeds=4, universe_seeds=3)})
+    store, plan = Store(tmp_path), make_plan(study, scope=("all",))
+    recorder = Recorder(store, plan)
+    for place, stack in enumerate(plan.stacks):
+        recorder.write_stack(stack, made_up_result(stack.seeds, value=place / 100))
+    for cell in plan.cells:
+        if cell.tuning:
+            trial = trial_stack(cell, 0, {})
+            recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
+    state = read_state(plan, read_runs(store, *plan.experiments))
+    runs = read_frames(store, plan, state).runs
+    project_grids(store, plan, runs)
+    names = optuna.study.get_all_study_names(storage=store.optuna_uri)
+    assert sorted(names) == ["toy", "toy-universes"]
+    grids = {name: optuna.load_study(study_name=name, storage=store.optuna_uri).trials for name in names}
+    at = {cell.key: (place / 100 + 1, plan.placed(cell)) for place, cell in enumerate(plan.cells)}
+    for name, trials in grids.items():
+        cells = [cell for cell in plan.cells if cell.experiment == name]
+        assert [trial.user_attrs["key"] for trial in trials] == [cell.key for cell in cells]
+        for trial in trials:
+            value, placed = at[trial.user_attrs["key"]]
+            assert trial.value == pytest.approx(value)
+            expected = placed if name == "toy-universes" else {key: placed[key] for key in ("activation", "depth")}
+            assert trial.params == expected
+    assert (len(grids["toy"]), len(grids["toy-universes"])) == (4, 16)
+    before = (tmp_path / "optuna.db").read_bytes()
+    project_grids(store, plan, runs)
+    assert (tmp_path / "optuna.db").read_bytes() == before

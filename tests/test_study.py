@@ -174,6 +174,21 @@ def test_reports_that_are_named_receive_any_run_but_the_projects_own_only_studie
         (["toy", "--workers", "2.5"], "--workers: invalid int value: '2.5'; see --help"),
         (["toy", "--sedes", "3"], "unrecognized arguments: --sedes 3; see --help"),
         (["toy", "toy"], "unrecognized arguments: .*toy.py; see --help"),
+        (["toy", "--universes", "all"], "error: --universes all: toy compares no universes$"),
+        (["toy", "--universes", "rate=tuned"], "error: --universes rate=tuned: no choice 'rate'; there are none$"),
+        (["toy", "--universes", "rate"], "--universes rate: must be reference, all or written CHOICE=LEVEL"),
+        (["activation_depth", "--universes", "init=hee"], "--universes init=hee: no level 'hee'; did you mean 'he'"),
+        (["activation_depth", "--universes", "int=he"], "--universes int=he: no choice 'int'; did you mean 'init'"),
+        (
+            ["activation_depth", "--universes", "init=he", "--universes", "init=xavier"],
+            "--universes init=xavier: init is given twice$",
+        ),
+        (
+            ["activation_depth", "--universes", "all", "--universes", "init=he"],
+            "--universes all: cannot go with another --universes$",
+        ),
+        (["activation_depth", "--only", "init=he"], "--only init=he: no factor 'init'; choose it with --universes$"),
+        (["--universes", "all"], "--universes, --set and --seeds need the NAME of a study$"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -5,20 +5,24 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import scipy.stats
 from conftest import ROOT
 from mlflow import MlflowClient
-from test_design import TOY
+from test_design import CHOOSY, TOY
 from test_store import made_up_result
 
 from research.config import UserError
 from research.data import DATA
+from research.design import Tier
 from research.plan import make_plan
-from research.store import Store, read_metrics, read_runs
+from research.store import Store, read_metrics, read_runs, read_state
 from research.tracking import Recorder
 from research.train import StackResult
+from research.tuning import trial_stack
+from research.views import VIEW
 
 CURVES = ("train_loss", "validation_loss", "validation_accuracy")
 METRICS = ("test_accuracy", "test_loss", "untrained_test_accuracy", "train_progress")
@@ -248,7 +252,7 @@ def opened(tmp_path):
 
 
 def runs_of(recorder, kind):
-    return [run for run in read_runs(recorder.store, recorder.experiment) if run.tags["kind"] == kind]
+    return [run for run in read_runs(recorder.store, recorder.plan.experiment) if run.tags["kind"] == kind]
 
 
 def nested(recorder):
@@ -300,4 +304,124 @@ def test_a_cell_that_a_crash_left_without_its_last_stack_is_summed_up_by_the_nex
     assert (whole.status, nested(resumed)) == ("FINISHED", {whole.id: 20})
     assert whole.id != parent.id
     assert {run.id for run in left} < {run.id for run in runs_of(resumed, "replicate")}
-    assert {run.status for run in read_runs(resumed.store, resumed.experiment)} == {"FINISHED"}
+    assert {run.status for run in read_runs(resumed.store, resumed.plan.experiment)} == {"FINISHED"}
+
+
+UNIVERSES = replace(CHOOSY, tiers={"full": Tier(seeds=4, universe_seeds=3)})
+
+
+@pytest.fixture
+def of_universes(tmp_path):
+    """A record of a study's reference, as its own plan left it, and the plan of all its universes."""
+    store, plan = Store(tmp_path), make_plan(UNIVERSES)
+    recorder = Recorder(store, plan)
+    for stack in plan.stacks:
+        recorder.write_stack(stack, made_up_result(stack.seeds))
+    return store, plan, make_plan(UNIVERSES, scope=("all",))
+
+
+def record_universes(store, plan, redo=False):
+    """Record what a plan lacks: a trial for each tuned cell, and all cells."""
+    recorder = Recorder(store, plan, redo)
+    missing = read_state(plan, read_runs(store, *plan.experiments)).missing(plan)
+    for cell in {stack.cell.key: stack.cell for stack in missing if stack.cell.tuning}.values():
+        trial = trial_stack(cell, 0, {"lr": 2.0})
+        recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
+    for stack in missing:
+        recorder.write_stack(stack, made_up_result(stack.seeds))
+    return recorder
+
+
+def test_universes_and_trials_lie_in_experiments_of_their_own_and_say_in_which_universe_they_are(of_universes):
+    store, _, plan = of_universes
+    record_universes(store, plan)
+    found = {name: read_runs(store, name) for name in ("toy", "toy-universes", "toy-tuning")}
+    kinds = {name: {run.tags["kind"] for run in runs} for name, runs in found.items()}
+    assert kinds == {"toy": {"cell", "replicate"}, "toy-universes": {"cell", "replicate"}, "toy-tuning": {"trial"}}
+    assert {name: {run.tags["universe"] for run in runs} for name, runs in found.items()} == {
+        "toy": {"reference"},
+        "toy-universes": {"rate=tenth", "init=he", "rate=tuned", "rate=tenth init=he"},
+        "toy-tuning": {"rate=tuned"},
+    }
+    assert len(found["toy"]) == 4 * 11
+    assert len(found["toy-universes"]) == 16 * 4
+    assert len(found["toy-tuning"]) == 4
+    for run in found["toy-universes"]:
+        assert run.tags["universe"].replace(" ", "/") in run.tags["key"]
+
+
+def test_a_run_of_universes_leaves_the_reference_as_its_own_run_left_it(of_universes):
+    store, reference, plan = of_universes
+    before = read_runs(store, "toy")
+    record_universes(store, plan)
+    assert read_runs(store, "toy") == before
+    Recorder(store, reference)
+    Recorder(store, make_plan(UNIVERSES, scope=("init=he",)))
+    assert read_runs(store, "toy") == before
+
+
+def test_levels_of_the_choices_are_params_of_every_run_and_the_winners_rate_is_that_of_its_cell(of_universes):
+    store, _, plan = of_universes
+    recorder = record_universes(store, plan)
+    experiment = recorder.client.get_experiment_by_name("toy-universes")
+    runs = recorder.client.search_runs([experiment.experiment_id], "params.rate = 'tenth' and params.init = 'he'")
+    assert len(runs) == 4 * 4
+    assert {(run.data.params["lr"], run.data.tags["universe"]) for run in runs} == {("0.01", "rate=tenth init=he")}
+    reference = recorder.client.get_experiment_by_name("toy")
+    (run, *_) = recorder.client.search_runs([reference.experiment_id])
+    assert (run.data.params["rate"], run.data.params["init"]) == ("customary", "default")
+
+
+def test_the_experiment_of_universes_has_views_by_choice_and_that_of_trials_none_of_cells(of_universes):
+    store, _, plan = of_universes
+    client = record_universes(store, plan).client
+
+    def views(name):
+        tags = client.get_experiment_by_name(name).tags
+        return {tag.removeprefix(VIEW) for tag in tags if tag.startswith(VIEW)}
+
+    assert views("toy") == {"cells", "seeds", "activation-tanh", "activation-relu", "depth-1", "depth-2"}
+    assert views("toy-universes") == {
+        "cells", "seeds", "rate-customary", "rate-tenth", "rate-tuned", "init-default", "init-he",
+    }  # fmt: skip
+    assert views("toy-tuning") == set()
+
+
+def test_redo_removes_the_trials_and_failures_of_its_cells_and_no_others(of_universes):
+    store, _, plan = of_universes
+    recorder = record_universes(store, plan)
+    tuned = [cell for cell in plan.cells if cell.tuning]
+    for cell in tuned[:2]:
+        recorder.write_failure(trial_stack(cell, 1, {}), "RuntimeError: out of luck")
+    before = {name: read_runs(store, name) for name in ("toy", "toy-universes", "toy-tuning")}
+    only = {name: (str(level),) for name, level in tuned[0].levels.items()}
+    Recorder(store, make_plan(UNIVERSES, scope=("rate=tuned",), only=only), redo=True)
+    own = tuned[0].key
+
+    def others(name):
+        return [run for run in before[name] if run.tags["key"].split("/trial=")[0] != own]
+
+    assert read_runs(store, "toy") == before["toy"]
+    assert read_runs(store, "toy-universes") == others("toy-universes")
+    assert read_runs(store, "toy-tuning") == others("toy-tuning")
+    assert (len(before["toy-tuning"]), len(others("toy-tuning"))) == (6, 4)
+
+
+def test_a_trial_that_a_crash_left_open_is_closed_as_killed_and_is_none(of_universes):
+    store, _, plan = of_universes
+    recorder = record_universes(store, plan)
+    (run, *_) = read_runs(store, "toy-tuning")
+    recorder.client.update_run(run.id, "RUNNING")
+    resumed = Recorder(store, plan)
+    assert len(resumed.trials) == 3
+    (killed,) = (each for each in read_runs(store, "toy-tuning") if each.status != "FINISHED")
+    assert (killed.id, killed.status, killed.name) == (run.id, "KILLED", f"{run.name} (killed)")
+
+
+def test_trials_of_another_device_class_are_refused(of_universes):
+    store, _, plan = of_universes
+    recorder = Recorder(store, plan)
+    trial = trial_stack(next(cell for cell in plan.cells if cell.tuning), 0, {})
+    with pytest.raises(UserError, match=r"toy-tuning: recorded on cpu, this machine trains on cuda"):
+        recorder.write_trial(trial, replace(made_up_result(trial.seeds), device="cuda"), 0.5)
+    assert read_runs(store, "toy-tuning") == []

@@ -26,10 +26,10 @@ STUDY = Study(
 )
 
 
-def decoded(tier="full", study=STUDY):
+def decoded(tier="full", study=STUDY, universes=False):
     """The views as the UI reads them: key -> name and state."""
     found = {}
-    for tag, content in saved_views(study, tier).items():
+    for tag, content in saved_views(study, tier, universes).items():
         envelope = json.loads(content)
         method, _, text = envelope["state"].partition(";")
         assert (method, type(envelope["createdAt"]), type(envelope["updatedAt"])) == ("deflate", int, int)
@@ -116,3 +116,18 @@ def test_a_cell_has_the_hue_of_its_arm_and_darkens_along_the_blocks():
 def test_a_cell_outside_the_arms_is_grey():
     red, green, blue = (cell_colour(STUDY, {"rate": 9.0, "shape": "relu", "depth": 7})[at : at + 2] for at in (1, 3, 5))
     assert red == green == blue
+
+
+def test_in_the_experiment_of_universes_levels_of_the_choices_have_views_and_columns():
+    choosy = replace(
+        STUDY,
+        configure=lambda init, width, **levels: replace(configure(**levels), init=init, width=width),
+        choices=(Factor("init", ("default", "he")), Factor("width", (8, 16))),
+    )
+    assert saved_views(choosy, "full") == saved_views(STUDY, "full")
+    views = decoded(study=choosy, universes=True)
+    assert list(views) == [CELLS, "seeds", "init-default", "init-he", "width-8", "width-16"]
+    assert views["width-16"][1]["searchFilter"] == 'tags.kind = "cell" and params.width = "16"'
+    assert views[CELLS][1]["selectedColumns"][:6] == [
+        "params.`rate`", "params.`shape`", "params.`depth`", "params.`init`", "params.`width`", "params.`seeds`",
+    ]  # fmt: skip

@@ -1,0 +1,357 @@
+"""The search for a cell's nuisance settings: what it asks for, when, and what it makes of the answers."""
+
+import json
+import math
+import random
+from dataclasses import replace
+
+import optuna
+import pytest
+from test_design import CHOOSY, TUNING
+
+from research.config import UserError
+from research.plan import identity, make_plan
+from research.store import Store, finished_trials, read_frames, read_metrics, read_runs, read_state
+from research.tracking import Recorder
+from research.train import Replicate, StackResult, train_stack
+from research.tuning import (
+    FIRST_SEED,
+    Search,
+    Searches,
+    at_edge,
+    search_space,
+    trial_stack,
+    trial_value,
+    trials_to_come,
+    tuned,
+)
+
+STUDY = replace(CHOOSY, tuning=replace(TUNING, budget=8))
+PLAN = make_plan(STUDY, scope=("rate=tuned",), num_seeds=3)
+CELL = PLAN.cells[0]
+
+
+def cell_with(**changes):
+    """The first tuned cell, tuned in another way."""
+    return replace(CELL, tuning=replace(STUDY.tuning, **changes))
+
+
+def bowl(trial) -> float:
+    """A loss that is least where the rate is 0.3, a little rough, so that no two trials have the same."""
+    rate = trial.stack.cell.config.lr
+    return math.log(rate / 0.3) ** 2 + 0.01 * math.sin(50 * rate)
+
+
+def searched(cell, value=bowl) -> Search:
+    """A search at its end."""
+    search = Search(cell)
+    while trials := search.ask():
+        search.tell([value(trial) for trial in trials])
+    return search
+
+
+def rates(search) -> list[float]:
+    return [trial.multiples["lr"] for trial in search.trials]
+
+
+def result_of(values, name="validation_loss", device="cpu") -> StackResult:
+    """What a stack of the tuning seeds came to, with these values at the end of a curve and as test loss."""
+    replicates = tuple(
+        Replicate(
+            FIRST_SEED + place,
+            {"test_accuracy": 0.1, "test_loss": value, "train_progress": 0.1},
+            {name: ((0, 9.0), (1, value)), "train_loss": ((1, 5.0),), "backward_norm/layer_1": ((0, 1.0),)},
+            {"test_profile": ((0, 1.0),)},
+            "0" * 64,
+        )
+        for place, value in enumerate(values)
+    )
+    return StackResult(replicates, device, 1000.0, 1001.0)
+
+
+def test_the_first_trials_are_what_configure_sets_and_half_way_to_either_end():
+    assert rates(searched(CELL))[:3] == pytest.approx([1.0, 0.1**0.5, 10**0.5])
+    uneven = searched(cell_with(ranges={"lr": (0.01, 4.0), "momentum": (1.0, 9.0)}))
+    assert [tuple(trial.multiples.values()) for trial in uneven.trials[:3]] == [
+        (1.0, 1.0), (pytest.approx(0.1), 1.0), (2.0, 3.0),
+    ]  # fmt: skip
+    assert [stack.cell.config.lr for stack in (trial.stack for trial in searched(CELL).trials[:3])] == [
+        0.1, 0.03162, 0.3162,
+    ]  # fmt: skip
+
+
+def test_a_search_is_a_function_of_the_values_it_is_told():
+    first, again = searched(CELL), searched(CELL)
+    assert (first.trials, first.values) == (again.trials, again.values)
+    assert len(set(rates(first))) == 8
+    other = searched(CELL, lambda trial: -bowl(trial))
+    assert rates(other)[:4] == rates(first)[:4]  # no batch is full of what depends on values before the third
+    assert rates(other)[6:] != rates(first)[6:]
+    elsewhere = searched(replace(CELL, levels={"activation": "relu", "depth": 2}))
+    assert rates(elsewhere) == rates(first)  # each arm has the same chances
+
+
+def test_every_search_spends_its_budget_and_no_more_a_batch_at_a_time():
+    for budget, at_once, batches in ((8, 2, [2, 2, 2, 2]), (5, 3, [3, 2]), (1, 4, [1]), (3, 1, [1, 1, 1])):
+        search, found = Search(cell_with(budget=budget, at_once=at_once)), []
+        while trials := search.ask():
+            found.append(len(trials))
+            search.tell([bowl(trial) for trial in trials])
+        assert found == batches
+        assert [trial.number for trial in search.trials] == list(range(budget))
+        assert search.ask() == []
+
+
+def test_a_search_stays_within_its_ranges_and_looks_where_it_is_good():
+    low, high = STUDY.tuning.ranges["lr"]
+    search = searched(cell_with(budget=20))
+    assert all(low <= rate <= high for rate in rates(search))
+    assert search.winner.stack.cell.config.lr == pytest.approx(0.3, rel=0.2)
+    assert search_space(CELL) == {"lr": optuna.distributions.FloatDistribution(low, high, log=True)}
+
+
+def test_the_winner_is_the_best_trial_and_of_equal_ones_the_first():
+    values = [0.5, 0.3, 0.9, 0.3, 0.9, 0.5, 0.4, 0.9]
+    assert searched(CELL, lambda trial: values[trial.number]).winner.number == 1
+    upwards = cell_with(direction="maximize", metric="validation_accuracy")
+    assert searched(upwards, lambda trial: values[trial.number]).winner.number == 2
+    assert searched(CELL, lambda trial: 1.0).winner.number == 0
+
+
+@pytest.mark.parametrize(("direction", "worst"), [("minimize", math.inf), ("maximize", -math.inf)])
+def test_a_trial_of_which_a_seed_came_to_nothing_is_the_worst_and_never_wins(direction, worst):
+    tuning = replace(STUDY.tuning, direction=direction)
+    assert trial_value(tuning, result_of((0.5, 0.25))) == 0.375
+    assert trial_value(tuning, result_of((0.5, math.nan))) == worst
+    assert trial_value(tuning, result_of((math.inf, 0.5))) == worst
+    lost = searched(cell_with(direction=direction), lambda trial: worst if trial.number < 7 else 0.5)
+    assert lost.winner.number == 7
+    assert searched(cell_with(direction=direction), lambda trial: worst).winner.number == 0
+
+
+def test_a_trial_is_the_mean_over_its_seeds_of_the_last_of_a_curve_or_of_a_metric():
+    assert trial_value(STUDY.tuning, result_of((1.0, 2.0))) == 1.5
+    accuracy = replace(STUDY.tuning, metric="validation_accuracy", direction="maximize")
+    assert trial_value(accuracy, result_of((0.5, 1.0), "validation_accuracy")) == 0.75
+    steps = replace(STUDY.tuning, metric="steps_to_target")
+    result = result_of((0.5, 1.0))
+    counted = [
+        replace(each, metrics={"steps_to_target": n}) for each, n in zip(result.replicates, (60, 20), strict=True)
+    ]
+    assert trial_value(steps, replace(result, replicates=tuple(counted))) == 40
+
+
+def test_a_really_diverged_trial_is_the_worst():
+    wild = trial_stack(CELL, 0, {"lr": 1e38})
+    short = replace(wild.cell.config, epochs=1, width=4)
+    assert trial_value(STUDY.tuning, train_stack(short, wild.seeds)) == math.inf
+
+
+def test_a_winner_in_the_outer_tenths_of_a_range_lies_at_its_edge():
+    both = cell_with(ranges={"lr": (0.01, 100.0), "momentum": (1.0, 2.0)})
+    middle = {"momentum": 2**0.5}
+    assert at_edge(both, {"lr": 1.0, **middle}) == []
+    assert at_edge(both, {"lr": 10**-1.61, **middle}) == ["lr (low end)"]
+    assert at_edge(both, {"lr": 10**-1.59, **middle}) == []
+    assert at_edge(both, {"lr": 10**1.59, **middle}) == []
+    assert at_edge(both, {"lr": 10**1.61, **middle}) == ["lr (high end)"]
+    assert at_edge(both, {"lr": 0.01, "momentum": 2.0}) == ["lr (low end)", "momentum (high end)"]
+    assert at_edge(both, {"lr": 100.0, "momentum": 1.0}) == ["lr (high end)", "momentum (low end)"]
+
+
+def test_a_tuned_cell_is_the_same_cell_with_its_fields_multiplied_to_four_digits():
+    found = tuned(CELL, {"lr": 1.23456789})
+    assert found.config == replace(CELL.config, lr=0.1235)
+    assert (found.key, found.fingerprint, found.tuning) == (CELL.key, CELL.fingerprint, CELL.tuning)
+    assert tuned(CELL, {}) == CELL
+
+
+def test_a_trial_trains_seeds_that_no_result_is_of_under_a_key_and_fingerprint_of_its_own():
+    stack = trial_stack(CELL, 4, {"lr": 2.0})
+    assert stack.cell.key == f"{CELL.key}/trial=4" == "toy/full/activation=tanh/depth=1/rate=tuned/trial=4"
+    assert stack.cell.name == "tanh depth=1 rate=tuned trial=4"
+    assert stack.cell.experiment == "toy-tuning"
+    assert stack.cell.config == replace(CELL.config, lr=0.2)
+    assert stack.cell.identity == identity(stack.cell.config, 2, STUDY.revision)
+    assert (stack.seeds, stack.cell.stack_size, stack.cell.tuning) == ((10**6, 10**6 + 1), 2, None)
+    for scope in (("reference",), ("all",)):
+        reporting = {seed for stack in make_plan(STUDY, num_seeds=500, scope=scope).stacks for seed in stack.seeds}
+        assert not reporting & set(stack.seeds)
+
+
+def waiting(plan=PLAN):
+    return list(plan.stacks)
+
+
+def finish(searches, seed=0):
+    """Let all that the searches ask for be done, in any order: by key the trials with their values, and the cells' own
+    stacks."""
+    to_do, trials, own, order = searches.first(), {}, [], random.Random(seed)
+    while to_do:
+        stack = to_do.pop(order.randrange(len(to_do)))
+        if stack.cell.trial is None:
+            own.append(stack)
+            continue
+        trials[stack.cell.key] = stack, bowl(Told(stack))
+        to_do += searches.told(*trials[stack.cell.key])
+    return trials, own
+
+
+class Told:
+    """A trial as `bowl` looks at it."""
+
+    def __init__(self, stack):
+        self.stack = stack
+
+
+def test_in_whatever_order_the_values_come_in_the_trials_and_winners_are_the_same():
+    found = []
+    for seed in range(5):
+        searches = Searches(waiting(), {})
+        assert not searches.are_over
+        trials, own = finish(searches, seed)
+        assert searches.are_over
+        assert len(trials) == len(PLAN.cells) * STUDY.tuning.budget
+        found.append((trials, sorted(own, key=lambda stack: stack.key)))
+    assert all(each == found[0] for each in found)
+    alone = searched(CELL)
+    trials, own = found[0]
+    assert [trials[f"{CELL.key}/trial={number}"][0] for number in range(8)] == [t.stack for t in alone.trials]
+    of_cell = [stack for stack in own if stack.cell.key == CELL.key]
+    assert of_cell == [replace(stack, cell=tuned(CELL, alone.winner.multiples)) for stack in PLAN.stacks[:1]]
+    assert {stack.key for stack in own} == {stack.key for stack in PLAN.stacks}
+
+
+def test_the_next_batch_comes_with_the_last_value_of_the_one_before():
+    searches = Searches(waiting(make_plan(STUDY, scope=("rate=tuned",), only={"activation": ("tanh",)})), {})
+    first = searches.first()
+    assert [stack.cell.trial for stack in first] == [0, 1, 0, 1]
+    assert searches.told(first[1], 0.5) == []
+    assert [stack.cell.key for stack in searches.told(first[0], 0.4)] == [f"{CELL.key}/trial={n}" for n in (2, 3)]
+    assert searches.tuning_of(first[0]) == STUDY.tuning
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A store with every trial of the plan, its made-up values told, and the searches' own stacks."""
+    store = Store(tmp_path_factory.mktemp("complete"))
+    recorder = Recorder(store, PLAN)
+    trials, own = finish(Searches(waiting(), {}))
+    for stack, value in trials.values():
+        recorder.write_trial(stack, result_of((value, value)), value)
+    return store, trials, own
+
+
+def recorded(store, plan=PLAN):
+    return finished_trials(read_runs(store, *plan.experiments))
+
+
+def test_a_search_goes_on_from_recorded_trials_to_the_same_next_ones(complete):
+    store, trials, own = complete
+    runs = recorded(store)
+    assert set(runs) == set(trials)
+    rng = random.Random(1)
+    for share in (0.0, 0.3, 0.6, 0.9, 1.0):
+        known = {key: run for key, run in runs.items() if rng.random() < share}
+        again, found = finish(Searches(waiting(), known))
+        assert {key: run for key, run in again.items() if key in known} == {}
+        assert again == {key: trial for key, trial in trials.items() if key not in known}
+        assert sorted(found, key=lambda stack: stack.key) == sorted(own, key=lambda stack: stack.key)
+        assert {stack.cell.key for cell in PLAN.cells for stack in trials_to_come(cell, known)} == set(again)
+
+
+def test_a_trial_whose_value_is_infinite_is_read_back_as_such(tmp_path):
+    recorder = Recorder(Store(tmp_path), PLAN)
+    (stack, *_) = Searches(waiting(), {}).first()
+    recorder.write_trial(stack, result_of((math.nan, 1.0)), math.inf)
+    (run,) = recorded(Store(tmp_path)).values()
+    searches = Searches(waiting(), {stack.cell.key: run})
+    assert searches.first()[0].cell.trial == 1
+    assert searches.known[stack.cell.key] == math.inf
+
+
+def test_a_trial_that_fails_gives_up_its_cell_alone():
+    searches = Searches(waiting(), {})
+    first = searches.first()
+    failed = next(stack for stack in first if stack.cell.key == f"{CELL.key}/trial=1")
+    assert searches.give_up(failed) == [stack for stack in PLAN.stacks if stack.cell.key == CELL.key]
+    assert searches.give_up(failed) == []
+    sibling = next(stack for stack in first if stack.cell.key == f"{CELL.key}/trial=0")
+    assert searches.told(sibling, 0.5) == []
+    left = [stack for stack in first if not stack.cell.key.startswith(f"{CELL.key}/")]
+    assert len(left) == 6
+    own = []
+    while left:
+        stack = left.pop()
+        more = searches.told(stack, bowl(Told(stack)))
+        own += [each for each in more if each.cell.trial is None]
+        left += [each for each in more if each.cell.trial is not None]
+    assert {stack.key for stack in own} == {stack.key for stack in PLAN.stacks if stack.cell.key != CELL.key}
+    assert searches.are_over
+
+
+def test_a_recorded_trial_of_another_configuration_is_refused_by_field(complete):
+    store, *_ = complete
+
+    def other(**levels):
+        return replace(STUDY.configure(**levels), batch_size=64)
+
+    changed = make_plan(replace(STUDY, configure=other), scope=("rate=tuned",), num_seeds=3)
+    with pytest.raises(
+        UserError,
+        match=r"toy/full/activation=tanh/depth=1/rate=tuned/trial=0: the store holds results of another configuration "
+        r"\(batch_size: recorded with 128, now 64\); undo the change, .* or replace the results with --redo",
+    ):
+        Searches(waiting(changed), recorded(store, changed)).first()
+
+
+def test_a_larger_budget_goes_on_and_another_range_is_refused(complete):
+    store, *_ = complete
+    more = make_plan(replace(STUDY, tuning=replace(STUDY.tuning, budget=10)), scope=("rate=tuned",), num_seeds=3)
+    again, _ = finish(Searches(waiting(more), recorded(store)))
+    assert {key.rpartition("=")[2] for key in again} == {"8", "9"}
+    wider = replace(STUDY.tuning, ranges={"lr": (0.01, 10.0)})
+    with pytest.raises(UserError, match=r"/trial=1: the store holds results of another configuration \(lr: recorded"):
+        Searches(waiting(make_plan(replace(STUDY, tuning=wider), scope=("rate=tuned",))), recorded(store)).first()
+
+
+def test_a_trial_is_one_run_with_its_value_and_nothing_of_the_test_part(complete):
+    store, trials, _ = complete
+    assert read_runs(store, "toy", "toy-universes") == []
+    runs = recorded(store)
+    found = read_metrics(store, [run.id for run in runs.values()])
+    for key, run in runs.items():
+        stack, value = trials[key]
+        assert set(found[run.id]) == {"value", "validation_loss", "train_loss"}
+        assert found[run.id]["validation_loss"] == pytest.approx({0: 9.0, 1: value})
+        assert found[run.id]["value"] == {0: value}
+        assert (float(run.tags["value"]), run.tags["kind"], run.name) == (value, "trial", stack.cell.name)
+        assert run.tags["universe"] == "rate=tuned"
+        assert json.loads(run.tags["identity"])["stack_size"] == 2
+    rows = store.query("SELECT run_uuid, key, value FROM params WHERE key IN ('lr', 'seeds', 'rate')")
+    params = {}
+    for run_id, key, value in rows:
+        params.setdefault(run_id, {})[key] = value
+    for key, run in runs.items():
+        rate = str(trials[key][0].cell.config.lr)
+        assert params[run.id] == {"lr": rate, "seeds": "1000000-1000001", "rate": "tuned"}
+
+
+def test_trials_are_in_no_table_and_count_as_no_result(complete):
+    store, *_ = complete
+    state = read_state(PLAN, read_runs(store, *PLAN.experiments))
+    assert (state.done, state.failed, len(state.trials)) == ({}, {}, 4 * 8)
+    assert state.missing(PLAN) == list(PLAN.stacks)
+    assert all(len(frame) == 0 for frame in read_frames(store, PLAN, state))
+    reference = make_plan(STUDY, num_seeds=3)
+    assert read_state(reference, read_runs(store, *reference.experiments)).trials == {}
+
+
+def test_what_tuning_takes_of_a_real_training_is_of_its_validation_split():
+    config = replace(CELL.config, width=8, epochs=1)
+    result = train_stack(config, (FIRST_SEED, FIRST_SEED + 1))
+    last = [replicate.curves["validation_loss"][-1][1] for replicate in result.replicates]
+    assert trial_value(STUDY.tuning, result) == pytest.approx(sum(last) / 2)
+    assert all(
+        value != replicate.metrics["test_loss"] for value, replicate in zip(last, result.replicates, strict=True)
+    )
