@@ -1,7 +1,7 @@
 """Published tables of any study, from numbers that are made up: what export would have written."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from research.data import stream
 from research.design import Study
 from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 from research.plan import Plan, make_plan
-from research.tables import PROVENANCE, SUMS, TABLES, csv, sums
+from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
 from research.verdict import claim_digest
 
 Row = Mapping[str, Any]
@@ -90,22 +90,50 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=empty[name])
         head = [*first, *(column for column in (clock, "layer", "place") if column in frame)]
         write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]])
+    write_provenance(plan, folder)
+    sign(folder)
+    return folder
+
+
+def write_universes(study: Study, folder: Path, **own: Callable[[Row, Any], float]) -> Path:
+    """Write the tables of all universes of a study into its folder, as `write_tables` does; each trial 3 wins."""
+    plan = make_plan(study, scope=("all",))
+    rng, metrics = stream(0, "test"), METRICS | own
+    names = sorted({judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions})
+    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
+    runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
+    trials = [
+        {"cell": c.name, **plan.placed(c), "trial": number, **dict.fromkeys(c.tuning.ranges, 0.1), "value": 1.0,
+         "winner": number == 3}
+        for c in plan.cells
+        if c.tuning
+        for number in range(c.tuning.budget)
+    ]  # fmt: skip
+    columns = ["cell", *(factor.name for factor in plan.columns), "trial", "value", "winner"]
+    (folder / "universes").mkdir(parents=True)
+    write_table(folder / "universes" / "runs.csv", pd.DataFrame(runs))
+    write_table(folder / "universes" / "tuning.csv", pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns))
+    write_provenance(plan, folder / "universes")
+    sign(folder / "universes", UNIVERSE_TABLES)
+    return folder
+
+
+def write_provenance(plan: Plan, folder: Path) -> None:
     made_with = {
         "variant": plan.variant,
         "declared": plan.declared,
         "seeds": plan.num_seeds,
+        "universes": plan.scope,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
-        "claims": {judged.name: [claim_digest(judged)] for judged in study.judged},
+        "claims": {judged.name: [claim_digest(judged)] for judged in plan.study.judged},
     }
     (folder / PROVENANCE).write_text(json.dumps(made_with))
-    sign(folder)
-    return folder
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
     path.write_bytes(csv(frame))
 
 
-def sign(folder: Path) -> None:
+def sign(folder: Path, tables: Sequence[str] = TABLES) -> None:
     """Make the sums fit the tables, as an export does."""
-    (folder / SUMS).write_bytes(sums({name: (folder / name).read_bytes() for name in (*TABLES, PROVENANCE)}))
+    (folder / SUMS).write_bytes(sums({name: (folder / name).read_bytes() for name in (*tables, PROVENANCE)}))

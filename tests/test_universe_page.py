@@ -1,0 +1,64 @@
+"""The page about universes says what was compared, what came out, what was tuned and what was left out."""
+
+from dataclasses import replace
+
+import pytest
+from made_up import write_tables, write_universes
+from test_multiverse import STUDY, by_init
+
+from research.design import Control
+from research.multiverse import read_universes
+from research.report import page, render
+from research.tables import read_published
+from research.universe_page import universes_page
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_universes(STUDY, write_tables(STUDY, tmp_path / "toy"), test_accuracy=by_init)
+
+
+def test_the_studys_page_puts_both_verdicts_side_by_side(folder):
+    published, universes = read_published(STUDY, folder), read_universes(STUDY, folder)
+    text = page(published, ["findings"], universes)
+    assert "## Across universes" in text
+    assert (
+        "| ReLU is good | **✔ supported** | **✔ 2 · ✘ 3 of 5** | Holds under He initialisation; fails under default "
+        "initialisation. | initialisation:" in text
+    )
+    assert "[all universes](universes.md)" in text
+    assert "## Across universes" not in page(published, ["findings"])
+
+
+def test_the_page_lists_every_universe_and_what_was_left_out(folder):
+    text = universes_page(read_universes(STUDY, folder), None, {}, "")
+    assert "| reference | default | customary | 24 |" in text
+    assert "| 2 | He | \N{EN DASH} | 24 |" in text
+    assert "| 4 | \N{EN DASH} | tuned | 24 |" in text
+    assert "Start and rate are crossed \\| since &lt;both> matter." in text
+    assert "4 trials of 2 seeds that are used for nothing else" in text
+    assert "No winner lies at an end of its range." in text
+    assert "**It is ReLU alone** (B 2): **✘ refuted**" in text
+
+
+def test_universes_whose_control_failed_are_counted(folder, tmp_path):
+    number = STUDY.claims[0].number
+    study = replace(STUDY, controls=(Control("sane", "ReLU is better than chance", number, above=0.5),))
+    folder = write_universes(study, tmp_path / "more", test_accuracy=by_init)
+    universes = read_universes(study, folder)
+    text = universes_page(universes, None, {}, "")
+    assert "In 3 of 5 universes a control did not come out" in text
+    assert "✔ 2 · \N{EN DASH} 3 of 5" in text
+
+
+def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):
+    published, universes = read_published(STUDY, folder), read_universes(STUDY, folder)
+    once, again = render(published, universes), render(published, universes)
+    assert once == again
+    assert {
+        "universes.svg",
+        "universes_good.svg",
+        "universes.md",
+        "universes/findings.csv",
+        "universes/summary.csv",
+    } <= {*once}
