@@ -30,7 +30,7 @@ STUDY = replace(
     tiers={"full": Tier(seeds=10, universe_seeds=6)},
     claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),),
     attributions=(
-        Attribution("alone", "It is ReLU alone", "B 2", "test_accuracy", {"depth": (1, 2)}, CROSSED, 0.1, 0.5),
+        Attribution("alone", "It is ReLU alone", "B 2", "test_accuracy", {"depth": (1, 2)}, CROSSED, 0.1, above=0.8),
     ),
 )
 
