@@ -53,6 +53,8 @@ class Factor:
 class Tier:
     """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept.
 
+    Of choices too: universes with other levels are left out.
+
     `universe_seeds` is how many there are where several universes are compared; 0 stands for `seeds`.
     """
 
@@ -320,6 +322,11 @@ class Study:
             if tier.seeds < 1 or tier.universe_seeds < 0:
                 few = min(tier.seeds, tier.universe_seeds)
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
+            dropped = [
+                choice for choice, level in self.reference.items() if level not in tier.levels.get(choice, (level,))
+            ]
+            if dropped:
+                raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
             yield f"tier {name!r}", tier.levels
         for claim in self.claims:
             yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}

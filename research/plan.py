@@ -198,7 +198,7 @@ def make_plan(
     """
     if tier not in study.tiers:
         raise UserError(f"{study.name}: no tier {tier!r}; it has {', '.join(study.tiers)}")
-    asked = asked_for(study, scope)
+    asked = asked_for(study, scope, tier)
     num_seeds = usual_seeds(study, tier, scope) if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")

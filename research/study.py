@@ -14,9 +14,9 @@ from research.console import Parser, cell_table, counted, duration, findings_tab
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped
-from research.plan import Plan, in_one_pass, load_study, make_plan, study_names
+from research.plan import Cell, Plan, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state
-from research.universes import REFERENCE
+from research.universes import REFERENCE, departing, universe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,18 +142,24 @@ def list_studies(store: Store) -> None:
 
 
 def show_plan(store: Store, plan: Plan, workers: int) -> None:
-    """Print the cells of a plan with how many of their stacks are done, failed and missing."""
+    """Print the cells of a plan, or its universes, with how many of their stacks are done, failed and missing."""
     state = state_of(store, plan)
+    rows: list[tuple[str, tuple[Cell, ...], str]] = [
+        (cell.name, (cell,), f" of {cell.stack_size} seeds") for cell in plan.cells
+    ]
+    if plan.of_universes:
+        named = [universe_name(departing(plan.study, universe.levels)) for universe in plan.universes]
+        rows = [(name, universe.cells, "") for name, universe in zip(named, plan.universes, strict=True)]
     keys: dict[str, list[str]] = {cell.key: [] for cell in plan.cells}
     for stack in plan.stacks:
         keys[stack.cell.key].append(stack.key)
-    width = max(len(cell.name) for cell in plan.cells)
-    for cell in plan.cells:
-        stacks = keys[cell.key]
+    width = max(len(name) for name, *_ in rows)
+    for name, cells, of in rows:
+        stacks = [key for cell in cells for key in keys[cell.key]]
         done = sum(key in state.done for key in stacks)
         reasons = [state.failed[key] for key in stacks if key in state.failed]
         status = "done" if done == len(stacks) else f"failed: {reasons[0]}" if reasons else "to do"
-        print(f"{cell.name:{width}}  {done} of {len(stacks)} stacks of {cell.stack_size} seeds  {status}")
+        print(f"{name:{width}}  {done} of {len(stacks)} stacks{of}  {status}")
     missing = state.missing(plan)
     print(
         f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
@@ -218,11 +224,12 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
     """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
     from research.report import publish, publish_universes
-    from research.search import project_grids
+    from research.search import project_grids, project_searches
 
     state = state_of(store, plan)
     frame = read_frames(store, plan, state).runs
     project_grids(store, plan, frame)
+    project_searches(store, plan, state.trials)
     if failures:
         print(cell_table(plan, frame))
         for key, reason in failures.items():

@@ -142,13 +142,24 @@ def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
         for number, value in values.items():
             run = runs[number]
             assert run is not None
-            config = json.loads(run.tags["identity"])["config"]
-            settings = {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+            settings = settings_of(cell, run)
             head = {"cell": cell.name, **plan.placed(cell), "trial": number}
             rows.append({**head, **settings, "value": value, "winner": number == best})
     ranges = plan.study.tuning.ranges if plan.study.tuning else {}
     factors = (factor.name for factor in plan.columns)
     return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "winner"])
+
+
+def settings_of(cell: Cell, run: Run) -> dict[str, float]:
+    """The settings that a recorded trial of a cell's search has tried."""
+    assert cell.tuning is not None
+    config = json.loads(run.tags["identity"])["config"]
+    return {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+
+
+def multiples_of(cell: Cell, run: Run) -> dict[str, float]:
+    """The same as multiples of what `configure` sets."""
+    return {name: value / getattr(cell.config, name) for name, value in settings_of(cell, run).items()}
 
 
 def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:

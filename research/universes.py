@@ -11,19 +11,23 @@ from research.design import TUNED, Level, Levels, Study, crossed
 REFERENCE, ALL = "reference", "all"
 
 
-def asked_for(study: Study, texts: Sequence[str]) -> tuple[Levels, ...]:
+def asked_for(study: Study, texts: Sequence[str], tier: str = "full") -> tuple[Levels, ...]:
     """The universes that a user asks for, each as a level of every choice, the reference first if it is among them.
 
-    A text is "reference", "all" (those that the study compares) or CHOICE=LEVEL[,LEVEL]. Several of the last kind are
-    crossed; choices that none names are at the reference. Raises UserError for anything else.
+    A text is "reference", "all" (those that the study compares, as far as the tier keeps their levels) or
+    CHOICE=LEVEL[,LEVEL]. Several of the last kind are crossed; choices that none names are at the reference. Raises
+    UserError for anything else.
     """
     words = [text for text in texts if text in (REFERENCE, ALL)]
     if words and len(texts) > 1:
         raise UserError(f"--universes {words[0]}: cannot go with another --universes")
     if words == [ALL] and not study.universes:
         raise UserError(f"--universes {ALL}: {study.name} compares no universes")
+    if words == [ALL]:
+        kept = study.tiers[tier].levels
+        return tuple(one for one in study.designed if all(one[name] in kept.get(name, (one[name],)) for name in one))
     if words:
-        return study.designed if words == [ALL] else (study.reference,)
+        return (study.reference,)
     named: dict[str, tuple[Level, ...]] = {}
     for text in texts:
         name, levels = _choice_levels(study, text)
@@ -70,9 +74,14 @@ def departures(study: Study, universe: Levels, configure: Callable[[Levels], Tra
         usual = configure({**kept, choice.name: reference})
         if others and all(configure({**kept, choice.name: other}) == usual for other in others):
             kept[choice.name] = reference
-    return {name: level for name, level in kept.items() if level != study.reference[name]}
+    return departing(study, kept)
 
 
-def universe_name(departing: Levels) -> str:
+def departing(study: Study, universe: Levels) -> Levels:
+    """The levels of a universe in which it differs from the reference."""
+    return {name: level for name, level in universe.items() if level != study.reference[name]}
+
+
+def universe_name(levels: Levels) -> str:
     """What a universe is called by the levels in which it differs from the reference: `init=he optimizer=adam`."""
-    return " ".join(f"{name}={level}" for name, level in departing.items()) or REFERENCE
+    return " ".join(f"{name}={level}" for name, level in levels.items()) or REFERENCE

@@ -105,7 +105,7 @@ STUDY = Study(
         "smoke": Tier(
             seeds=3,
             overrides={"dataset": "digits", "width": 32, "batch_size": 32, "epochs": 3},
-            levels={"depth": (1, 4)},
+            levels={"depth": (1, 4), "optimizer": ("sgd",), "rate": ("customary", "tenth"), "horizon": (5,)},
         ),
     },
     controls=(

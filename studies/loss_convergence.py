@@ -127,7 +127,16 @@ STUDY = Study(
     tiers={
         "full": Tier(seeds=10, universe_seeds=6),
         "quick": Tier(seeds=5, overrides={"steps": 2000}),
-        "smoke": Tier(seeds=3, overrides={"steps": 100, "width": 16}),
+        "smoke": Tier(
+            seeds=3,
+            overrides={"steps": 100, "width": 16},
+            levels={
+                "output": ("softmax",),
+                "rate": ("customary", "tuned"),
+                "init": ("default",),
+                "activation": ("relu",),
+            },
+        ),
     },
     controls=(
         Control(

@@ -95,7 +95,9 @@ STUDY = Study(
     tiers={
         "full": Tier(seeds=10, universe_seeds=6),
         "quick": Tier(seeds=5, overrides={"steps": 1000}, levels={"width": (8, 32, 128, 512)}),
-        "smoke": Tier(seeds=3, overrides={"steps": 200}, levels={"width": (8, 32)}),
+        "smoke": Tier(
+            seeds=3, overrides={"steps": 200}, levels={"width": (8, 32), "init": ("default",), "rate": ("customary",)}
+        ),
     },
     controls=(
         Control(
