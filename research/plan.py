@@ -225,11 +225,14 @@ def make_plan(
 def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
     """The stacks that can train together, in groups: the same seeds, nothing different but the horizon, longest first.
 
-    The groups are in the order of their first members.
+    The groups are in the order of their first members. Stacks of tuned cells, whose configuration is not known or comes
+    one at a time, and trials of different numbers are in groups of their own.
     """
     groups: dict[object, list[Stack]] = {}
     for stack in stacks:
-        groups.setdefault((without_horizon(stack.cell.config), stack.seeds), []).append(stack)
+        cell = stack.cell
+        apart = cell.key if cell.tuning else cell.trial
+        groups.setdefault((without_horizon(cell.config), stack.seeds, apart), []).append(stack)
     return [tuple(sorted(group, key=lambda stack: -num_steps(stack.cell.config))) for group in groups.values()]
 
 

@@ -64,7 +64,8 @@ def test_all_universes_are_trained_each_search_before_its_own_cell(searched):
         cell, is_trial, _ = name.partition(" trial=")
         assert (int(first) >= FIRST_SEED) == bool(is_trial)
         assert not is_trial or place[name] < place[cell]
-    assert re.search(r"tanh rate=tuned trial=0 seeds 1000000-1000001: validation loss \d+\.\d{4}", printed)
+    assert not re.search(r"\d h left", printed)
+    assert re.search(r"tanh rate=tuned trial=0 seeds 1000000-1000001: validation loss \(nats\) \d\.\d{4}", printed)
 
 
 def test_each_tuned_cell_is_trained_at_the_rate_that_was_best_on_the_validation_split(searched):

@@ -10,7 +10,7 @@ import pytest
 from test_design import CHOOSY, TUNING
 
 from research.config import UserError
-from research.plan import identity, make_plan
+from research.plan import identity, in_one_pass, make_plan
 from research.store import Store, finished_trials, read_frames, read_metrics, read_runs, read_state
 from research.tracking import Recorder
 from research.train import Replicate, StackResult, train_stack
@@ -202,6 +202,22 @@ class Told:
 
     def __init__(self, stack):
         self.stack = stack
+
+
+def test_what_a_search_costs_is_all_of_its_trials_and_its_cell_beside_one_that_starts_alike():
+    """Before they are known, all trials have the configuration of their cell, and this that of the reference."""
+    trials = trials_to_come(CELL, {})
+    assert [len(group) for group in in_one_pass(trials)] == [1] * 8
+    assert len(trials_to_come(cell_with(budget=3), {})) == 3
+    untuned = replace(CELL, tuning=None, universe={})
+    alike = [replace(PLAN.stacks[0], cell=cell) for cell in (CELL, untuned)]
+    assert [group[0].cell.tuning for group in in_one_pass(alike)] == [CELL.tuning, None]
+
+
+def test_first_trials_of_cells_that_differ_in_their_horizon_alone_train_in_one_pass():
+    longer = replace(CELL, config=replace(CELL.config, epochs=9), universe={"rate": "tuned", "horizon": 9})
+    stacks = [trial.stack for cell in (CELL, longer) for trial in Search(cell).ask()]
+    assert [[stack.cell.config.epochs for stack in group] for group in in_one_pass(stacks)] == [[9, 5], [9, 5]]
 
 
 def test_in_whatever_order_the_values_come_in_the_trials_and_winners_are_the_same():
