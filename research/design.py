@@ -322,10 +322,8 @@ class Study:
             if tier.seeds < 1 or tier.universe_seeds < 0:
                 few = min(tier.seeds, tier.universe_seeds)
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
-            dropped = [
-                choice for choice, level in self.reference.items() if level not in tier.levels.get(choice, (level,))
-            ]
-            if dropped:
+            lost = {choice: level not in tier.levels.get(choice, (level,)) for choice, level in self.reference.items()}
+            if dropped := [choice for choice, is_lost in lost.items() if is_lost]:
                 raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
             yield f"tier {name!r}", tier.levels
         for claim in self.claims:

@@ -143,7 +143,7 @@ def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
             run = runs[number]
             assert run is not None
             settings = settings_of(cell, run)
-            head = {"cell": cell.name, **plan.placed(cell), "trial": number}
+            head: dict[str, object] = {"cell": cell.name, **plan.placed(cell), "trial": number}
             rows.append({**head, **settings, "value": value, "winner": number == best})
     ranges = plan.study.tuning.ranges if plan.study.tuning else {}
     factors = (factor.name for factor in plan.columns)
@@ -158,8 +158,10 @@ def settings_of(cell: Cell, run: Run) -> dict[str, float]:
 
 
 def multiples_of(cell: Cell, run: Run) -> dict[str, float]:
-    """The same as multiples of what `configure` sets."""
-    return {name: value / getattr(cell.config, name) for name, value in settings_of(cell, run).items()}
+    """The same as multiples of what `configure` sets, within their ranges: a setting is rounded."""
+    assert cell.tuning is not None
+    multiples = {name: value / getattr(cell.config, name) for name, value in settings_of(cell, run).items()}
+    return {name: min(max(multiples[name], low), high) for name, (low, high) in cell.tuning.ranges.items()}
 
 
 def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:

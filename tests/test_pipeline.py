@@ -14,6 +14,7 @@ from research.mnist import data_folder
 from research.plan import load_study, make_plan, study_names
 
 ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("run", "universes", "report")
 BIN = Path(sys.executable).parent
 
 
@@ -58,8 +59,9 @@ def reproduced(project):
 
 def test_every_study_and_every_script_has_its_stages():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert stages["run"]["matrix"]["study"] == stages["report"]["matrix"]["study"] == study_names()
-    assert all(f"${{reports}}/{name}/SHA256SUMS" in stages["index"]["deps"] for name in study_names())
+    assert all(stages[stage]["matrix"]["study"] == study_names() for stage in STAGES)
+    for folder in ("", "universes/"):
+        assert all(f"${{reports}}/{name}/{folder}SHA256SUMS" in stages["index"]["deps"] for name in study_names())
 
 
 def test_a_fresh_clone_has_nothing_to_run(project):
@@ -68,7 +70,7 @@ def test_a_fresh_clone_has_nothing_to_run(project):
 
 def test_all_stages_run_at_another_tier_and_not_again(reproduced):
     project, announced, done = reproduced
-    every = {f"{stage}@{name}" for stage in ("run", "report") for name in study_names()} | {"index"}
+    every = {f"{stage}@{name}" for stage in STAGES for name in study_names()} | {"index"}
     assert announced == done == every
     assert (project / "mlruns" / "smoke" / "index.html").is_file()
     assert ran(dvc(project, "repro")) == set()
@@ -87,6 +89,8 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
         named = {plan.study.arms.name: judged.number.arms, **judged.number.blocks}
         planned = [cell for cell in plan.cells if all(cell.levels[name] in levels for name, levels in named.items())]
         assert judged.number.metric in runs or not planned, judged.name  # a small tier has not all levels
+    universes = pd.read_csv(folder / "universes" / "runs.csv")
+    assert set(universes["cell"]) == {cell.name for cell in make_plan(load_study(name), "smoke", scope=("all",)).cells}
     measured = {measure for cell in plan.cells for measure in cell.config.measures}
     profiles = pd.read_csv(folder / "profiles.csv")
     assert (len(profiles) > 0) == bool(measured & {"curve_fit", "logit_gradients"})
@@ -97,4 +101,4 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
 def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):
     study = reproduced[0] / "studies" / "pixel_shuffle.py"
     study.write_text(study.read_text() + "\n# touched\n")
-    assert ran(dvc(reproduced[0], "repro")) == {"run@pixel_shuffle", "report@pixel_shuffle", "index"}
+    assert ran(dvc(reproduced[0], "repro")) == {*(f"{stage}@pixel_shuffle" for stage in STAGES), "index"}
