@@ -132,7 +132,7 @@ def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
     """The finished trials of a plan's searches: a row each, with the settings tried, the value and whether it won."""
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, object]] = []
     for cell in plan.cells:
         if cell.tuning is None:
             continue
