@@ -148,6 +148,11 @@ class Toy:
         assert len(found) == len(trials)
         return found
 
+    def num_tried(self):
+        """How many runs the experiment of trials has, finished or not."""
+        sql = "SELECT count(*) FROM runs JOIN experiments e USING (experiment_id) WHERE e.name = 'toy-tuning'"
+        return sum(number for (number,) in Store(self.store).query(sql))
+
     def rates(self):
         """The rates at which the seeds of each cell were trained, by its name."""
         found = {}

@@ -119,13 +119,13 @@ def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_ba
     assert [[stack.cell.config.epochs for stack in job] for job in in_one_pass(stacks)] == [[3, 2, 1]] * 2
     shown = set()
     with Workers(list(stacks), 1) as at_work:
-        found = dict(at_work.outcomes(shown.update))
-    assert set(found) == set(stacks)
+        found = {stack.key: outcome for stack, outcome in at_work.outcomes(shown.update)}
+    assert set(found) == {stack.key for stack in stacks}
     assert shown <= {stack.key for stack in stacks if stack.cell.config.epochs == 3}
     for job in in_one_pass(stacks):
-        assert len({found[stack].started for stack in job}) == 1
+        assert len({found[stack.key].started for stack in job}) == 1
     for stack in stacks:
-        assert repr(found[stack].replicates) == repr(train_stack(stack.cell.config, stack.seeds).replicates)
+        assert repr(found[stack.key].replicates) == repr(train_stack(stack.cell.config, stack.seeds).replicates)
 
 
 def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
@@ -152,7 +152,7 @@ def test_what_is_added_is_trained_too_until_there_is_no_more(short_stacks):
         at_work.add(short_stacks[2:4])
         at_work.add(short_stacks[4:5])
         at_work.no_more()
-        assert {stack for stack, _ in outcomes} == set(short_stacks[2:5])
+        assert {stack.key for stack, _ in outcomes} == {stack.key for stack in short_stacks[2:5]}
         assert at_work.all_told.done()
 
 
