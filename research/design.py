@@ -1,4 +1,4 @@
-"""Studies as frozen values: factors, tiers, controls and claims, checked when they are built."""
+"""Studies as frozen values: factors, tiers, tuning and what is claimed, checked when they are built."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from research.claims import Attribution, Claim, Control, Level, Levels, Number
 from research.config import TrainConfig, UserError
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Claim",
     "Control",
     "Factor",
+    "Level",
+    "Levels",
     "Number",
     "Study",
     "Tier",
@@ -30,8 +33,6 @@ DOCUMENTS = {
 }
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
-Level = str | int | float
-Levels = Mapping[str, Level]
 
 
 @dataclass(frozen=True)
@@ -62,119 +63,6 @@ class Tier:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
     universe_seeds: int = 0
-
-
-@dataclass(frozen=True)
-class Number:
-    """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
-
-    `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
-    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second. Of arms that are
-    numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the smallest arm whose
-    metric is below `threshold`, twice the largest if none is.
-
-    A replicate that diverged, or has no such metric, counts as `diverged`; where that is NaN the metric is one from
-    before training, and what was measured stays. `resolution` is the smallest step of the number: no interval of a mean
-    is narrower than that to either side.
-    """
-
-    metric: str
-    arms: tuple[Level, ...]
-    blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "log_slope", "first_below"]
-    across_blocks: Literal["only", "difference", "ratio", "max", "min", "mean"]
-    diverged: float
-    resolution: float = 1e-6
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        where = f"number {self.metric!r}"
-        joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
-        for how, more in ((self.across_arms, ("log_slope", "first_below")), (self.across_blocks, ())):
-            if how not in (*joins, *more):
-                raise UserError(f"{where}: {how!r} is not one of {', '.join((*joins, *more))}")
-        if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
-            raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
-        if self.across_arms == "log_slope" and any(float(arm) <= 0 for arm in self.arms):
-            raise UserError(f"{where}: 'log_slope' needs arms above 0, not {self.arms}")
-        if (self.across_arms == "first_below") != (self.threshold is not None):
-            raise UserError(f"{where}: a threshold goes with across_arms='first_below', and only with it")
-        num_blocks = math.prod(len(levels) for levels in self.blocks.values())
-        for across, how, count in (
-            ("arms", self.across_arms, len(self.arms)),
-            ("blocks", self.across_blocks, num_blocks),
-        ):
-            needed = {"only": 1, "difference": 2, "ratio": 2, "log_slope": max(2, count)}.get(how, count)
-            if count != needed or not count:
-                raise UserError(f"{where}: across_{across}={how!r} needs {needed or 1} of them, has {count}")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of a document made testable before the first full run: a number and the open interval it must be in.
-
-    kind says what is judged: the "mean" over seeds; the "share" of seeds whose number is in the interval, which must be
-    above `share`; an "identity", whose largest error over random cases must be in the interval; the "existence" of one
-    seed in the interval; or that a number is "never" outside.
-    """
-
-    name: str
-    text: str
-    passage: str
-    kind: Literal["mean", "share", "identity", "existence", "never"]
-    number: Number
-    above: float = float("-inf")
-    below: float = float("inf")
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        kinds = ("mean", "share", "identity", "existence", "never")
-        if self.kind not in kinds:
-            raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
-        check_region(f"claim {self.name!r}", self.above, self.below)
-        if not 0 <= self.share < 1:
-            raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
-
-
-@dataclass(frozen=True)
-class Control:
-    """Something whose mean over seeds must lie in a known interval, else the study's verdicts are withheld.
-
-    `cells` are trained for it beside the arms and blocks; its number may name their levels.
-    """
-
-    name: str
-    text: str
-    number: Number
-    above: float = float("-inf")
-    below: float = float("inf")
-    cells: tuple[Levels, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_region(f"control {self.name!r}", self.above, self.below)
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """A claim that differences are due to the arms alone, judged across universes: a share and where it must lie.
-
-    `metric` is averaged over the levels of `blocks` in each arm of each universe that crosses the levels of `choices`.
-    Of the variance of these means in which the arms take part, the number is the share of the arms' main effect; the
-    rest are their interactions with the choices. A replicate that diverged counts as `diverged`.
-    """
-
-    name: str
-    text: str
-    passage: str
-    metric: str
-    blocks: Mapping[str, tuple[Level, ...]]
-    choices: Mapping[str, tuple[Level, ...]]
-    diverged: float
-    above: float = float("-inf")
-    below: float = float("inf")
-
-    def __post_init__(self) -> None:
-        check_region(f"claim {self.name!r}", self.above, self.below)
 
 
 @dataclass(frozen=True)
@@ -217,12 +105,6 @@ class Tuning:
 def crossed(**levels: tuple[Level, ...]) -> tuple[Levels, ...]:
     """Every combination of the named choices' levels."""
     return tuple(dict(zip(levels, point, strict=True)) for point in itertools.product(*levels.values()))
-
-
-def check_region(place: str, above: float, below: float) -> None:
-    """Raise UserError for a region in which no number lies."""
-    if not above < below:
-        raise UserError(f"{place}: nothing lies above {above} and below {below}")
 
 
 @dataclass(frozen=True)
@@ -348,11 +230,24 @@ class Study:
         for claim in self.attributions:
             if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
                 raise UserError(f"{self.name}: claim {claim.name!r} needs the universe {missing[0]}")
-        tuned = [choice.name for choice in self.choices if TUNED in choice.levels]
+
+    def _check_tuning(self, configs: list[TrainConfig]) -> None:
+        tuned = [choice for choice in self.choices if TUNED in choice.levels]
         if bool(tuned) != (self.tuning is not None):
             raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
-        if tuned and TUNED in self.reference.values():
-            raise UserError(f"{self.name}: the reference level of {tuned[0]} cannot be {TUNED!r}")
+        if wrong := [choice.name for choice in tuned if choice.levels[0] == TUNED]:
+            raise UserError(f"{self.name}: the reference level of {wrong[0]} cannot be {TUNED!r}")
+        if self.tuning is None:
+            return
+        if any(config.is_regression for config in configs):
+            raise UserError(f"{self.name}: cannot be tuned: {configs[0].dataset!r} has no validation split")
+        if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for config in configs):
+            raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
+        for name in self.tuning.ranges:
+            if not all(getattr(config, name) for config in configs):
+                raise UserError(
+                    f"{self.name}: configure() sets {name} to 0, which no multiple changes: it cannot be tuned"
+                )
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
@@ -379,11 +274,7 @@ class Study:
         for tier in self.tiers:
             self.config(grid[0], tier)
         configs = [(levels, self.config(levels)) for levels in grid]
-        if self.tuning is not None:
-            if any(config.is_regression for _, config in configs):
-                raise UserError(f"{self.name}: cannot be tuned: {configs[0][1].dataset!r} has no validation split")
-            if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for _, config in configs):
-                raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
+        self._check_tuning([config for _, config in configs])
         for factor in self.factors:
             others: dict[Any, set[TrainConfig]] = {}
             for levels, config in configs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.cost import layer_sizes, num_parameters
 from research.design import DOCUMENTS, Claim, Control, Study
-from research.plan import Cell, Plan
+from research.plan import TUNING, Cell, Plan
 from research.protocol import design_lines, field_words, shown_fields
 from research.words import digits, edge, escaped, number_words
 
@@ -195,10 +195,16 @@ def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
     return [f"Seeds that had not arrived at the target when training ended, and so count as the horizon: {found}."]
 
 
-def experiment_note(plan: Plan, universes: bool = False) -> str:
-    """The description in the MLflow UI of a plan's experiment, or of the one with its other universes."""
+def experiment_note(plan: Plan, experiment: str) -> str:
+    """The description in the MLflow UI of an experiment of a plan."""
     study = plan.study
-    where = f" in a universe other than that of the experiment `{plan.experiment}`" if universes else ""
+    if experiment == plan.experiment + TUNING:
+        return (
+            f"**{study.question}**\n\nTrials of the searches for nuisance settings. None of them is a result: they "
+            "train seeds of their own and are measured on the validation split alone."
+        )
+    others = experiment != plan.experiment
+    where = f" in a universe other than that of the experiment `{plan.experiment}`" if others else ""
     claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
     factors = ", ".join(factor.name for factor in (study.arms, *study.blocks))
     return (

@@ -281,7 +281,7 @@ class Recorder:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
         others = name != self.plan.experiment
-        wanted = {NOTE: experiment_note(self.plan, others), "mlflow.experimentKind": "custom_model_development"}
+        wanted = {NOTE: experiment_note(self.plan, name), "mlflow.experimentKind": "custom_model_development"}
         if not name.endswith(TUNING):  # there is no cell among trials
             wanted |= saved_views(self.plan.study, self.plan.tier, others)
         for tag, value in wanted.items():

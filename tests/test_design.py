@@ -126,53 +126,6 @@ def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
         replace(TOY, controls=(Control("linear", "text", number),))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"arms": ("tanh", "relu")}, "across_arms='only' needs 1 of them, has 2"),
-        ({"blocks": {"depth": (1, 2)}}, "across_blocks='only' needs 1 of them, has 2"),
-        ({"across_arms": "difference"}, "across_arms='difference' needs 2 of them, has 1"),
-        ({"across_arms": "maximum"}, "'maximum' is not one of only, spread"),
-        ({"arms": (), "across_arms": "max"}, "across_arms='max' needs 1 of them, has 0"),
-        ({"across_arms": "ratio"}, "across_arms='ratio' needs 2 of them, has 1"),
-        ({"across_arms": "ratio", "arms": ("a", "b", "c")}, "across_arms='ratio' needs 2 of them, has 3"),
-        ({"across_blocks": "ratio"}, "across_blocks='ratio' needs 2 of them, has 1"),
-        ({"across_blocks": "log_slope"}, "'log_slope' is not one of only, spread, difference, ratio, max, min, mean$"),
-        ({"across_blocks": "first_below"}, "'first_below' is not one of only, spread, .*, mean$"),
-        ({"across_arms": "log_slope", "arms": (8,)}, "across_arms='log_slope' needs 2 of them, has 1"),
-        ({"across_arms": "log_slope", "arms": (8, "9")}, r"'log_slope' needs arms that are numbers, not \(8, '9'\)"),
-        ({"across_arms": "log_slope", "arms": (0, 1, 2)}, r"'log_slope' needs arms above 0, not \(0, 1, 2\)"),
-        (
-            {"across_arms": "first_below", "threshold": 0.5},
-            r"'first_below' needs arms that are numbers, not \('relu',\)",
-        ),
-        (
-            {"across_arms": "first_below", "arms": (8, 16)},
-            "a threshold goes with across_arms='first_below', and only with it",
-        ),
-        ({"threshold": 0.5}, "a threshold goes with across_arms='first_below', and only with it"),
-        ({"threshold": 0.0}, "a threshold goes with across_arms='first_below', and only with it"),
-    ],
-)
-def test_a_number_that_joins_too_many_or_too_few_is_refused(changes, message):
-    with pytest.raises(UserError, match=message):
-        replace(NUMBER, **changes)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"across_arms": "ratio", "arms": ("a", "b")},
-        {"across_arms": "log_slope", "arms": (8, 16, 0.5)},
-        {"across_arms": "first_below", "arms": (8,), "threshold": 0.0},
-        {"across_arms": "first_below", "arms": (8, 16, 32), "threshold": 0.5},
-        {"across_blocks": "ratio", "blocks": {"depth": (1, 2)}},
-    ],
-)
-def test_a_number_that_joins_as_many_as_it_needs_is_accepted(changes):
-    replace(NUMBER, **changes)
-
-
 def test_mistakes_in_claims_show_before_any_training():
     good = claim(("relu",), (1,))
     with pytest.raises(UserError, match="claim 'c': kind 'meen' is not one of mean, share"):
@@ -292,6 +245,10 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
         (
             {"tuning": replace(TUNING, metric="steps_to_target")},
             r"toy: tuned by steps_to_target, but configure\(\) sets no target_accuracy",
+        ),
+        (
+            {"tuning": replace(TUNING, ranges={"momentum": (0.1, 10.0)})},
+            r"toy: configure\(\) sets momentum to 0, which no multiple",
         ),
         (
             {"universes": ({"width": 8},)},
