@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
-from research.stats import attribution_share
+from research.stats import Array, attribution_share, interaction_shares
 from research.verdict import Finding, Sample, finding_of, level_word, sample
+from research.words import choice_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +36,12 @@ def judge_attribution(
     Universes whose control did not come out, `failed`, are used, since the differences are there all the same; the
     caveat says in how many of the crossed ones that was so.
     """
-    found = attributed(study, claim, universes, num_declared)
+    found, interactions = attributed(study, claim, universes, num_declared)
     number = Number("attributed_share", ("all",), {}, "only", "only", claim.diverged)
     judged = Claim(claim.name, claim.text, claim.passage, "mean", number, claim.above, claim.below)
     finding = finding_of(judged, found, LEVEL, num_declared, complete)
-    lines = [finding.caveat] if finding.caveat else []
+    lines = [interaction_words(claim, interactions, finding.number)] if finding.n and len(interactions) else []
+    lines += [finding.caveat] if finding.caveat else []
     used = [study.universe(levels) for levels in crossed(**claim.choices)]
     if num_failed := sum(levels in failed for levels in used):
         lines.append(f"In {num_failed} of the {len(used)} universes that are crossed a control did not come out.")
@@ -48,17 +50,19 @@ def judge_attribution(
 
 def attributed(
     study: Study, claim: Attribution, universes: Sequence[tuple[Levels, pd.DataFrame]], num_declared: int
-) -> Sample:
+) -> tuple[Sample, Array]:
     """The share of each seed that has every cell of every crossed universe; a problem where a cell has no replicate.
 
-    A seed without differences in which the arms take part has no share.
+    Beside it the mean share of the arms' interaction with each choice. A seed without differences in which the arms
+    take part has no share.
     """
+    none = np.empty(0)
     frames = []
     for levels in crossed(**claim.choices):
         named = ", ".join(f"{name}={level}" for name, level in levels.items())
         runs = [frame for found, frame in universes if dict(found) == study.universe(levels)]
         if not runs:
-            return Sample(np.empty(0), problem=f"the universe {named} was not run")
+            return Sample(none, problem=f"the universe {named} was not run"), none
         frames.append((named, runs[0][runs[0]["seed"] < num_declared]))
     wanted = {study.arms.name: study.arms.levels, **claim.blocks}
     seeds = set.intersection(*(whole_seeds(frame, wanted) for _, frame in frames))
@@ -68,14 +72,24 @@ def attributed(
         found = sample(number, study.arms.name, frame[frame["seed"].isin(seeds)] if seeds else frame)
         problem = "" if len(found.values) >= len(seeds) else f"{claim.metric} has no number in some seeds"
         if problem := found.problem or problem:
-            return Sample(np.empty(0), problem=f"{problem}, in the universe {named}")
+            return Sample(none, problem=f"{problem}, in the universe {named}"), none
         means.append(found.values)
         num_diverged += found.num_diverged
     if not seeds:
-        return Sample(np.empty(0))
-    by_arm = np.array(means).reshape(len(study.arms.levels), len(frames), len(seeds))
-    shares = attribution_share(np.moveaxis(by_arm, -1, 0))
-    return Sample(shares[~np.isnan(shares)], num_diverged)
+        return Sample(none), none
+    shape = (len(study.arms.levels), *map(len, claim.choices.values()), len(seeds))
+    values = np.moveaxis(np.array(means).reshape(shape), -1, 0)
+    shares = attribution_share(values)
+    has_share = ~np.isnan(shares)
+    interactions = interaction_shares(values)[has_share].mean(0) if has_share.any() else none
+    return Sample(shares[has_share], num_diverged), interactions
+
+
+def interaction_words(claim: Attribution, interactions: Array, main: float) -> str:
+    """What the arms' interaction with each choice has in the same variance, in a sentence."""
+    each = [f"{choice_word(name)} {100 * share:.0f} %" for name, share in zip(claim.choices, interactions, strict=True)]
+    several = max(0.0, 1 - main - float(interactions.sum()))
+    return f"Interaction with one choice alone: {', '.join(each)}; with several at once {100 * several:.0f} %."
 
 
 def whole_seeds(runs: pd.DataFrame, wanted: Mapping[str, tuple[Level, ...]]) -> set[int]:

@@ -232,3 +232,20 @@ def attribution_share(values: ArrayLike) -> Array:
     share: Array = np.full(len(array), math.nan)
     np.divide(main, taking_part, out=share, where=varies)
     return share
+
+
+def interaction_shares(values: ArrayLike) -> Array:
+    """Of the same variance of values [N, A, C1, C2, ...], the share [N, K] of A's interaction with each one choice.
+
+    What these and `attribution_share` leave of 1 is the interactions of A with several choices at once. NaN as there.
+    """
+    array = np.asarray(values, dtype=float)
+    choices = tuple(range(2, array.ndim))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effects = array - array.mean(1, keepdims=True)
+        taking_part = (effects**2).sum((1, *choices))
+        main = effects.mean(choices, keepdims=True)
+        parts = [effects.mean(tuple(set(choices) - {axis}), keepdims=True) - main for axis in choices]
+        sums = [(part**2).sum((1, *choices)) * array[0, 0].size / part[0, 0].size for part in parts]
+        shares = np.array(sums).T / taking_part[:, None]
+    return np.where(np.isnan(attribution_share(array))[:, None], math.nan, shares)

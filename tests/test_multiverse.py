@@ -57,6 +57,9 @@ def test_the_start_that_decides_is_found_and_named(folder):
     (attribution,) = universes.across.attributions
     assert attribution.verdict == "refuted"  # half of it is the interaction with the start
     assert abs(attribution.number - 0.5) < 0.01
+    assert attribution.caveat.startswith(
+        "Interaction with one choice alone: initialisation 50 %, rate 0 %; with several at once 0 %."
+    )
 
 
 def test_each_universe_is_judged_by_the_cells_that_stand_in_it(folder):

@@ -11,6 +11,7 @@ from research.data import stream
 from research.stats import (
     attribution_share,
     cautious_mean_interval,
+    interaction_shares,
     joined,
     largest_unseen_share,
     mean_interval,
@@ -285,6 +286,9 @@ def test_it_counts_interactions_of_three_too():
     abc = y - y.mean() - a[:, None, None] - b[:, None] - c - ab[:, :, None] - ac[:, None] - bc
     main, rest = 8 * (a**2).sum(), 4 * (ab**2).sum() + 2 * (ac**2).sum() + (abc**2).sum()
     assert attribution_share(y[None]) == pytest.approx([main / (main + rest)])
+    total = main + rest
+    assert interaction_shares(y[None])[0] == pytest.approx([4 * (ab**2).sum() / total, 2 * (ac**2).sum() / total])
+    assert np.isnan(interaction_shares(np.ones((1, 3, 2, 4)))).all()
 
 
 def test_nothing_is_due_to_what_makes_no_difference_and_a_pure_effect_is_due_to_one_alone():
