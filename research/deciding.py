@@ -72,7 +72,7 @@ def across_sentence(
     elif undecided:
         text = f"{_counted(counts)}: {undecided}"
     elif split := best_split(judged, names, importance):
-        text = described(split, choices, judged)
+        text = described(split, choices, universes, len(judged))
     else:
         text = f"{_counted(counts)}: no choice keeps them apart"
     return f"{text[0].upper()}{text[1:]}{_left_out(verdicts)}."
@@ -129,10 +129,13 @@ def joined_keys(keys: Sequence[tuple[Level, ...]]) -> list[Part]:
     return min(found, key=len)
 
 
-def described(split: Split, choices: Sequence[Factor], judged: Sequence[tuple[Levels, str]]) -> str:
-    """What holds where: `holds under He initialisation with either optimiser; fails with SGD under default`."""
+def described(split: Split, choices: Sequence[Factor], universes: Sequence[Levels], num_judged: int) -> str:
+    """What holds where: `holds under He initialisation with either optimiser; fails with SGD under default`.
+
+    Levels are only said to be every one there is where each is that of a judged universe.
+    """
     order = {choice.name: choice.levels for choice in choices}
-    there = {name: {levels[name] for levels, _ in judged} for name in split.choices}
+    there = {name: {levels[name] for levels in universes} for name in split.choices}
 
     def phrase(part: Part) -> str:
         texts = []
@@ -149,7 +152,7 @@ def described(split: Split, choices: Sequence[Factor], judged: Sequence[tuple[Le
             clauses.append(f"{verb} in the {sum(split.sizes[key] for key in keys)} others")
         else:
             clauses.append(f"{verb} {', and '.join(map(phrase, parts))}")
-    exceptions = f" ({split.num_right} of {len(judged)} universes are so)" if split.impure else ""
+    exceptions = f" ({split.num_right} of {num_judged} universes are so)" if split.impure else ""
     return "; ".join(clauses) + exceptions
 
 

@@ -102,6 +102,7 @@ def write_universes(study: Study, folder: Path, **own: Callable[[Row, Any], floa
     names = sorted({judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
+    table = pd.DataFrame(runs)[[*heads[0], *sorted({"diverged_step", *names})]]
     trials = [
         {"cell": c.name, **plan.placed(c), "trial": number, **dict.fromkeys(c.tuning.ranges, 0.1), "value": 1.0,
          "winner": number == 3}
@@ -111,7 +112,7 @@ def write_universes(study: Study, folder: Path, **own: Callable[[Row, Any], floa
     ]  # fmt: skip
     columns = ["cell", *(factor.name for factor in plan.columns), "trial", "value", "winner"]
     (folder / "universes").mkdir(parents=True)
-    write_table(folder / "universes" / "runs.csv", pd.DataFrame(runs))
+    write_table(folder / "universes" / "runs.csv", table)
     write_table(folder / "universes" / "tuning.csv", pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns))
     write_provenance(plan, folder / "universes")
     sign(folder / "universes", UNIVERSE_TABLES)

@@ -72,6 +72,17 @@ def test_only_what_was_run_is_said():
     assert "either" not in found
 
 
+def test_levels_of_withheld_universes_alone_are_not_said_to_be_among_every_level():
+    def verdict(init, optimizer, rate):
+        if init == "he":
+            return "withheld"
+        return WORD[optimizer == "adam" or (init, rate) == ("default", "tenth")]
+
+    found = said(verdict)
+    assert "under default or Xavier initialisation with Adam at every rate" in found
+    assert "either initialisation" not in found
+
+
 def test_without_a_clean_cut_it_is_said_mostly():
     odd = ("xavier", "adam", "tuned", 128), ("he", "sgd", "tenth", 512), ("default", "sgd", "tuned", 128)
     found = said(

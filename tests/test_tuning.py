@@ -149,14 +149,15 @@ def test_a_really_diverged_trial_is_the_worst():
 
 def test_a_winner_in_the_outer_tenths_of_a_range_lies_at_its_edge():
     both = cell_with(ranges={"lr": (0.01, 100.0), "momentum": (1.0, 2.0)})
-    middle = {"momentum": 2**0.5}
-    assert at_edge(both, {"lr": 1.0, **middle}) == []
-    assert at_edge(both, {"lr": 10**-1.61, **middle}) == ["lr (low end)"]
-    assert at_edge(both, {"lr": 10**-1.59, **middle}) == []
-    assert at_edge(both, {"lr": 10**1.59, **middle}) == []
-    assert at_edge(both, {"lr": 10**1.61, **middle}) == ["lr (high end)"]
-    assert at_edge(both, {"lr": 0.01, "momentum": 2.0}) == ["lr (low end)", "momentum (high end)"]
-    assert at_edge(both, {"lr": 100.0, "momentum": 1.0}) == ["lr (high end)", "momentum (low end)"]
+    both = replace(both, config=replace(CELL.config, lr=1.0, momentum=0.25))
+    middle = {"momentum": 0.25 * 2**0.5}
+    assert at_edge(both, {"lr": 1.0, **middle}) == {}
+    assert at_edge(both, {"lr": 10**-1.61, **middle}) == {"lr": "low"}
+    assert at_edge(both, {"lr": 10**-1.59, **middle}) == {}
+    assert at_edge(both, {"lr": 10**1.59, **middle}) == {}
+    assert at_edge(both, {"lr": 10**1.61, **middle}) == {"lr": "high"}
+    assert at_edge(both, {"lr": 0.01, "momentum": 0.5}) == {"lr": "low", "momentum": "high"}
+    assert at_edge(both, {"lr": 100.0, "momentum": 0.25}) == {"lr": "high", "momentum": "low"}
 
 
 def test_a_tuned_cell_is_the_same_cell_with_its_fields_multiplied_to_four_digits():
