@@ -32,6 +32,7 @@ DOCUMENTS = {
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
+TRIAL_COLUMNS = ("trial", "value", "winner")  # of the table of trials, beside the tuned fields
 RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
 
 
@@ -239,6 +240,10 @@ class Study:
             raise UserError(f"{self.name}: the reference level of {wrong[0]} cannot be {TUNED!r}")
         if self.tuning is None:
             return
+        if taken := {factor.name for factor in self.factors} & {*TRIAL_COLUMNS, *self.tuning.ranges}:
+            raise UserError(
+                f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
+            )
         if any(config.is_regression for config in configs):
             raise UserError(f"{self.name}: cannot be tuned: {configs[0].dataset!r} has no validation split")
         if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for config in configs):

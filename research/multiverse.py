@@ -46,6 +46,7 @@ class PublishedUniverses:
 def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     """What is published of a study's universes in the folder of the study; None where nothing is.
 
+    Without the reference universe there is nothing to compare with: of its tables nothing is said either.
     Raises UserError for tables that are not what an export of the study writes.
     """
     folder = folder / FOLDER
@@ -56,6 +57,8 @@ def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     plan = published_plan(study, made_with, folder)
     if not plan.of_universes:
         raise UserError(f"{folder}: holds tables of the reference universe alone; {AGAIN}")
+    if plan.universes[0].levels != study.reference:
+        return None
     check_rows(folder / UNIVERSE_TABLES[0], runs, plan, ())
     check_runs(folder / UNIVERSE_TABLES[0], runs, plan)
     check_trials(folder / UNIVERSE_TABLES[1], tuning, plan)
@@ -74,7 +77,8 @@ def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
 def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     """Raise UserError where the trials are not those of the plan's searches, each with one winner."""
     tuned = {cell.name: cell.tuning for cell in plan.cells if cell.tuning}
-    if missing := [name for name in ("cell", "trial", "value", "winner") if name not in trials]:
+    settings = plan.study.tuning.ranges if plan.study.tuning else ()
+    if missing := [name for name in ("cell", "trial", *settings, "value", "winner") if name not in trials]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
     found = {str(name): rows for name, rows in trials.groupby("cell")}
     if wrong := sorted(set(tuned) ^ set(found)):

@@ -297,9 +297,31 @@ def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], leve
     departing = departures(study, universe, configure)
     config = configure(study.universe(departing))
     tuning = study.tuning if TUNED in departing.values() else None
+    if tuning is not None:
+        _check_tuned(study, levels, config, tuning)
     size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
     what = identity(config, size, study.revision, tuning)
     return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
+
+
+def _check_tuned(study: Study, levels: Levels, config: TrainConfig, tuning: Tuning) -> None:
+    """Raise UserError where a cell cannot be tuned: nothing to tune by, or a multiple that is no configuration.
+
+    A study checks its grid when it is built; here are the cells of its controls too, at any tier.
+    """
+    where = f"{study.name}: the cell {', '.join(f'{name}={level}' for name, level in levels.items())} cannot be tuned"
+    if config.is_regression:
+        raise UserError(f"{where}: {config.dataset!r} has no validation split")
+    if tuning.metric == "steps_to_target" and not config.target_accuracy:
+        raise UserError(f"{where} by steps_to_target: it has no target_accuracy")
+    for name, ends in tuning.ranges.items():
+        if not (value := getattr(config, name)):
+            raise UserError(f"{where}: its {name} is 0, which no multiple changes")
+        for multiple in ends:
+            try:
+                replace(config, **{name: value * multiple})
+            except UserError as error:
+                raise UserError(f"{where} to {multiple:g} times its {name}: {error}") from error
 
 
 def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None) -> str:

@@ -69,10 +69,9 @@ def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> P
     nothing to compare with, so nothing is drawn.
     """
     export(store, plan, state, folder / UNIVERSES)
-    if plan.universes[0].levels != plan.study.reference:
-        return None
     universes = read_universes(plan.study, folder)
-    assert universes is not None
+    if universes is None:
+        return None
     published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
     files = render(published, universes) if published else render_universes(universes, None)
     for name, content in files.items():
@@ -205,15 +204,15 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             files |= {folder / file: content for file, content in found.items()}
         elif not folder.is_dir():
             continue
-        elif not (folder / "README.md").is_file():
-            left_out[name] = "it is not drawn yet"
-            continue
         else:
             try:
                 study = load_study(asked_for)
                 published, universes = read_published(study, folder), read_universes(study, folder)
             except UserError as error:
                 left_out[name] = str(error)
+                continue
+            if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if universes else []))):
+                left_out[name] = "it is not drawn yet"
                 continue
             found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
         if published.judgement is not None:

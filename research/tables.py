@@ -172,7 +172,10 @@ def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) 
     plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(scope))
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
-        plan = replace(plan, cells=cells, whole=len(cells) == len(plan.cells))
+        universes = tuple(
+            replace(one, cells=tuple(cell for cell in one.cells if cell.key in recorded)) for one in plan.universes
+        )
+        plan = replace(plan, cells=cells, universes=universes, whole=len(cells) == len(plan.cells))
     now = {cell.key: cell.fingerprint for cell in plan.cells}
     different = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]
     if different or plan.declared != made_with["declared"]:

@@ -95,9 +95,10 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     return folder
 
 
-def write_universes(study: Study, folder: Path, **own: Callable[[Row, Any], float]) -> Path:
-    """Write the tables of all universes of a study into its folder, as `write_tables` does; each trial 3 wins."""
-    plan = make_plan(study, scope=("all",))
+def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own: Callable[[Row, Any], float]) -> Path:
+    """Write the tables of all universes of a study (or of those of a plan of its own) into its folder, as
+    `write_tables` does; each trial 3 wins."""
+    plan = plan or make_plan(study, scope=("all",))
     rng, metrics = stream(0, "test"), METRICS | own
     names = sorted({judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
@@ -110,7 +111,8 @@ def write_universes(study: Study, folder: Path, **own: Callable[[Row, Any], floa
         if c.tuning
         for number in range(c.tuning.budget)
     ]  # fmt: skip
-    columns = ["cell", *(factor.name for factor in plan.columns), "trial", "value", "winner"]
+    settings = plan.study.tuning.ranges if plan.study.tuning else ()
+    columns = ["cell", *(factor.name for factor in plan.columns), "trial", *settings, "value", "winner"]
     (folder / "universes").mkdir(parents=True)
     write_table(folder / "universes" / "runs.csv", table)
     write_table(folder / "universes" / "tuning.csv", pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns))

@@ -38,8 +38,8 @@ def universe_state(toy) -> State:
 
 
 def table(toy):
-    """The exported table of replicates."""
-    return (toy.folder / "reports" / "toy" / "runs.csv").read_bytes()
+    """The exported table of the replicates of universes."""
+    return (toy.folder / "reports" / "toy" / "universes" / "runs.csv").read_bytes()
 
 
 def assert_same(toy, searched):

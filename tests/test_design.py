@@ -251,6 +251,16 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
             r"toy: configure\(\) sets momentum to 0, which no multiple",
         ),
         (
+            {
+                "configure": lambda activation, depth, lr, init: replace(
+                    with_choices(activation, depth, "customary", init), lr=0.1 if lr == "tuned" else lr
+                ),
+                "choices": (Factor("lr", (0.1, 0.01, "tuned")), CHOOSY.choices[1]),
+                "universes": ({"lr": "tuned"},),
+            },
+            "toy: factor 'lr' needs another name: the table of trials has a column lr",
+        ),
+        (
             {"universes": ({"width": 8},)},
             r"toy: universe \{'width': 8\} names choice 'width', the study has rate, init",
         ),

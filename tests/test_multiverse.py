@@ -103,6 +103,7 @@ def test_a_winner_at_the_edge_of_its_range_is_said_in_the_finding(folder):
     ("change", "message"),
     [
         (lambda trials: trials.drop(columns="winner"), "has no column 'winner'"),
+        (lambda trials: trials.drop(columns="lr"), "has no column 'lr'"),
         (lambda trials: trials[trials["cell"] != "relu depth=1 rate=tuned"], "relu depth=1 rate=tuned"),
         (lambda trials: trials[trials["trial"] > 0], "has not 4 trials with one winner"),
         (lambda trials: trials.assign(winner=True), "has not 4 trials with one winner"),
@@ -136,6 +137,19 @@ def test_tables_of_the_reference_alone_are_not_those_of_universes(folder):
     sign(folder / "universes", UNIVERSE_TABLES)
     with pytest.raises(UserError, match="the reference universe alone"):
         read_universes(STUDY, folder)
+
+
+def test_of_universes_without_the_reference_nothing_is_said(tmp_path):
+    plan = make_plan(STUDY, scope=("init=he",))
+    assert read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init)) is None
+
+
+def test_of_a_part_of_the_cells_the_universes_hold_that_part(tmp_path):
+    plan = make_plan(STUDY, scope=("all",), only={"depth": ("1",)})
+    universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
+    assert universes.plan.universes == plan.universes
+    assert {cell.levels["depth"] for universe in universes.plan.universes for cell in universe.cells} == {1}
+    assert {point.finding.verdict for point in universes.across.claims[0].points} == {"not judged"}
 
 
 def test_a_universe_that_the_study_no_longer_compares_makes_the_tables_stale(folder):

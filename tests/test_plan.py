@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from test_design import NUMBER, TOY
+from test_design import CHOOSY, NUMBER, TOY, with_choices
 
 from research.config import CHOICES, UserError
 from research.data import DATA
@@ -176,3 +176,27 @@ def test_every_study_file_loads_under_its_own_name():
 def test_epochs_cannot_be_set_where_a_study_counts_steps():
     with pytest.raises(UserError, match="--set epochs=2: width_sine counts steps; set those"):
         make_plan(load_study("width_sine"), settings={"epochs": "2"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranges", "metric", "message"),
+    [
+        ({"dataset": "sine", "loss": "mse", "output": "raw", "target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "validation_loss",
+         "'sine' has no validation split"),
+        ({"target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "steps_to_target", "it has no target_accuracy"),
+        ({"momentum": 0.0}, {"momentum": (0.1, 1.0)}, "validation_loss", "momentum is 0, which no multiple changes"),
+        ({}, {"target_accuracy": (0.5, 3.0)}, "validation_loss", "to 3 times its target_accuracy: .* at most 1"),
+    ],
+)  # fmt: skip
+def test_a_controls_cell_that_cannot_be_tuned_is_refused_before_anything_is_trained(changes, ranges, metric, message):
+    def with_control(activation, depth, rate, init):
+        usual = replace(with_choices(activation, depth, rate, init), target_accuracy=0.5, momentum=0.9)
+        return replace(usual, **changes) if depth == 0 else usual
+
+    number = replace(NUMBER, blocks={"depth": (0,)})
+    control = Control("sane", "text", number, above=0.5, cells=({"activation": number.arms[0], "depth": 0},))
+    tuning = replace(CHOOSY.tuning, ranges=ranges, metric=metric)
+    study = replace(CHOOSY, configure=with_control, controls=(control,), tuning=tuning)
+    make_plan(study, scope=("rate=tenth",))
+    with pytest.raises(UserError, match=rf"toy: the cell activation=\w+, depth=\d cannot be tuned.*{message}"):
+        make_plan(study, scope=("rate=tuned",))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import write_tables
+from made_up import write_tables, write_universes
 from test_store import PLAN
 from test_tables import recorded_state
 
@@ -94,6 +94,21 @@ def test_one_study_can_be_drawn_alone_and_the_index_is_that_of_all(copied, capsy
     (copied / "runs.csv").write_text("a")
     assert main(["pixel_shuffle", "--reports", str(reports)]) == 0
     assert "activation_depth/runs.csv: is not what was exported" in capsys.readouterr().err
+
+
+def test_a_study_whose_universes_are_not_drawn_yet_is_left_out_of_the_index(copied, capsys):
+    write_universes(load_study("activation_depth"), copied)
+    write_tables(load_study("pixel_shuffle"), copied.parent / "pixel_shuffle")
+    assert main(["pixel_shuffle", "--reports", str(copied.parent)]) == 0
+    assert "left out of the index: activation_depth: it is not drawn yet" in capsys.readouterr().err
+
+
+def test_universes_without_the_reference_do_not_keep_the_study_from_being_drawn(copied):
+    study = load_study("activation_depth")
+    write_universes(study, copied, make_plan(study, scope=("init=he",)))
+    before = (copied / "README.md").read_bytes()
+    assert main(["activation_depth", "--reports", str(copied.parent)]) == 0
+    assert (copied / "README.md").read_bytes() == before
 
 
 def test_a_smaller_tier_is_drawn_but_not_judged(tmp_path):
