@@ -163,6 +163,9 @@ def index_html(entries: Sequence[Entry]) -> str:
         num_networks=sum(entry.num_networks for entry in entries),
         num_universes=sum(len(entry.across.claims[0].points) for entry in entries if entry.across),
     )
+    signs = "".join(SIGNS.values())
+    text = re.sub(rf"(?<=[{signs}]) (?=\d+ (?:·|of))", "&nbsp;", text)  # in how many universes, with its sign
+    text = re.sub(r"(?<=\d of) (?=\d)", "&nbsp;", text)
     return re.sub(r"(?<=\d) %(?![0-9A-F]{2})", "&nbsp;%", text)  # but for what is encoded in a figure
 
 
