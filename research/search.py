@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from research.config import UserError
 from research.plan import Plan
@@ -34,25 +34,22 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
     import optuna
 
     storage = open_storage(store)
-    shown = set(optuna.get_all_study_names(storage))
     for cell in tuned:
         assert cell.tuning is not None
         runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
-        if cell.key in shown or None in runs:
+        if None in runs:
             continue
-        study = optuna.create_study(storage=storage, study_name=cell.key, direction=cell.tuning.direction)
-        study.add_trials(
-            [
-                optuna.trial.create_trial(
-                    params=multiples_of(cell, run),
-                    distributions=search_space(cell),
-                    value=float(run.tags["value"]),
-                    user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
-                )
-                for run in runs
-                if run
-            ]
-        )
+        trials = [
+            optuna.trial.create_trial(
+                params=multiples_of(cell, run),
+                distributions=search_space(cell),
+                value=float(run.tags["value"]),
+                user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
+            )
+            for run in runs
+            if run
+        ]
+        shown_study(storage, cell.key, cell.tuning.direction, trials)
 
 
 def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
@@ -85,20 +82,32 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str =
         for cell in cells
         if math.isfinite(means.get(cell.name, math.nan))
     ]
-    storage = open_storage(store)
     sampler = optuna.samplers.GridSampler(levels, seed=0)
-    study = optuna.create_study(
-        storage=storage, study_name=experiment, direction=plan.study.direction, sampler=sampler, load_if_exists=True
-    )
-    shown = [
-        (trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in study.get_trials(deepcopy=False)
-    ]
-    wanted = [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]
-    if shown != wanted or study.direction.name != plan.study.direction.upper():
-        optuna.delete_study(study_name=experiment, storage=storage)
-        study = optuna.create_study(
-            storage=storage, study_name=experiment, direction=plan.study.direction, sampler=sampler
+    return shown_study(open_storage(store), experiment, plan.study.direction, trials, sampler)
+
+
+def shown_study(
+    storage: optuna.storages.RDBStorage,
+    name: str,
+    direction: Literal["minimize", "maximize"],
+    trials: Sequence[optuna.trial.FrozenTrial],
+    sampler: optuna.samplers.BaseSampler | None = None,
+) -> optuna.Study:
+    """The Optuna study of a name, which is made anew where it shows other trials than these."""
+    import optuna
+
+    def content(trials: Sequence[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]:
+        return [(trial.params, trial.value, trial.user_attrs, trial.distributions) for trial in trials]
+
+    def created() -> optuna.Study:
+        return optuna.create_study(
+            storage=storage, study_name=name, direction=direction, sampler=sampler, load_if_exists=True
         )
+
+    study = created()
+    if content(study.get_trials(deepcopy=False)) != content(trials) or study.direction.name != direction.upper():
+        optuna.delete_study(study_name=name, storage=storage)
+        study = created()
         study.add_trials(trials)
     return study
 

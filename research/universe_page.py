@@ -53,9 +53,11 @@ def intro(plan: Plan) -> str:
     )
     return escaped(
         f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
-        f"reference, in which the verdicts above were found. {len(plan.universes)} universes were compared, with "
+        f"reference, which the verdicts of the study are about. {len(plan.universes)} universes were compared, with "
         f"{plan.num_seeds} seeds in each. Each is judged by itself at 95 %, without a correction for their number: the "
-        "counts describe these universes and are no test."
+        "counts describe these universes and are no test. The reference is one of them, so there it may come out "
+        "otherwise than in its own column, which has the study's own number of seeds and the wider intervals of all "
+        "claims together."
     )
 
 
@@ -112,8 +114,7 @@ def universes_page(
         "## The universes",
         designed(plan),
         escaped(study.universe_reasons),
-        "## What was tuned" if plan.study.tuning else "",
-        tuned(universes) if plan.study.tuning else "",
+        *(["## What was tuned", tuned(universes)] if len(universes.tuning) else []),
         "## What the findings do not say",
         caveats(universes),
         "## Run it again",

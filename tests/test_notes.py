@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from research import results
 from research.piecewise import capacity_limit
@@ -14,6 +15,51 @@ def sine():
     """Runs and curves of the networks that were trained on sin x."""
     found = results("width_sine")
     return [frame[frame["case"] == "sine"] for frame in (found.runs, found.curves)]
+
+
+@pytest.fixture(scope="module")
+def sine_universes():
+    """The numbers of the claims about sin x in each universe: a row a universe, a column a claim."""
+    found = results("width_sine").universe_findings
+    choices = ["activation", "optimizer", "rate", "horizon", "inputs", "init"]
+    return found.pivot(index=choices, columns="claim", values="number").reset_index()
+
+
+def test_tanh_looks_right_with_100_units_and_with_fewer_after_more_steps(sine_universes):
+    at = sine_universes.query("activation == 'tanh' and optimizer == 'adam' and inputs == 'raw'").set_index("horizon")
+    assert at.loc[5000, "128-same"] < VISIBLE
+    assert round(at.loc[5000, "about-100"]) == 77
+    assert at.loc[20000, "about-100"] <= 16
+
+
+def test_wide_relu_looks_right_on_scaled_inputs_alone(sine_universes):
+    relu = sine_universes.query("activation == 'relu'")
+    right = relu[relu["512-same"] < VISIBLE]
+    assert right[["optimizer", "inputs", "init", "horizon"]].to_numpy().tolist() == [["adam", "unit", "default", 5000]]
+    reference = results("width_sine").runs.query("case == 'sine' and width <= 512")
+    assert reference.groupby("width")["test_sup_error"].mean().min() > VISIBLE
+
+
+def test_with_sgd_no_width_looks_right(sine_universes):
+    assert (sine_universes.query("optimizer == 'sgd'")["about-100"] == 2 * 2048).all()
+
+
+def test_without_biases_the_fit_stops_where_plain_pytorch_stops(sine_universes):
+    stopped = sine_universes.query("init != 'default' and inputs == 'raw'")
+    assert len(stopped) == 2
+    assert stopped[["32-rough", "128-same"]].to_numpy() == pytest.approx(1.14, abs=0.005)
+    torch.manual_seed(0)
+    x = torch.linspace(-2 * np.pi, 2 * np.pi, 1024)[:, None]
+    network = torch.nn.Sequential(torch.nn.Linear(1, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
+    for layer in (network[0], network[2]):
+        torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        torch.nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for _ in range(5000):
+        optimizer.zero_grad()
+        (network(x) - x.sin()).square().mean().backward()
+        optimizer.step()
+    assert float((network(x) - x.sin()).detach().abs().max()) == pytest.approx(1.14, abs=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from test_store import made_up_result
 from research.config import UserError
 from research.design import Tier
 from research.plan import make_plan
-from research.search import project_grid, project_grids
+from research.search import project_grid, project_grids, project_searches
 from research.store import Store, read_frames, read_runs, read_state
 from research.tracking import Recorder
 from research.tuning import trial_stack
@@ -134,7 +134,7 @@ def test_a_grid_says_which_way_the_headline_is_better_even_if_that_was_changed(c
     assert len(stored(copied)) == 4
 
 
-def test_the_reference_and_the_other_universes_have_a_grid_each_with_the_choices_in_the_latter(tmp_path):
+def test_other_universes_have_a_grid_with_the_choices_and_that_of_the_reference_is_left_to_its_own_run(tmp_path):
     study = replace(CHOOSY, tiers={"full": Tier(seeds=4, universe_seeds=3)})
     store, plan = Store(tmp_path), make_plan(study, scope=("all",))
     recorder = Recorder(store, plan)
@@ -148,7 +148,7 @@ def test_the_reference_and_the_other_universes_have_a_grid_each_with_the_choices
     runs = read_frames(store, plan, state).runs
     project_grids(store, plan, runs)
     names = optuna.study.get_all_study_names(storage=store.optuna_uri)
-    assert sorted(names) == ["toy", "toy-universes"]
+    assert names == ["toy-universes"]
     grids = {name: optuna.load_study(study_name=name, storage=store.optuna_uri).trials for name in names}
     at = {cell.key: (place / 100 + 1, plan.placed(cell)) for place, cell in enumerate(plan.cells)}
     for name, trials in grids.items():
@@ -157,9 +157,31 @@ def test_the_reference_and_the_other_universes_have_a_grid_each_with_the_choices
         for trial in trials:
             value, placed = at[trial.user_attrs["key"]]
             assert trial.value == pytest.approx(value)
-            expected = placed if name == "toy-universes" else {key: placed[key] for key in ("activation", "depth")}
-            assert trial.params == expected
-    assert (len(grids["toy"]), len(grids["toy-universes"])) == (4, 16)
+            assert trial.params == placed
+    assert len(grids["toy-universes"]) == 16
     before = (tmp_path / "optuna.db").read_bytes()
     project_grids(store, plan, runs)
     assert (tmp_path / "optuna.db").read_bytes() == before
+
+
+def test_a_finished_search_is_a_study_of_its_own_and_shows_what_was_tried_last(tmp_path):
+    store, plan = Store(tmp_path), make_plan(CHOOSY, scope=("rate=tuned",), only={"activation": ("relu",)})
+    first, other = plan.cells
+
+    def tried(rates, redo=False):
+        recorder = Recorder(store, plan, redo)
+        for number, rate in enumerate(rates):
+            trial = trial_stack(first, number, {"lr": rate})
+            recorder.write_trial(trial, made_up_result(trial.seeds), 10 * rate if rate < 2 else float("inf"))
+        recorder.write_trial(trial_stack(other, 0, {}), made_up_result((0,)), 0.5)  # and no more
+        project_searches(store, plan, read_state(plan, read_runs(store, *plan.experiments)).trials)
+        assert optuna.study.get_all_study_names(storage=store.optuna_uri) == [first.key]
+        trials = optuna.load_study(study_name=first.key, storage=store.optuna_uri).trials
+        return [(pytest.approx(trial.params["lr"]), trial.value) for trial in trials]
+
+    rates = [1.0, 0.5, 4.0, 0.1, 0.2]
+    assert tried(rates) == [(1.0, 10.0), (0.5, 5.0), (4.0, float("inf")), (0.1, 1.0), (0.2, 2.0)]
+    before = (tmp_path / "optuna.db").read_bytes()
+    project_searches(store, plan, read_state(plan, read_runs(store, *plan.experiments)).trials)
+    assert (tmp_path / "optuna.db").read_bytes() == before
+    assert [rate for rate, _ in tried(rates[::-1], redo=True)] == rates[::-1]

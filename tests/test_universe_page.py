@@ -8,6 +8,7 @@ from test_multiverse import STUDY, by_init
 
 from research.design import Control
 from research.multiverse import read_universes
+from research.plan import make_plan
 from research.report import page, render
 from research.tables import read_published
 from research.universe_page import universes_page
@@ -39,6 +40,19 @@ def test_the_page_lists_every_universe_and_what_was_left_out(folder):
     assert "4 trials of 2 seeds that are used for nothing else" in text
     assert "No winner lies at an end of its range." in text
     assert "**It is ReLU alone** (B 2): **✘ refuted**" in text
+
+
+def test_where_nothing_was_tuned_nothing_is_said_of_it(tmp_path):
+    plan = make_plan(STUDY, scope=("init=default,he",))
+    universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
+    text = universes_page(universes, None, {}, "")
+    assert "## What was tuned" not in text
+
+
+def test_the_page_says_why_the_reference_may_count_otherwise_among_the_universes(folder):
+    text = universes_page(read_universes(STUDY, folder), None, {}, "")
+    assert "it may come out otherwise than in its own column" in text
+    assert "above" not in text.partition("| claim |")[0]  # where no verdicts stand
 
 
 def test_universes_whose_control_failed_are_counted(folder, tmp_path):
