@@ -250,11 +250,16 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
 
 
 def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.DataFrame) -> str:
-    """The claims across universes, for the end of a run; without the reference, the findings in each of them."""
+    """The claims across universes, for the end of a run; without the reference, the findings in each of them.
+
+    Of a study that claims nothing, the cells.
+    """
     from research.attribution import LEVEL
     from research.multiverse import runs_of
     from research.verdict import judge
 
+    if not (plan.study.judged or plan.study.attributions):
+        return cell_table(plan, frame)
     if published is not None:
         return universes_table(published.across)
     parts = []

@@ -10,6 +10,7 @@ from research.design import Control
 from research.multiverse import read_universes
 from research.plan import make_plan
 from research.report import page, render
+from research.study import universes_text
 from research.tables import read_published
 from research.universe_page import universes_page
 
@@ -76,3 +77,10 @@ def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):
         "universes/findings.csv",
         "universes/summary.csv",
     } <= {*once}
+
+
+def test_a_study_that_claims_nothing_ends_its_run_with_its_cells(tmp_path):
+    study = replace(STUDY, claims=(), attributions=())
+    universes = read_universes(study, write_universes(study, tmp_path / "toy", test_accuracy=by_init))
+    text = universes_text(universes, universes.plan, universes.runs)
+    assert all(f"\n{cell.name} " in text for cell in universes.plan.cells)
