@@ -181,17 +181,12 @@ def test_epochs_cannot_be_set_where_a_study_counts_steps():
 @pytest.mark.parametrize(
     ("changes", "ranges", "metric", "message"),
     [
-<<<<<<< HEAD
         (
             {"dataset": "sine", "loss": "mse", "output": "raw", "target_accuracy": 0.0},
             {"lr": (0.1, 10.0)},
             "validation_loss",
             "'sine' has no validation split",
         ),
-=======
-        ({"dataset": "sine", "loss": "mse", "output": "raw", "target_accuracy": 0.0}, {"lr": (0.1, 10.0)},
-         "validation_loss", "'sine' has no validation split"),
->>>>>>> review6
         ({"target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "steps_to_target", "it has no target_accuracy"),
         ({"momentum": 0.0}, {"momentum": (0.1, 1.0)}, "validation_loss", "momentum is 0, which no multiple changes"),
         ({}, {"target_accuracy": (0.5, 3.0)}, "validation_loss", "to 3 times its target_accuracy: .* at most 1"),
