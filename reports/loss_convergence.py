@@ -84,19 +84,33 @@ CAPTIONS = {
     ),
 }
 NOTES = """
+### What to conclude
+
+At one and the same rate cross-entropy is the sooner in every universe that could be judged, about five times with the
+document's squared error. **Most of that is the rate.** With a rate tuned for each loss it arrives 1.2 times sooner,
+and one of six seeds ties; the two end within a quarter of a point of each other. With raw outputs instead of a
+softmax squared error is nearly as fast at the common rate already. So the document is right about the experiment that
+its reader would do, and cross-entropy's advantage is mostly that it needs no other rate. Taking the mean over the
+classes makes squared error slower still, and the range in which its rate was tuned ends before what it would need:
+that universe says little.
+
+In five universes a control did not come out, so nothing is concluded there. At a tenth of the rate and with sigmoid
+hidden units neither loss arrives from the start that is sure of one class, so that which is sooner cannot be seen.
+With sigmoid outputs at a tuned rate squared error gets away from that start sooner than cross-entropy in five of six
+seeds: its own slowness there is cured by the rate.
+
 ### What was compared
 
 Cross-entropy of a softmax, and half the squared distance between the softmax's output and the label's vector, summed
 over the classes: so the document writes it. Both at the same rate. Libraries often take the mean over the classes
-instead, which at one rate is slower still; that, raw outputs and a rate for each loss are choices that were not
-tested here.
+instead; that, other outputs and a rate for each loss are the universes.
 
 ### What is known about why
 
 **At the start nobody is sure of anything, and squared error is slow already.** The untrained networks give each class
 about a tenth. There the softmax's matrix shrinks the gradient of squared error to a tenth of cross-entropy's (put p =
-1/10 into the formula). So at one and the same rate squared error begins as if its rate were ten times lower. Whether
-a rate of its own would make up for it was not tested here: it is one of the choices that the document leaves open.
+1/10 into the formula). So at one and the same rate squared error begins as if its rate were ten times lower, and a
+rate of its own makes up for most of it.
 
 **Sure of the wrong class, squared error hardly learns.** In the control that starts so, its accuracy stays at that of
 one class for thousands of steps, while cross-entropy learns as from the usual start. In trained networks the effect

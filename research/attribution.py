@@ -14,7 +14,7 @@ import numpy as np
 
 from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
 from research.stats import Array, attribution_share, interaction_shares
-from research.verdict import Finding, Sample, finding_of, level_word, sample
+from research.verdict import Finding, Sample, finding_of, judged_digests, level_word, sample
 from research.words import choice_word
 
 if TYPE_CHECKING:
@@ -106,3 +106,8 @@ def attribution_digest(study: Study, claim: Attribution) -> str:
     content = {f.name: getattr(claim, f.name) for f in fields(claim) if f.name not in ("name", "passage")}
     content |= {"blocks": dict(claim.blocks), "choices": dict(claim.choices), "arms": study.arms.levels}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def claim_digests(study: Study) -> dict[str, str]:
+    """The digests of all that is judged of a study, by name: controls, claims, attributions."""
+    return judged_digests(study) | {claim.name: attribution_digest(study, claim) for claim in study.attributions}

@@ -85,7 +85,8 @@ def best_split(
     none."""
 
     def weight(split: Split) -> float:
-        return sum(importance.get(name, 0.0) for name in split.choices)
+        # Rounded, so that ties are broken alike wherever their last bits differ.
+        return round(sum(importance.get(name, 0.0) for name in split.choices), 9)
 
     def splits(size: int) -> list[Split]:
         found = (split_by(judged, chosen) for chosen in itertools.combinations(names, size))
@@ -110,7 +111,7 @@ def split_by(judged: Sequence[tuple[Levels, str]], choices: tuple[str, ...]) -> 
         (first, most), *others = counts.most_common()
         verdicts[key] = "mixed" if others and others[0][1] == most else first
     impure = frozenset(key for key, counts in groups.items() if len(counts) > 1)
-    num_right = sum(max(counts.values()) for counts in groups.values())
+    num_right = sum(max(counts.values()) for key, counts in groups.items() if verdicts[key] != "mixed")
     return Split(choices, verdicts, {key: counts.total() for key, counts in groups.items()}, impure, num_right)
 
 

@@ -161,7 +161,9 @@ def index_html(entries: Sequence[Entry]) -> str:
         signs=SIGNS,
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
         num_networks=sum(entry.num_networks for entry in entries),
-        num_universes=sum(len(entry.across.claims[0].points) for entry in entries if entry.across),
+        num_universes=sum(
+            len(entry.across.claims[0].points) for entry in entries if entry.across and entry.across.claims
+        ),
     )
     signs = "".join(SIGNS.values())
     text = re.sub(rf"(?<=[{signs}]) (?=\d+ (?:·|of))", "&nbsp;", text)  # in how many universes, with its sign

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from research.across import Across, AcrossFinding, judge_across
+from research.attribution import claim_digests
 from research.config import UserError
 from research.design import Claim, Study
 from research.plan import Cell, Plan, Universe
@@ -65,7 +66,7 @@ def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     frames = [(universe.levels, runs_of(universe, runs)) for universe in plan.universes]
     across = judge_across(study, frames, plan.num_seeds, plan.complete)
     edges = edges_of(plan, tuning)
-    changed = tuple(changed_claims(study.judged, made_with["claims"]))
+    changed = tuple(changed_claims(claim_digests(study), made_with["claims"]))
     return PublishedUniverses(plan, runs, tuning, with_edges(across, plan, edges), edges, changed)
 
 

@@ -166,7 +166,7 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
     if trials := trials_missing(missing, state.trials):
-        print(f"{len(trials)} trials of searches come before them, {len(state.trials)} are done")
+        print(f"{counted(len(trials), 'trial')} of searches come before them")
     if missing:
         print(f"estimated time: {duration(estimate(plan, state, workers))} with {counted(workers, 'worker')}")
 

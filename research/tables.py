@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,10 @@ from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
 from research.universes import REFERENCE
-from research.verdict import Judgement, claim_digest, judge, level_word
+from research.verdict import Judgement, judge, judged_digests, level_word
 
 if TYPE_CHECKING:
-    from research.design import Claim, Control
+    pass
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
@@ -131,7 +131,7 @@ def read_published(study: Study, folder: Path) -> Published:
         check_rows(folder / name, frame, plan, keys)
     check_runs(folder / TABLES[0], frames.runs, plan)
     judgement = judge(study, frames.runs, plan.num_seeds, complete=plan.declared) if study.judged else None
-    return Published(plan, frames, judgement, tuple(changed_claims(study.judged, made_with["claims"])))
+    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])))
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
@@ -225,9 +225,9 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
         raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")
 
 
-def changed_claims(judged: Iterable[Claim | Control], recorded: Mapping[str, list[str]]) -> list[str]:
-    """The names of claims and controls that are not now what they were when the runs were made."""
-    return [claim.name for claim in judged if recorded.get(claim.name) != [claim_digest(claim)]]
+def changed_claims(now: Mapping[str, str], recorded: Mapping[str, list[str]]) -> list[str]:
+    """The names of what is judged, by their digests, that are not now what they were when the runs were made."""
+    return [name for name, digest in now.items() if recorded.get(name) != [digest]]
 
 
 def findings_frame(judgement: Judgement | None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from research.attribution import claim_digests
 from research.config import UserError
 from research.data import DATA
 from research.environment import environment
@@ -20,8 +21,8 @@ from research.pages import cell_note, experiment_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import Run, State, Store, read_metrics, read_runs, read_state
+from research.tuning import as_won, objective
 from research.universes import universe_name
-from research.verdict import claim_digest
 from research.views import COLOUR, cell_colour, saved_views
 
 if TYPE_CHECKING:
@@ -57,12 +58,13 @@ class Recorder:
         for stack in state.missing(plan):
             self.missing[stack.cell.key].add(stack.key)
         self.environment = environment()
-        self.claims = json.dumps({judged.name: claim_digest(judged) for judged in plan.study.judged})
+        self.claims = json.dumps(claim_digests(plan.study))
         event.listen(Engine, "connect", _sync_seldom)
         _create_database(store)
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
         self.devices: set[str] = set()
+        self.as_trained = {cell.key: as_won(cell, self.trials) for cell in plan.cells if cell.tuning}
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
         self.open: dict[str, str] = {}  # by cell, its parent run that is still RUNNING
@@ -81,6 +83,8 @@ class Recorder:
         The first stack of a cell opens the cell's parent run; the last one that is missing sums it up.
         """
         self._check_device(stack.cell, result)
+        if stack.cell.tuning:
+            self.as_trained[stack.cell.key] = stack.cell
         if stack.cell.key not in self.parents:
             self._open(stack.cell, round(1000 * result.started))
         runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
@@ -129,6 +133,7 @@ class Recorder:
 
         self._check_device(stack.cell, result)
         cell, ended = stack.cell, round(1000 * result.ended)
+        assert self.plan.study.tuning is not None
         metrics = [Metric("value", value, ended, 0)] if math.isfinite(value) else []
         for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
             if "/" in name:  # of a layer
@@ -137,6 +142,7 @@ class Recorder:
                 mean = sum(point for _, point in points) / len(points)
                 metrics.append(Metric(name, mean, ended, points[0][0]))
         tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
+        tags["objective"] = objective(self.plan.study.tuning)
         seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
         run_id = self._write(cell, "trial", cell.name, round(1000 * result.started), tags, metrics, seeds)
         self.client.set_terminated(run_id, "FINISHED", ended)
@@ -200,7 +206,7 @@ class Recorder:
         if not missing and stack.cell.key in self.grown:
             self._summarise(stack.cell)
 
-    def _summarise(self, cell: Cell) -> None:
+    def _summarise(self, planned: Cell) -> None:
         """Finish the parent run of a cell: the mean curves and metrics of its reported seeds.
 
         A run cannot be rewritten, so where the one there is was finished before, a new one takes the replicates over
@@ -208,6 +214,7 @@ class Recorder:
         """
         from mlflow.entities import Metric, Param, RunTag
 
+        cell = self.as_trained.get(planned.key, planned)
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
         found = read_metrics(self.store, [run.id for run in reported]).values()

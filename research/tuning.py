@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from research.config import TrainConfig
+from research.config import TrainConfig, UserError
 from research.design import Tuning
 from research.plan import Cell, Plan, Stack, identity
 from research.store import Run, check_fingerprint
@@ -116,6 +116,11 @@ def trial_value(tuning: Tuning, result: StackResult) -> float:
     return mean if math.isfinite(mean) else math.inf if tuning.direction == "minimize" else -math.inf
 
 
+def objective(tuning: Tuning) -> str:
+    """What a trial's value is, in words: `minimize validation_loss`."""
+    return f"{tuning.direction} {tuning.metric}"
+
+
 def at_edge(cell: Cell, settings: Mapping[str, float]) -> dict[str, str]:
     """The tuned fields whose winning setting lies at the "low" or "high" end of its range."""
     assert cell.tuning is not None
@@ -155,6 +160,20 @@ def settings_of(cell: Cell, run: Run) -> dict[str, float]:
     assert cell.tuning is not None
     config = json.loads(run.tags["identity"])["config"]
     return {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+
+
+def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
+    """A tuned cell with the settings that won in the record; as it is where its search is not over, or it has none."""
+    if cell.tuning is None:
+        return cell
+    runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
+    values = {number: float(run.tags["value"]) for number, run in enumerate(runs) if run}
+    if len(values) < len(runs):
+        return cell
+    winner = runs[best_trial(cell.tuning, values)]
+    assert winner is not None
+    settings: dict[str, Any] = settings_of(cell, winner)
+    return replace(cell, config=replace(cell.config, **settings))
 
 
 def multiples_of(cell: Cell, run: Run) -> dict[str, float]:
@@ -238,7 +257,13 @@ class Searches:
 
     def _runs(self, trials: list[Trial]) -> list[Run]:
         """The recorded runs of trials."""
-        found = [(trial.stack.cell, self.recorded.get(trial.stack.cell.key)) for trial in trials]
-        for cell, run in found:
-            check_fingerprint(cell, run)
+        found = [(trial.stack, self.recorded.get(trial.stack.cell.key)) for trial in trials]
+        for stack, run in found:
+            check_fingerprint(stack.cell, run)
+            wanted = objective(self.tuning_of(stack))
+            if run and run.tags.get("objective", wanted) != wanted:
+                raise UserError(
+                    f"{stack.cell.key}: the store holds the trial of another search ({run.tags['objective']}, now "
+                    f"{wanted}); undo the change, choose another store with --store, or replace it with --redo"
+                )
         return [run for _, run in found if run]

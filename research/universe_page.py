@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from research.across import Across, AcrossFinding
-from research.multiverse import PublishedUniverses
+from research.multiverse import PublishedUniverses, cells_of
 from research.pages import COUNTED, SIGNS, counts_words, measured, verdict_words
 from research.plan import Plan, Universe
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
@@ -213,6 +213,13 @@ def caveats(universes: PublishedUniverses) -> str:
             f"In {len(withheld)} of {len(plan.universes)} universes a control did not come out, so no verdict is given "
             "there; their numbers count for what decides."
         )
+    for claim, finding in zip(plan.study.claims, across.claims, strict=True):
+        different = {tuple(cell.key for cell in cells_of(claim, plan.study, universe)) for universe in plan.universes}
+        if 1 < len(different) < len(plan.universes):
+            lines.append(
+                f"“{escaped(finding.text)}” rests on {len(different)} different sets of networks, since some choices "
+                "do not touch it: universes that share them count each."
+            )
     if universes.changed:
         lines.append(f"**Changed after runs were made**: {', '.join(universes.changed)}.")
     return "\n".join(f"- {line}" for line in lines)

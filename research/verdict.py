@@ -267,3 +267,8 @@ def claim_digest(claim: Claim | Control) -> str:
     number = decisive(claim.number) | {"blocks": dict(claim.number.blocks)}
     content = {"kind": "mean"} | decisive(claim) | {"number": number}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def judged_digests(study: Study) -> dict[str, str]:
+    """The digests of the controls and claims that are judged in the reference universe."""
+    return {judged.name: claim_digest(judged) for judged in study.judged}

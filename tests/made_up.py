@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from research.attribution import claim_digests
 from research.data import stream
 from research.design import Study
 from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 from research.plan import Plan, make_plan
 from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
-from research.verdict import claim_digest
 
 Row = Mapping[str, Any]
 METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
@@ -128,7 +128,7 @@ def write_provenance(plan: Plan, folder: Path) -> None:
         "seeds": plan.num_seeds,
         "universes": plan.scope,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
-        "claims": {judged.name: [claim_digest(judged)] for judged in plan.study.judged},
+        "claims": {name: [digest] for name, digest in claim_digests(plan.study).items()},
     }
     (folder / PROVENANCE).write_text(json.dumps(made_with))
 

@@ -92,6 +92,43 @@ def test_two_seeds_of_2048_units_end_on_a_jump_that_was_not_there_before(sine):
     assert ((errors > 0.1).sum().sum(), errors.size) == (10, 100)
 
 
+@pytest.fixture(scope="module")
+def loss_universes():
+    """What is said of the losses in each universe, by claim, and the runs of all of them."""
+    found = results("loss_convergence")
+    return found.universe_findings.set_index("claim"), found.universe_runs
+
+
+def test_at_one_rate_cross_entropy_is_always_sooner_and_a_tuned_rate_takes_most_of_that_away(loss_universes):
+    findings, runs = loss_universes
+    sooner = findings.loc["sooner"].query("verdict != 'withheld'")
+    assert (sooner.query("rate == 'customary'")["verdict"] == "supported").all()
+    times = findings.loc["times-sooner"].query("squares == 'half-sum' and horizon == 8600 and init == 'default'")
+    times = times.query("activation == 'relu'").set_index(["output", "rate"])["number"]
+    assert (round(times["softmax", "customary"]), round(times["softmax", "tuned"], 1)) == (5, 1.2)
+    assert times["raw", "customary"] < 1.3
+    tuned = sooner.query("rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
+    assert (tuned["number"] * tuned["n"]).tolist() == [5]
+    ends = findings.loc["equal-in-the-end"].query("rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
+    assert ends["high"].item() < 0.0025
+    arrived = runs.query("case == 'mnist' and rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
+    steps = arrived.pivot(index="seed", columns="loss", values="steps_to_target")
+    assert ((steps["mse"] == steps["cross_entropy"]).sum(), (steps["mse"] > steps["cross_entropy"]).sum()) == (1, 5)
+
+
+def test_where_a_control_fails_neither_loss_arrives_from_a_wrong_start(loss_universes):
+    findings, runs = loss_universes
+    failed = findings.loc["sooner"].query("verdict == 'withheld'")
+    assert len(failed) == 5
+    assert failed["reason"].str.startswith("control wrong-start did not come out").all()
+    stuck = runs.query("case == 'wrong-start' and (rate == 'tenth' or activation == 'sigmoid')")
+    assert stuck["reached_target"].sum() == 0
+    tuned = runs.query("case == 'wrong-start' and rate == 'tuned'")
+    cross_entropy = tuned.query("loss == 'cross_entropy'").set_index("seed")["steps_to_target"]
+    squared = tuned.query("loss == 'mse' and output == 'sigmoid'").set_index("seed")["steps_to_target"]
+    assert (squared < cross_entropy).sum() == 5
+
+
 def test_sure_of_one_class_squared_error_stays_there_for_thousands_of_steps(losses):
     curves = losses.curves[(losses.curves["loss"] == "mse") & (losses.curves["case"] == "wrong-start")]
     learnt = curves[curves["validation_accuracy"] > 0.2].groupby("seed")["step"].min()
