@@ -155,3 +155,9 @@ def test_of_a_part_of_the_cells_the_universes_hold_that_part(tmp_path):
 def test_a_universe_that_the_study_no_longer_compares_makes_the_tables_stale(folder):
     with pytest.raises(UserError, match="made with another configuration"):
         read_universes(replace(STUDY, universes=(*STUDY.universes, {"rate": "tuned", "init": "he"})), folder)
+
+
+def test_a_claim_about_all_universes_that_was_moved_after_the_runs_is_noticed(folder):
+    assert read_universes(STUDY, folder).changed == ()
+    moved = replace(STUDY, attributions=(replace(STUDY.attributions[0], above=0.3),))
+    assert read_universes(moved, folder).changed == ("alone",)

@@ -18,6 +18,7 @@ from research.plan import load_study, make_plan
 from research.store import State, Store, read_runs, read_state
 from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
 from research.tracking import Recorder
+from research.verdict import judged_digests
 
 STUDY = replace(TOY, claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),))
 
@@ -87,7 +88,7 @@ def test_tables_of_another_configuration_are_refused(folder):
 def test_a_claim_that_changed_since_the_runs_is_noticed(folder):
     changed = replace(STUDY, claims=(replace(STUDY.claims[0], above=0.4),))
     assert read_published(changed, folder).changed == ("good",)
-    assert changed_claims(STUDY.claims, {}) == ["good"]
+    assert changed_claims(judged_digests(STUDY), {}) == ["good"]
 
 
 @pytest.mark.parametrize("table", [*TABLES, PROVENANCE])

@@ -18,6 +18,7 @@ from research.tuning import (
     FIRST_SEED,
     Search,
     Searches,
+    as_won,
     at_edge,
     search_space,
     trial_stack,
@@ -330,6 +331,35 @@ def test_a_larger_budget_goes_on_and_another_range_is_refused(complete):
     wider = replace(STUDY.tuning, ranges={"lr": (0.01, 10.0)})
     with pytest.raises(UserError, match=r"/trial=1: the store holds results of another configuration \(lr: recorded"):
         Searches(waiting(make_plan(replace(STUDY, tuning=wider), scope=("rate=tuned",))), recorded(store)).first()
+
+
+def test_a_recorded_trial_whose_value_is_of_another_metric_is_refused(complete):
+    store, *_ = complete
+    other = replace(STUDY.tuning, metric="validation_accuracy", direction="maximize")
+    with pytest.raises(UserError, match=r"the trial of another search \(minimize validation_loss, now maximize valid"):
+        Searches(waiting(make_plan(replace(STUDY, tuning=other), scope=("rate=tuned",))), recorded(store)).first()
+
+
+def test_the_run_of_a_tuned_cell_shows_the_setting_that_won_however_it_was_summed_up(tmp_path):
+    store = Store(tmp_path / "store")
+    recorder = Recorder(store, PLAN)
+    trials, own = finish(Searches(waiting(), {}))
+    for stack, value in trials.values():
+        recorder.write_trial(stack, result_of((value, value)), value)
+    for stack in own:
+        result = result_of([1.0] * len(stack.seeds))
+        pairs = zip(result.replicates, stack.seeds, strict=True)
+        recorder.write_stack(stack, replace(result, replicates=tuple(replace(one, seed=seed) for one, seed in pairs)))
+    fewer = make_plan(STUDY, scope=("rate=tuned",), num_seeds=2)
+    Recorder(store, fewer)  # sums the cells up anew, from the record alone
+    for cell in fewer.cells:
+        runs = [run for run in read_runs(store, *fewer.experiments) if run.tags["key"] == cell.key]
+        assert {run.tags["kind"] for run in runs} == {"cell", "replicate"}
+        marks = ",".join("?" * len(runs))
+        found = store.query(
+            f"SELECT value FROM params WHERE key = 'lr' AND run_uuid IN ({marks})", tuple(run.id for run in runs)
+        )
+        assert {float(value) for (value,) in found} == {as_won(cell, recorded(store, fewer)).config.lr} != {0.1}
 
 
 def test_a_trial_is_one_run_with_its_value_and_nothing_of_the_test_part(complete):

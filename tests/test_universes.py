@@ -10,7 +10,7 @@ from research.config import UserError
 from research.cost import stack_size
 from research.design import Control, Factor, Number, Study, Tier, TrainConfig, Tuning
 from research.plan import identity_difference, load_study, make_plan, study_names
-from research.universes import asked_for, departures, nearest, universe_name
+from research.universes import asked_for, departing, departures, nearest, universe_name
 
 
 def configure(
@@ -97,9 +97,9 @@ def test_the_reference_is_one_universe_and_all_are_those_that_the_study_compares
     assert len(every) == 7
 
 
-def test_levels_of_a_choice_are_taken_as_written_other_choices_at_the_reference():
+def test_levels_of_a_choice_are_taken_as_written_and_the_reference_comes_first():
     assert asked_for(STUDY, ("init=xavier",)) == ({**STUDY.reference, "init": "xavier"},)
-    assert asked_for(STUDY, ("width=64,32",)) == ({**STUDY.reference, "width": 64}, STUDY.reference)
+    assert asked_for(STUDY, ("width=64,32",)) == (STUDY.reference, {**STUDY.reference, "width": 64})
     assert asked_for(STUDY, ("momentum=0.9",)) == ({**STUDY.reference, "momentum": 0.9},)
     assert asked_for(STUDY, ("init=he,he",)) == ({**STUDY.reference, "init": "he"},)
 
@@ -173,6 +173,19 @@ def test_being_tuned_makes_a_difference_where_another_level_of_the_choice_does()
     choices = (*STUDY.choices[:3], Factor("rate", ("customary", "tuned")), STUDY.choices[4])
     only_tuned = replace(STUDY, choices=choices, universes=({"rate": "tuned"},))
     assert at(only_tuned, "gelu", 1, rate="tuned") == {"rate": "tuned"}  # nothing says that it does not
+
+
+def test_a_tier_leaves_out_universes_with_levels_that_it_does_not_keep():
+    size = replace(STUDY.tiers["small"], levels={"depth": (1,), "init": ("default",), "rate": ("customary", "tenth")})
+    study = replace(STUDY, tiers={**STUDY.tiers, "small": size})
+    names = [universe_name(departing(study, universe)) for universe in asked_for(study, ("all",), "small")]
+    assert names == [
+        "reference", "optimizer=adam", "optimizer=adam momentum=0.9", "rate=tenth", "width=64"
+    ]  # fmt: skip
+    assert len(asked_for(study, ("all",))) == 7
+    assert asked_for(study, ("init=he",), "small") == ({**study.reference, "init": "he"},)  # who asks gets it
+    with pytest.raises(UserError, match="tier 'small' must keep the reference level of init"):
+        replace(study, tiers={**study.tiers, "small": replace(size, levels={"init": ("he",)})})
 
 
 def test_what_a_tier_or_a_user_overrides_makes_no_difference_either():
@@ -273,6 +286,7 @@ def test_the_fingerprints_of_the_studies_do_not_depend_on_their_universes():
             universes=(),
             tuning=None,
             attributions=(),
+            tiers={tier: replace(size, levels={}) for tier, size in study.tiers.items()},
         )
         assert fingerprints(study) == fingerprints(alone)
         if study.universes:
