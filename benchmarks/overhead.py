@@ -3,7 +3,7 @@
     python -m benchmarks.overhead [NAME] [--tier TIER] [--workers N] [--store DIR] [--json]
 
 The wall clock is divided at two moments: the start of the first stack and the end of the last one. In between, the
-time of the workers is divided into parts of train_stack and into waiting, and beside it stands what the coordinator
+time of the workers is divided into parts of train_horizons and into waiting, and beside it stands what the coordinator
 does meanwhile. Functions are timed by wrapping them, in this process and in its workers alike; what one of them spends
 in another is counted as the other's. A full study takes ten minutes and is what to look at; a quick one tells more
 about starting and drawing.
@@ -29,7 +29,7 @@ from research.config import UserError
 from research.console import Parser
 
 FOLDER = "RESEARCH_OVERHEAD"  # the variable that tells workers where to write what they measured
-WORKER = {  # by part, the functions that it consists of; all else in train_stack is training
+WORKER = {  # by part, the functions that it consists of; all else in train_horizons is training
     "data": ("research.train:cached_data", "research.module:make_examples"),
     "initialisation": ("research.module:network",),
     "evaluation": ("research.module:StackModule._evaluate", "research.module:StackModule.evaluate"),
@@ -119,17 +119,18 @@ def watch_worker() -> None:
     file = Path(os.environ[FOLDER]) / str(os.getpid())
     stopwatch = Stopwatch()
     stopwatch.watch(WORKER)
-    train_stack = stopwatch.timed("training", train.train_stack)
+    train_horizons = stopwatch.timed("training", train.train_horizons)
 
-    def measured(*arguments: Any) -> train.StackResult:
+    def measured(*arguments: Any) -> list[train.StackResult]:
         stopwatch.spent.clear()
-        result: train.StackResult = train_stack(*arguments)
-        trained = Trained(os.getpid(), result.started, result.ended, len(result.replicates), dict(stopwatch.spent))
+        results: list[train.StackResult] = train_horizons(*arguments)
+        ended, number = max(result.ended for result in results), sum(len(result.replicates) for result in results)
+        trained = Trained(os.getpid(), results[0].started, ended, number, dict(stopwatch.spent))
         with file.open("a") as lines:
             lines.write(json.dumps(asdict(trained)) + "\n")
-        return result
+        return results
 
-    train.train_stack = measured  # type: ignore[assignment]
+    train.train_horizons = measured  # type: ignore[assignment]
 
 
 def measure(arguments: list[str], workers: int, folder: Path) -> Overhead:
