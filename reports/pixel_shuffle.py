@@ -110,6 +110,17 @@ CAPTIONS = {
     ),
 }
 NOTES = """
+### What to conclude
+
+The MLP does not care about the order of pixels, whatever its width and however long it trains, with one or two hidden
+layers: its mean changes by a tenth of a point or less, and the interval stays within half a point. With four layers
+single seeds differ so much that six of them leave it open. The CNN loses between two points (after twenty epochs) and
+four (after five).
+
+In six universes a control did not come out, so nothing is concluded there: with 5,000 examples, or with the head that
+averages the maps, the CNN is far from 90 % on the original images after these horizons, and its seeds differ by tens
+of points. Networks that have not learnt cannot show what they lose.
+
 ### What is known about why
 
 **For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of

@@ -168,3 +168,30 @@ def test_seed_6_ends_on_a_bad_step_in_nearly_every_cell_that_learns():
     learns = accuracy[accuracy.median(axis=1) > 0.8]
     assert (learns.idxmin(axis=1) == 6).mean() > 0.8
     assert accuracy.loc["identity depth=4", 6] == 0.8633  # as benchmarks/last_step.py gives it in float64
+
+
+@pytest.fixture(scope="module")
+def pixel_universes():
+    """What is said of shuffled pixels in each universe, by claim, and the runs of all of them."""
+    found = results("pixel_shuffle")
+    return found.universe_findings.set_index("claim"), found.universe_runs
+
+
+def test_the_order_of_pixels_matters_to_no_mlp_of_one_or_two_layers_and_is_open_for_four(pixel_universes):
+    findings, _ = pixel_universes
+    judged = findings.loc["unchanged"].query("verdict != 'withheld'")
+    shallow = judged.query("depth <= 2")
+    assert (shallow["verdict"] == "supported").all()
+    assert shallow["number"].abs().max() < 0.0011
+    assert judged.query("depth == 4")["verdict"].tolist() == ["inconclusive"] * 2
+    lost = findings.loc["cnn-loses"].query("verdict == 'supported'").groupby("horizon")["number"].agg(["min", "max"])
+    assert lost.to_numpy() == pytest.approx(np.array([[0.037, 0.038], [0.0205, 0.0205]]), abs=0.001)
+
+
+def test_networks_that_have_not_learnt_are_withheld(pixel_universes):
+    findings, runs = pixel_universes
+    withheld = findings.loc["cnn-loses"].query("verdict == 'withheld'")
+    assert len(withheld) == 6
+    assert ((withheld["training_size"] == "small") | (withheld["head"] == "pooled")).all()
+    cnn = runs.query("network == 'cnn' and pixels == 'original' and (training_size == 'small' or head == 'pooled')")
+    assert (cnn.groupby("cell")["test_accuracy"].min() < 0.9).all()
