@@ -118,7 +118,7 @@ single seeds differ so much that six of them leave it open. The CNN loses betwee
 four (after five).
 
 In six universes a control did not come out, so nothing is concluded there: with 5,000 examples, or with the head that
-averages the maps, the CNN is far from 90 % on the original images after these horizons, and its seeds differ by tens
+averages the maps, not both networks reach 90 % on the original images after these horizons, and seeds differ by tens
 of points. Networks that have not learnt cannot show what they lose.
 
 ### What is known about why

@@ -193,5 +193,11 @@ def test_networks_that_have_not_learnt_are_withheld(pixel_universes):
     withheld = findings.loc["cnn-loses"].query("verdict == 'withheld'")
     assert len(withheld) == 6
     assert ((withheld["training_size"] == "small") | (withheld["head"] == "pooled")).all()
-    cnn = runs.query("network == 'cnn' and pixels == 'original' and (training_size == 'small' or head == 'pooled')")
-    assert (cnn.groupby("cell")["test_accuracy"].min() < 0.9).all()
+    means = (
+        runs.query("pixels == 'original'")
+        .groupby(["training_size", "head", "horizon", "network"])["test_accuracy"]
+        .mean()
+    )
+    assert means["small", "dense", 20, "mlp"] < 0.9
+    assert means["small", "dense", 5, "cnn"] < 0.9
+    assert means[:, "pooled", :, "cnn"].max() < 0.9
