@@ -5,7 +5,7 @@ classification tasks. It gives cross-entropy's gradient at the logits as p - y a
 squared distance of two vectors, summed over the classes.
 
 Cost. Full tier: 6 cells of 10 seeds, five to seven minutes on two cores. Quick: a minute. Smoke: seconds. All
-universes: 40 minutes at 6 seeds, of which all must agree to be clearly more than half; two thirds for tuning.
+universes: half an hour at 6 seeds, of which all must agree to be clearly more than half; two thirds for tuning.
 
 What to expect. Behind a softmax, p - y is multiplied by a matrix that nearly vanishes where the network is sure of a
 wrong class. Whether that costs time depends on how often it is.

@@ -5,7 +5,7 @@ effect, and answers that an MLP cannot perceive spatial structure.
 
 Cost. Full tier: 6 cells of 10 seeds, seven minutes on two cores, most of it for the CNN; up to 2 GB of memory for each
 worker, because each seed needs a copy of the images with its pixels moved. Quick: a minute. Smoke: seconds. All
-universes: 25 minutes at 6 seeds, half of it for the CNN at twenty epochs.
+universes: half an hour at 6 seeds, half of it for the CNN at twenty epochs.
 
 What to expect. A fixed permutation of the inputs is a permutation of the first layer's weights, which start at random:
 the two trainings have the same distribution. So a gap would be a fault of the harness. The CNN is there to show that

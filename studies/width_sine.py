@@ -5,7 +5,7 @@ says what the eye sees: 8 units miss it, 32 are rough, 128 look the same, more l
 shrinking, so that it takes about 100 units.
 
 Cost. Full tier: 13 cells of 10 seeds, three minutes on two cores, most of it for 2048 units. Quick: half a minute.
-Smoke: seconds. All universes: 25 minutes at 6 seeds, of which all must agree to be clearly more than half.
+Smoke: seconds. All universes: 35 to 50 minutes at 6 seeds, of which all must agree to be clearly more than half.
 
 What to expect. A ReLU network with n units is a line with at most n kinks, and the best such line is far below what the
 eye can see from 48 units on: what training reaches in 5,000 steps is another matter.
