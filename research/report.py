@@ -19,10 +19,11 @@ from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser
 from research.index import Entry, index_html, index_markdown, with_results
+from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
-from research.plan import Plan, load_study, study_names
+from research.plan import Plan
 from research.store import State, Store
 from research.tables import (
     PROVENANCE,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.config import UserError
-from research.plan import Cell, Plan, Stack, identity_difference
+from research.identity import identity_difference
+from research.plan import Cell, Plan, Stack
 
 if TYPE_CHECKING:
     import pandas as pd

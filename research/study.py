@@ -14,7 +14,8 @@ from research.console import Parser, cell_table, counted, duration, findings_tab
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped
-from research.plan import Cell, Plan, in_one_pass, load_study, make_plan, study_names
+from research.loading import load_study, study_names
+from research.plan import Cell, Plan, in_one_pass, make_plan
 from research.store import State, Store, read_frames, read_runs, read_state
 from research.universes import REFERENCE, departing, universe_name
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from research.config import TrainConfig, UserError
 from research.design import Tuning
-from research.plan import Cell, Plan, Stack, identity
+from research.identity import identity
+from research.plan import Cell, Plan, Stack
 from research.store import Run, check_fingerprint
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from research.config import UserError
 from research.console import Parser
-from research.plan import study_names
+from research.loading import study_names
 from research.store import Store
 from research.views import CELLS, VIEW
 

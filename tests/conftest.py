@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from research.plan import load_study, make_plan
+from research.loading import load_study
+from research.plan import make_plan
 from research.store import State, Store, read_runs, read_state
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,9 +7,9 @@ import pytest
 
 from research.config import CHOICES, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
 from research.data import DATA
+from research.identity import identity
 from research.losses import OUTPUTS
 from research.measures import MEASURES as MEASURED
-from research.plan import identity
 
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")

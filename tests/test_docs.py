@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from research import report, study, ui
-from research.plan import load_study, make_plan, study_names
+from research.loading import load_study, study_names
+from research.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -14,7 +14,8 @@ import research
 from research.config import UserError
 from research.design import Claim
 from research.frames import results
-from research.plan import load_study, make_plan
+from research.loading import load_study
+from research.plan import make_plan
 from research.store import State, Store, read_runs, read_state
 from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
 from research.tracking import Recorder

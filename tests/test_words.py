@@ -7,7 +7,7 @@ import pytest
 from test_design import NUMBER, TOY
 
 from research.design import Claim
-from research.plan import load_study, study_names
+from research.loading import load_study, study_names
 from research.words import (
     METRICS,
     choice_level,
