@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from research.config import UserError
 from research.plan import Plan
 from research.store import Run, Store
-from research.tuning import multiples_of, search_space
+from research.tuning import multiples_of, recorded_trials, search_space
 
 if TYPE_CHECKING:
     import optuna
@@ -36,8 +36,8 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
     storage = open_storage(store)
     for cell in tuned:
         assert cell.tuning is not None
-        runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
-        if None in runs:
+        runs = recorded_trials(cell, recorded)
+        if len(runs) < cell.tuning.budget:
             continue
         trials = [
             optuna.trial.create_trial(
@@ -46,8 +46,7 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
                 value=float(run.tags["value"]),
                 user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
             )
-            for run in runs
-            if run
+            for run in runs.values()
         ]
         shown_study(storage, cell.key, cell.tuning.direction, trials)
 
