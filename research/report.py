@@ -58,8 +58,8 @@ def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.Da
     """
     export(store, plan, state, folder)
     published = read_published(plan.study, folder)
-    for name, content in render(published, read_universes(plan.study, folder)).items():
-        write(folder / name, content)
+    files = render(published, read_universes(plan.study, folder))
+    write({folder / name: content for name, content in files.items()})
     return published.tables.runs, published.judgement if plan.declared else None
 
 
@@ -75,8 +75,7 @@ def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> P
         return None
     published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
     files = render(published, universes) if published else render_universes(universes, None)
-    for name, content in files.items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in files.items()})
     return universes
 
 
@@ -255,8 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         files, left_out = draw(names, options.reports)
         if not options.check:
-            for path, content in files.items():
-                write(path, content)
+            write(files)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,7 @@ from research.data import fetch
 from research.execute import Stopped
 from research.loading import load_study, study_names
 from research.plan import Cell, Plan, in_one_pass, make_plan
-from research.store import State, Store, read_frames, read_runs, read_state
+from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
 from research.universes import REFERENCE, departing, universe_name
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def cores() -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
     options = argparse.Namespace(redo=False)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         parser().parse_args(arguments, options)
         if options.workers < 1:
@@ -109,9 +111,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
+
+
+def terminate(number: int, _: object) -> None:
+    """Stop as Ctrl-C does: a signal's handler."""
+    raise Stopped(number)
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -207,6 +215,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         check_writable(folder)
+        store.check()
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)
@@ -218,7 +227,8 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
             print(
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
-        failures = train(store, plan, missing, workers, redo)
+        devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
+        failures = train(store, plan, missing, workers, redo, devices)
         return present(store, plan, folder, failures)
 
 
@@ -228,6 +238,10 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
     from research.search import project_grids, project_searches
 
     state = state_of(store, plan)
+    if not failures and state.missing(plan):
+        raise UserError(
+            f"store {store.folder}: no longer holds all that was recorded; bring it back, or run the same command again"
+        )
     frame = read_frames(store, plan, state).runs
     project_grids(store, plan, frame)
     project_searches(store, plan, state.trials)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -14,6 +15,7 @@ import pandas as pd
 
 from research.config import UserError
 from research.design import Study
+from research.faults import told
 from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
@@ -62,8 +64,7 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     else:
         files = dict(zip(TABLES, map(csv, frames), strict=True))
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
-    for name, content in (files | {SUMS: sums(files)}).items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
 def csv(frame: pd.DataFrame) -> bytes:
@@ -243,12 +244,18 @@ def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", *columns])
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError when it cannot be written."""
-    fresh = path.with_name(f".{path.name}.new")
+def write(files: Mapping[Path, bytes]) -> None:
+    """Write files whole, and none of them before there is room for all. Raises UserError when one cannot be written."""
+    fresh = {path: path.with_name(f".{path.name}.new") for path in files}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another with --reports") from error
+        for path, content in files.items():
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh[path].write_bytes(content)
+        for path in files:
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                fresh[path].replace(path)
+    finally:
+        for path in fresh.values():
+            with contextlib.suppress(OSError):
+                path.unlink()
