@@ -32,12 +32,18 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "evaluate_every": 0,
     "target_accuracy": 0.0,
 }
+LARGEST = 10**9  # of a whole number: beyond what any machine could do, and below where floats end
 MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
 
 class UserError(Exception):
-    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2."""
+    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2.
+
+    They leave out the middle of a message of more than `longest` characters: what was given may have thousands.
+    """
+
+    longest = 400
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ class TrainConfig:
                 raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
             if not smallest <= value < float("inf"):
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
+            if whole and value > LARGEST:
+                raise UserError(f"{name}={value!r} must be at most {LARGEST}")
         for wrong, message in self._contradictions():
             if wrong:
                 raise UserError(message)

@@ -31,6 +31,8 @@ DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
+STUDY_NAME = "[a-z][a-z0-9_]*"
+MOST_SEEDS = 10_000  # a plan holds every stack of them
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 TRIAL_COLUMNS = ("trial", "value", "winner")  # of the table of trials, beside the tuned fields
 RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
@@ -144,7 +146,7 @@ class Study:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        if not re.fullmatch(STUDY_NAME, self.name):
             raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
         names = [factor.name for factor in self.factors]
         if len(set(names)) < len(names) or RESERVED & set(names):
