@@ -9,8 +9,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from research.config import UserError
-from research.design import STUDY_NAME, Study
+from research.config import UserError, metrics_of
+from research.design import STUDY_NAME, Study, crossed
+from research.universes import nearest
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
@@ -56,12 +57,32 @@ def load_study(name: str) -> Study:
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study) or study.name != path.stem:
         raise UserError(f"{path}: must define STUDY = Study(name={path.stem!r}, ...)")
+    check_metrics(study, path)
     return study
+
+
+def check_metrics(study: Study, path: Path) -> None:
+    """Raise UserError where a study shows or judges a metric that none of its cells in the reference would have."""
+    grid = crossed(**{factor.name: factor.levels for factor in (study.arms, *study.blocks)})
+    cells = (*grid, *(cell for control in study.controls for cell in control.cells))
+    known = set().union(*(metrics_of(study.config(levels)) for levels in cells))
+    asked_for = [("headline", name) for name in study.headline]
+    asked_for += [(f"{judged.name!r}", judged.number.metric) for judged in study.judged]
+    asked_for += [(f"{claim.name!r}", claim.metric) for claim in study.attributions]
+    for where, name in asked_for:
+        if name not in known:
+            hint = nearest(name, sorted(known))
+            raise UserError(f"{path}: {study.name}: {where} names metric {name!r}, which no cell has; {hint}")
 
 
 def place(error: BaseException, path: Path) -> str:
     """A file, with the line of it that an exception comes from, if it comes from any."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        lines.append(error.lineno)
+    lines: list[int | None] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = traceback.extract_tb(cause.__traceback__)
+        lines += [frame.lineno for frame in frames if Path(frame.filename) == path.absolute()]
+        if isinstance(cause, SyntaxError) and Path(cause.filename or "") == path.absolute():
+            lines.append(cause.lineno)
+        cause = cause.__cause__
     return f"{path}, line {lines[-1]}" if lines and lines[-1] else str(path)

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, cell_table, counted, duration, findings_table, named_folder, refuse, universes_table
+from research.console import (
+    Parser,
+    cell_table,
+    counted,
+    duration,
+    findings_table,
+    named_folder,
+    refuse,
+    universes_table,
+)
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped

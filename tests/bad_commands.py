@@ -91,11 +91,12 @@ SETTINGS = {  # by field: values that it cannot have
     **dict.fromkeys(("width", "batch_size", "epochs"), ("0", "1.5", "1e2", "inf", "9" * 20, "9" * 400)),
     **dict.fromkeys(("num_train", "steps", "evaluate_every"), ("-1", "2.0", "x", "9" * 400)),
     **dict.fromkeys(("lr", "momentum", "weight_decay", "init_std"), ("-1", "nan", "inf", "1e999", "0x1p3", "x")),
-    **dict.fromkeys(("output_bias", "input_scale", "target_accuracy"), ("-0.1", "-inf", "NaN", "1,5")),
+    **dict.fromkeys(("output_bias", "input_scale", "target_accuracy"), ("-0.1", "-inf", "NaN", "1,5", "2" * 400)),
     **dict.fromkeys(("dataset", "network", "head", "pixels", "output", "loss", "optimizer"), ("x", "None", "MNIST ")),
     **dict.fromkeys(("probe_epochs", "measures", "seed", "name", "__class__"), ("0", "()")),
     **dict.fromkeys(("activation", "depth"), ("relu", "1")),
-    **{"input_scale": ("0",), "target_accuracy": ("2",), "steps": ("5",), "output": ("raw",), "head": ("pooled",)},
+    "output": ("x", "raw"),
+    "head": ("x", "pooled"),
 }
 FOLDERS = {
     "nothing": "",
@@ -157,7 +158,7 @@ MISTYPED = {
     "study": ("--plann", "--sedes 3", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3", "--seeds:3", "-n 3",
               "--no-plan", "---plan", "--se 3", "--re", "toy.py", "width_sine", "\u2013\u2013plan", "--plan --plan=1"),
     "report": ("--chek", "-check", "\u2014check", "--all", "-o out", "--no-check", "--CHECK"),
-    "ui": ("--prot 5001", "-p 5001", "--port=5001:5001", "--host 0.0.0.0", "\u2014port=1", "toy width_sine", "--PORT 1"),
+    "ui": ("--prot 5001", "-p 5001", "--port=5001:5001", "--host 0.0.0.0", "\u2014port=1", "toy toy.py", "--PORT 1"),
 }  # fmt: skip
 CONTRADICTIONS = {  # what is typed after `study` -> what it says
     "toy.py --plan --redo": "--plan and --redo contradict each other",
@@ -177,6 +178,9 @@ CONTRADICTIONS = {  # what is typed after `study` -> what it says
     "toy.py --set steps=10 --set evaluate_every=3": "steps=10 must be a multiple of evaluate_every=3",
     "toy.py --set optimizer=adam --set momentum=0.9": "momentum=0.9 goes with optimizer='sgd'",
     "toy.py --set dataset=sine --set loss=mse": "dataset='sine' with loss='mse' needs output='raw'",
+    "toy.py --set steps=5": "steps=5 and evaluate_every=0 go together",
+    "toy.py --set input_scale=0": "input_scale=0 leaves nothing",
+    "toy.py --set target_accuracy=2": "target_accuracy=2.0 must be at most 1",
     "width_sine --set epochs=2": "width_sine counts steps; set those",
     "pixel_shuffle --set network=cnn": "--set network: is a factor of pixel_shuffle",
     "--plan": "--plan",

@@ -1,1 +1,2 @@
-def cases(): return []
+def cases():
+    return []

@@ -2,8 +2,8 @@
 
     python tests/bad_input.py
 
-prints how many there are of each kind. The cases are in `bad_commands`, `bad_studies`, `bad_data` and `bad_tables`; a new
-one is a line in one of their tables. The world that they are typed in is a folder with a study `toy.py`, its record in
+prints how many there are of each kind. The cases are in `bad_commands`, `bad_studies`, `bad_data` and `bad_tables`; one
+more is one line in a table there. The world that they are typed in is a folder with a study `toy.py`, its record in
 `store/` and its published tables in `reports/`, all good until a case spoils something.
 """  # fmt: skip
 
