@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from research.config import UserError
+from research.kinds import check_kinds
 
 Level = str | int | float
 Levels = Mapping[str, Level]
@@ -38,10 +39,15 @@ class Number:
 
     def __post_init__(self) -> None:
         where = f"number {self.metric!r}"
+        check_kinds(where, self)
+        if not 0 <= self.resolution < math.inf:
+            raise UserError(f"{where}: resolution={self.resolution} must be finite and at least 0")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise UserError(f"{where}: threshold={self.threshold} must be finite")
         joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
-        for how, more in ((self.across_arms, ("log_slope", "first_below")), (self.across_blocks, ())):
-            if how not in (*joins, *more):
-                raise UserError(f"{where}: {how!r} is not one of {', '.join((*joins, *more))}")
+        for across, more in (("arms", ("log_slope", "first_below")), ("blocks", ())):
+            if (how := getattr(self, f"across_{across}")) not in (*joins, *more):
+                raise UserError(f"{where}: across_{across}={how!r} is not one of {', '.join((*joins, *more))}")
         if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
             raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
         if self.across_arms == "log_slope" and any(float(arm) <= 0 for arm in self.arms):
@@ -80,7 +86,7 @@ class Claim:
         kinds = ("mean", "share", "identity", "existence", "never")
         if self.kind not in kinds:
             raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
-        check_region(f"claim {self.name!r}", self.above, self.below)
+        check_judged(f"claim {self.name!r}", self)
         if not 0 <= self.share < 1:
             raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
 
@@ -100,7 +106,7 @@ class Control:
     cells: tuple[Levels, ...] = ()
 
     def __post_init__(self) -> None:
-        check_region(f"control {self.name!r}", self.above, self.below)
+        check_judged(f"control {self.name!r}", self)
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,21 @@ class Attribution:
     below: float = float("inf")
 
     def __post_init__(self) -> None:
-        check_region(f"claim {self.name!r}", self.above, self.below)
+        check_judged(f"claim {self.name!r}", self)
+
+
+def check_judged(place: str, judged: Claim | Control | Attribution) -> None:
+    """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers."""
+    check_kinds(place, judged)
+    check_line(place, "name", judged.name)
+    check_line(place, "text", judged.text)
+    check_region(place, judged.above, judged.below)
+
+
+def check_line(place: str, name: str, text: str) -> None:
+    """Raise UserError for text that is not shown in one line: it stands in tables."""
+    if not text.strip() or not text.isprintable():
+        raise UserError(f"{place}: {name}={text!r} must be one line of text")
 
 
 def check_region(place: str, above: float, below: float) -> None:

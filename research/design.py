@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from research.claims import Attribution, Claim, Control, Level, Levels, Number
+from research.claims import Attribution, Claim, Control, Level, Levels, Number, check_line
 from research.config import TrainConfig, UserError
+from research.kinds import check_kinds
 
 __all__ = [
     "Attribution",
@@ -31,6 +32,8 @@ DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
+STUDY_NAME = "[a-z][a-z0-9_]*"
+MOST_SEEDS = 10_000  # a plan holds every stack of them
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 TRIAL_COLUMNS = ("trial", "value", "winner")  # of the table of trials, beside the tuned fields
 RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
@@ -44,10 +47,11 @@ class Factor:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
-        if not self.levels or len(set(self.levels)) < len(self.levels):
+        check_kinds(f"factor {self.name!r}", self)
+        if not self.levels or any(len(set(each)) < len(self.levels) for each in (self.levels, map(str, self.levels))):
             raise UserError(f"factor {self.name!r}: levels must be one or more, each once, not {self.levels}")
         for word in (self.name, *self.levels):
-            if not re.fullmatch(r"[A-Za-z0-9_.+-]+", str(word)):
+            if not re.fullmatch(r"[A-Za-z0-9_.+-]+", str(word)) or word != word:  # nan
                 raise UserError(f"factor {self.name!r}: {word!r} must be made of letters, digits and _ . + -")
 
 
@@ -64,6 +68,9 @@ class Tier:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
     universe_seeds: int = 0
+
+    def __post_init__(self) -> None:
+        check_kinds("tier", self)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class Tuning:
     seeds: int
 
     def __post_init__(self) -> None:
+        check_kinds("tuning", self)
         numbers = {f.name for f in fields(TrainConfig) if f.type == "float"}
         if not self.ranges:
             raise UserError("tuning: ranges must name at least one field")
@@ -97,6 +105,8 @@ class Tuning:
         for name in ("budget", "at_once", "seeds"):
             if getattr(self, name) < 1:
                 raise UserError(f"tuning: {name}={getattr(self, name)} must be at least 1")
+            if getattr(self, name) > MOST_SEEDS:
+                raise UserError(f"tuning: {name}={getattr(self, name)} must be at most {MOST_SEEDS}")
         if self.metric not in ("validation_loss", "validation_accuracy", "steps_to_target"):
             raise UserError(f"tuning: metric {self.metric!r} does not come from the validation split")
         if self.direction not in ("maximize", "minimize"):
@@ -144,8 +154,10 @@ class Study:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        check_kinds(f"study {self.name!r}", self)
+        if not re.fullmatch(STUDY_NAME, self.name):
             raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
+        check_line(self.name, "question", self.question)
         names = [factor.name for factor in self.factors]
         if len(set(names)) < len(names) or RESERVED & set(names):
             raise UserError(
@@ -160,6 +172,8 @@ class Study:
             raise UserError(f"{self.name}: headline must name at least one metric")
         if "full" not in self.tiers:
             raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
+        if wrong := [tier for tier in self.tiers if not re.fullmatch(STUDY_NAME, tier)]:
+            raise UserError(f"{self.name}: tier {wrong[0]!r} must be lower-case letters, digits and _")
         for place, levels in self._named_levels():
             self._check_levels(place, levels)
         self._check_universes()
@@ -192,19 +206,39 @@ class Study:
 
     def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
         """A cell's configuration: `configure` at its levels, other choices at the reference, the tier's overrides."""
-        config = self.configure(**{**self.reference, **levels})
+        config = self._configured({**self.reference, **levels})
         unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
         if unknown:
             raise UserError(
                 f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig"
             )
-        return replace(config, **self.tiers[tier].overrides)
+        try:
+            return replace(config, **self.tiers[tier].overrides)
+        except UserError as error:
+            raise UserError(f"{self.name}: tier {tier!r}: {error}") from error
+
+    def _configured(self, levels: Levels) -> TrainConfig:
+        """What `configure` gives. Raises UserError, with the levels, for whatever it raises and for anything else."""
+        try:
+            found = self.configure(**levels)
+        except UserError as error:
+            raise UserError(f"{self._call(levels)}: {error}") from error
+        except (Exception, SystemExit) as error:  # it is code that a user wrote
+            raise UserError(f"{self._call(levels)} raises {type(error).__name__}: {error}") from error
+        if not isinstance(found, TrainConfig):
+            raise UserError(f"{self._call(levels)} gives {found!r}, which is no TrainConfig")
+        return found
+
+    def _call(self, levels: Levels) -> str:
+        return f"{self.name}: configure({', '.join(f'{name}={level!r}' for name, level in levels.items())})"
 
     def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
         for name, tier in self.tiers.items():
             if tier.seeds < 1 or tier.universe_seeds < 0:
                 few = min(tier.seeds, tier.universe_seeds)
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
+            if (many := max(tier.seeds, tier.universe_seeds)) > MOST_SEEDS:
+                raise UserError(f"{self.name}: tier {name!r} can have {MOST_SEEDS} seeds at most, has {many}")
             lost = {choice: level not in tier.levels.get(choice, (level,)) for choice, level in self.reference.items()}
             if dropped := [choice for choice, is_lost in lost.items() if is_lost]:
                 raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
@@ -226,6 +260,8 @@ class Study:
             for name, levels in by_choice.items():
                 if name not in known:
                     raise UserError(f"{self.name}: {place} names choice {name!r}, the study has {', '.join(known)}")
+                if not levels:
+                    raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
                 if unknown := [level for level in levels if level not in known[name]]:
                     raise UserError(f"{self.name}: {place} names {name} {unknown[0]!r}, the study has {known[name]}")
         for claim in self.attributions:
@@ -264,6 +300,8 @@ class Study:
         for name, levels in named.items():
             if name not in known:
                 raise UserError(f"{self.name}: {place} names factor {name!r}, the study has {', '.join(known)}")
+            if not levels:
+                raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
             for level in levels:
                 if level not in known[name]:
                     raise UserError(f"{self.name}: {place} names {name} {level!r}, the study has {known[name]}")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from research.across import across_frame, summary_frame
 from research.config import UserError
-from research.console import Parser
+from research.console import Parser, named_folder, refuse
 from research.index import Entry, index_html, index_markdown, with_results
 from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
@@ -243,7 +243,7 @@ def parser() -> Parser:
     made = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
     made.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
     made.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
-    made.add_argument("--reports", type=Path, default=REPORTS, metavar="DIR", help="default: reports/")
+    made.add_argument("--reports", type=named_folder, default=REPORTS, metavar="DIR", help="default: reports/")
     return made
 
 
@@ -256,8 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.check:
             write(files)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     for name, reason in left_out.items():
         print(f"left out of the index: {name}: {reason}", file=sys.stderr)
     stale = unlike(names, options.reports, files) if options.check else []

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
+from research.console import (
+    Parser,
+    cell_table,
+    counted,
+    duration,
+    findings_table,
+    named_folder,
+    refuse,
+    universes_table,
+)
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from research.multiverse import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
+MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 START_SECONDS = 12  # imports, first use of the store, figures
 
 
@@ -61,11 +71,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument(
         "--reports",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
     )
@@ -82,23 +92,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.Namespace(redo=False)
     signal.signal(signal.SIGTERM, terminate)
     try:
-        parser().parse_args(arguments, options)
+        (made := parser()).parse_args(arguments, options)
         if options.workers < 1:
             raise UserError(f"--workers {options.workers}: at least one worker is needed")
+        if options.workers > MOST_WORKERS:
+            raise UserError(f"--workers {options.workers}: at most {MOST_WORKERS} can be had")
         store = Store(options.store.absolute())
         if options.name is None:
-            asked = (
-                options.plan,
-                options.redo,
-                options.only,
-                options.universes,
-                options.set,
-                options.seeds is not None,
-            )
-            if any(asked):
-                raise UserError("--plan, --redo, --only, --universes, --set and --seeds need the NAME of a study")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports")
+            if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
+                raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
+        if options.plan and options.redo:
+            raise UserError("--plan and --redo contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
         scope = tuple(options.universes or (REFERENCE,))
         study = load_study(options.name)
@@ -108,8 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except (Stopped, KeyboardInterrupt) as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
         again = "the same command without --redo" if options.redo else "the same command again"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.config import UserError
-from research.console import Parser
+from research.console import Parser, named_folder, refuse
 from research.loading import study_names
 from research.store import Store
 from research.views import CELLS, VIEW
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAME", help="a study, or an experiment such as NAME-smoke (default: all of them)"
     )
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     return made
@@ -69,8 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
             serve(store, ours, "\n".join([*lines, "Ctrl-C stops it."]))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except KeyboardInterrupt:
         return 0
     return 0
