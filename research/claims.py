@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -80,6 +81,7 @@ class Claim:
         kinds = ("mean", "share", "identity", "existence", "never")
         if self.kind not in kinds:
             raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
+        check_name("claim", self.name)
         check_region(f"claim {self.name!r}", self.above, self.below)
         if not 0 <= self.share < 1:
             raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
@@ -100,6 +102,7 @@ class Control:
     cells: tuple[Levels, ...] = ()
 
     def __post_init__(self) -> None:
+        check_name("control", self.name)
         check_region(f"control {self.name!r}", self.above, self.below)
 
 
@@ -123,7 +126,14 @@ class Attribution:
     below: float = float("inf")
 
     def __post_init__(self) -> None:
+        check_name("claim", self.name)
         check_region(f"claim {self.name!r}", self.above, self.below)
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise UserError for a name that cannot be a part of a file's name, of a key or of a sentence as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
+        raise UserError(f"{kind} {name!r}: its name must be made of letters, digits and _ . + -")
 
 
 def check_region(place: str, above: float, below: float) -> None:

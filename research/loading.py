@@ -27,7 +27,7 @@ def load_study(name: str) -> Study:
     path = Path(name) if name.endswith(".py") else STUDIES / f"{name}.py"
     if not path.is_file() and name.endswith(".py"):
         raise UserError(f"{name}: no such study file")
-    if not path.is_file():
+    if not name.endswith(".py") and name not in study_names():
         near = difflib.get_close_matches(name, study_names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(study_names())}"
         raise UserError(f"no study {name!r}; {hint}")
