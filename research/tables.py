@@ -136,7 +136,10 @@ def read_published(study: Study, folder: Path) -> Published:
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What the tables in a folder were made with. Raises UserError where that lacks something."""
-    made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    try:
+        made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    except ValueError as error:
+        raise UserError(f"{folder / PROVENANCE}: cannot be read ({error}); {AGAIN}") from error
     if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
         raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
     return made_with
@@ -244,10 +247,11 @@ def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError when it cannot be written."""
+    """Write a file whole or not at all, in the place of a link too. Raises UserError when it cannot be written."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
