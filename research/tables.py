@@ -137,7 +137,10 @@ def read_published(study: Study, folder: Path) -> Published:
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What the tables in a folder were made with. Raises UserError where that lacks something."""
-    made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    try:
+        made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    except ValueError as error:
+        raise UserError(f"{folder / PROVENANCE}: cannot be read ({error}); {AGAIN}") from error
     if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
         raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
     return made_with
@@ -251,6 +254,7 @@ def write(files: Mapping[Path, bytes]) -> None:
         for path, content in files.items():
             with told(f"{path}: cannot be written", "choose another with --reports", OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
+                fresh[path].unlink(missing_ok=True)  # a link that lies there is not followed
                 fresh[path].write_bytes(content)
         for path in files:
             with told(f"{path}: cannot be written", "choose another with --reports", OSError):

@@ -19,7 +19,7 @@ from research.config import UserError
 from research.data import DATA
 from research.environment import environment
 from research.faults import PATIENCE, told
-from research.pages import cell_note, experiment_note
+from research.pages import cell_note, experiment_note, failure_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.stats import mean_interval
 from research.store import ANOTHER, Run, State, Store, cell_key, check_device, read_metrics, read_runs, read_state
@@ -171,7 +171,7 @@ class Recorder:
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
-        tags = {"stack": stack.key, "reason": reason, NOTE: f"{reason}\n\n```\n{traceback}\n```", **self.environment}
+        tags = {"stack": stack.key, "reason": reason, NOTE: failure_note(reason, traceback), **self.environment}
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
         run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")

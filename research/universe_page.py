@@ -102,7 +102,7 @@ def universes_page(
     study = plan.study
     reference = {f.name: f for f in judgement.claims} if judgement else {f.name: f.reference for f in across.claims}
     parts = [
-        f"# Across universes: {study.question}",
+        f"# Across universes: {escaped(study.question)}",
         f"Study [`{study.name}`](README.md). {intro(plan)}",
         comparison(across, reference),
         attributions(across),
