@@ -71,6 +71,18 @@ class Store:
             handle.flush()
             yield
 
+    @property
+    def _read_only(self) -> str:
+        """The address at which SQLite opens the database for reading alone.
+
+        For that too it needs files beside a database in WAL mode. Where it cannot make them nobody else writes either,
+        and unless a log is left that was not taken in yet, the database is read as one that does not change.
+        """
+        log, index = (self.database.with_name(self.database.name + end) for end in ("-wal", "-shm"))
+        is_whole = not (log.exists() and log.stat().st_size)
+        fixed = is_whole and not index.exists() and not os.access(self.folder, os.W_OK)
+        return f"{self.database.as_uri()}?mode=ro" + ("&immutable=1" if fixed else "")
+
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a read-only query; none when there is no database yet.
 
@@ -79,7 +91,7 @@ class Store:
         if not self.database.exists():
             return []
         try:
-            with contextlib.closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as connection:
+            with contextlib.closing(sqlite3.connect(self._read_only, uri=True)) as connection:
                 version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 if version != (SCHEMA,):
                     raise UserError(
