@@ -37,8 +37,7 @@ def universes_section(universes: PublishedUniverses, judgement: Judgement, capti
         intro(plan),
         comparison(across, {finding.name: finding for finding in judgement.claims}),
         attributions(across),
-        "![In how many universes each claim holds](universes.svg)",
-        f"*{caption}*",
+        *(["![In how many universes each claim holds](universes.svg)", f"*{caption}*"] if across.claims else []),
         f"How each claim fares in each universe, what was tuned, and what was left out: [all universes]({PAGE}).",
     ]
     return "\n\n".join(line for line in lines if line)
@@ -62,7 +61,9 @@ def intro(plan: Plan) -> str:
 
 
 def comparison(across: Across, reference: Mapping[str, Finding]) -> str:
-    """A table of the claims: the verdict in the reference universe, the verdicts in all, what decides."""
+    """A table of the claims: reference and universe verdicts side by side, what decides; nothing without claims."""
+    if not across.claims:
+        return ""
     signs = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in COUNTED[:4])
     lines = [
         "| claim | reference | universes | in a sentence | what decides about the number |",
@@ -105,8 +106,7 @@ def universes_page(
         f"Study [`{study.name}`](README.md). {intro(plan)}",
         comparison(across, reference),
         attributions(across),
-        "## Each claim in each universe",
-        how_to_read,
+        *(["## Each claim in each universe", how_to_read] if across.claims else []),
         *(
             f"![{escaped(caption.split('. ')[0])}]({name}.svg)\n\n*{escaped(caption)}*"
             for name, caption in captions.items()
