@@ -116,7 +116,7 @@ def _by_id(store: Store, runs: Sequence[Run], text: str) -> Run:
     sql = "SELECT run_uuid, t.value FROM runs JOIN tags t USING (run_uuid) WHERE run_uuid LIKE ? AND t.key = 'key'"
     for deleted, key in store.query(sql, (f"{text}%",)):
         again = any(run.tags.get("key") == key for run in runs)
-        raise UserError(f"run {deleted}: was deleted" + (f"; what there is now is that of {key}" if again else ""))
+        raise UserError(f"run {deleted}: was deleted" + (f"; there are other runs of {key}" if again else ""))
     hint = _like(text, {run.id[: len(text)] for run in runs}) or "python -m research.ui shows those that there are"
     raise UserError(f"{text}: no such run in store {store.folder}; {hint}")
 

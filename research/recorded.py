@@ -238,6 +238,4 @@ def _objective(store: Store, trial: Run) -> str:
     for (text,) in store.query(sql, (trial.tags["key"].partition(TRIAL)[0],)):
         tuning = json.loads(text)["tuning"]
         return f"{tuning['direction']} {tuning['metric']}"
-    raise UserError(
-        f"run {trial.id} ({trial.name}): what its value is was not recorded, nor is the cell that it is for"
-    )
+    raise UserError(f"run {trial.id} ({trial.name}): its objective was not recorded, nor was its cell")

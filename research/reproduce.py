@@ -93,7 +93,8 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
                 else:
                     devices[stack.key] = outcome.device
                     compared[stack.key] = comparisons(store, by_key[stack.key], outcome)
-                    progress.line(stack, "different" if differing(compared[stack.key]) else "identical")
+                    different = [f"different: {one.differences[0]}" for one in differing(compared[stack.key])]
+                    progress.line(stack, (different or ["identical"])[0])
     if compared:
         here = environment()
         made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]
@@ -113,21 +114,21 @@ def result_lines(compared: Mapping[str, tuple[Recorded, Sequence[Comparison]]]) 
     """What came out of all stacks, by key, in words: how much is the same, or what differs first, and how much."""
     every = [one for _, found in compared.values() for one in found]
     networks = [one for one in every if one.has_weights]
-    names, values = frozenset[str]().union(*(one.names for one in every)), sum(one.num_values for one in every)
-    amount = f"{counted(len(names), 'metric')}, {counted(values, 'value')}"
-    if networks:
-        amount += f" and the SHA-256 of the weights of {counted(len(networks), 'network')}"
+    names = frozenset[str]().union(*(one.names for one in every))
+    values = counted(sum(one.num_values for one in every), "value")
     different = [(key, one) for key, (_, found) in compared.items() for one in differing(found)]
     if not different:
-        return [f"identical: {_whose(compared)}: {amount}"]
-    key, first = different[0]
-    num_values = sum(len(one.values) for _, one in different)
-    num_weights = sum(len(one.weights) for _, one in different)
+        weights = f" and the SHA-256 of the weights of {counted(len(networks), 'network')}" if networks else ""
+        return [f"identical: {_whose(compared)}: {counted(len(names), 'metric')}, {values}{weights}"]
+    in_all = [f"{sum(len(one.values) for _, one in different)} of {values}"]
+    if networks:
+        changed = sum(len(one.weights) for _, one in different)
+        in_all.append(f"the weights of {changed} of {counted(len(networks), 'network')}")
     where = f"{len({key for key, _ in different})} of {counted(len(compared), 'stack')}"
+    key, first = different[0]
     return [
         f"different: {key}: {first.differences[0]}",
-        f"in all {num_values} of {counted(values, 'value')} and the weights of {num_weights} of "
-        f"{counted(len(networks), 'network')} differ, in {where}",
+        f"in all {' and '.join(in_all)}, in {where}",
     ]
 
 
