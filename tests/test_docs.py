@@ -35,9 +35,7 @@ COMMANDS = sorted(set(re.findall(r"python -m (research\.\w+)([^`\n]*)", README))
 
 @pytest.mark.parametrize(("module", "arguments"), COMMANDS)
 def test_every_command_of_the_readme_is_one_that_its_parser_takes(module, arguments):
-    parsers = {
-        f"research.{command.__name__.split('.')[1]}": command.parser for command in (study, report, reproduce, ui)
-    }
+    parsers = {command.__name__: command.parser for command in (study, report, reproduce, ui)}
     parsers[module]().parse_args(shlex.split(arguments.partition(" --> ")[0].replace(" -->", "")))
 
 
