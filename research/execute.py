@@ -142,6 +142,11 @@ def stop_signals() -> Iterator[Callable[[], None]]:
             signal.signal(number, signal.SIG_IGN if received else handler)
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def warm_up() -> ForkServerContext:
     """Start the server that workers are forked from: its heavy imports go on while the caller does other things."""
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch

@@ -23,7 +23,7 @@ from research.console import (
 )
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped
+from research.execute import Stopped, cores
 from research.loading import load_study, study_names
 from research.plan import Cell, Plan, in_one_pass, make_plan
 from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
@@ -80,11 +80,6 @@ def parser() -> argparse.ArgumentParser:
         help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
     )
     return made
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(arguments: list[str] | None = None) -> int:

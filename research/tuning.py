@@ -108,13 +108,18 @@ def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stac
 
 def trial_value(tuning: Tuning, result: StackResult) -> float:
     """What a trial came to: the mean over its seeds; the worst there is where one has come to nothing."""
-    name = tuning.metric
+    return value_of(objective(tuning), result)
+
+
+def value_of(wanted: str, result: StackResult) -> float:
+    """The same for a search whose `objective` is in these words."""
+    direction, metric = wanted.split(" ")
     values = [
-        replicate.curves[name][-1][1] if name in replicate.curves else replicate.metrics[name]
+        replicate.curves[metric][-1][1] if metric in replicate.curves else replicate.metrics[metric]
         for replicate in result.replicates
     ]
     mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else math.inf if tuning.direction == "minimize" else -math.inf
+    return mean if math.isfinite(mean) else math.inf if direction == "minimize" else -math.inf
 
 
 def objective(tuning: Tuning) -> str:
