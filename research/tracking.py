@@ -20,7 +20,7 @@ from research.environment import environment
 from research.pages import cell_note, experiment_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.stats import mean_interval
-from research.store import Run, State, Store, read_metrics, read_runs, read_state
+from research.store import Run, State, Store, number_of, read_metrics, read_runs, read_state
 from research.tuning import as_won, objective
 from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
@@ -261,7 +261,7 @@ class Recorder:
             elif kind == "trial" and run.status == "FINISHED":
                 self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
-                self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
+                self.replicates.setdefault(key, {})[number_of(run, "seed")] = run
                 self.devices.add(run.tags["device"])
             elif kind == "cell" and run.status == "FINISHED":
                 fits[run.id] = run.tags["replicates"]
