@@ -33,9 +33,12 @@ def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | Non
 
 
 def identity_difference(recorded: str, planned: str) -> str:
-    """The first field in which two identities differ, both sides named."""
-    old, new = (_flat(json.loads(text)) for text in (recorded, planned))
-    name = next(name for name in sorted({**old, **new}) if old.get(name) != new.get(name))
+    """The first field in which two identities differ, both sides named; else that what was recorded was changed."""
+    try:
+        old, new = (_flat(json.loads(text)) for text in (recorded, planned))
+        name = next(name for name in sorted({**old, **new}) if old.get(name) != new.get(name))
+    except (ValueError, TypeError, LookupError, StopIteration):
+        return "its tags were changed by hand"
     default = {f.name: f.default for f in fields(TrainConfig)}.get(name)
     return f"{name}: recorded with {old.get(name, default)!r}, now {new.get(name, default)!r}"
 

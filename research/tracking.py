@@ -23,7 +23,18 @@ from research.pages import cell_note, experiment_note, failure_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.recorded import replicate_numbers, trial_numbers
 from research.stats import mean_interval
-from research.store import ANOTHER, Run, State, Store, cell_key, check_device, read_metrics, read_runs, read_state
+from research.store import (
+    ANOTHER,
+    Run,
+    State,
+    Store,
+    cell_key,
+    check_device,
+    number_of,
+    read_metrics,
+    read_runs,
+    read_state,
+)
 from research.tuning import as_won, objective
 from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
@@ -273,7 +284,7 @@ class Recorder:
             elif kind == "trial" and run.status == "FINISHED":
                 self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
-                self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
+                self.replicates.setdefault(key, {})[number_of(run, "seed")] = run
                 self.devices.add(run.tags["device"])
             elif kind == "cell" and run.status == "FINISHED":
                 fits[run.id] = run.tags["replicates"]

@@ -82,7 +82,7 @@ def chosen(store: Store, name: str | None) -> list[Experiment]:
 
     Raises UserError, saying what to do, when there is no record, nothing in it, or nothing of this name.
     """
-    if not store.database.exists():
+    if not store.is_there():
         raise UserError(
             f"store {store.folder}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
         )
