@@ -14,7 +14,7 @@ from research.config import UserError
 from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped
+from research.execute import Stopped, stop_at_once
 from research.plan import Cell, Plan, in_one_pass, load_study, make_plan, study_names
 from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
 from research.universes import REFERENCE, departing, universe_name
@@ -79,7 +79,8 @@ def cores() -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
     options = argparse.Namespace(redo=False)
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_at_once)
     try:
         parser().parse_args(arguments, options)
         if options.workers < 1:
@@ -109,16 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (Stopped, KeyboardInterrupt) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
+    except Stopped as stop:
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
-        return stop.status if isinstance(stop, Stopped) else 130
-
-
-def terminate(number: int, _: object) -> None:
-    """Stop as Ctrl-C does: a signal's handler."""
-    raise Stopped(number)
+        return stop.status
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
