@@ -189,6 +189,14 @@ class Toy:
         return content.hexdigest()
 
 
+def error_line(status, stderr):
+    """The line of a command that ended for a reason that its user can put right: status 2 and nothing else."""
+    assert status == 2, stderr
+    (line,) = stderr.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
 def command(*arguments, **environment):
     """The finished process of `python -m research.study` with these arguments."""
     return subprocess.run(
@@ -251,6 +259,26 @@ def copied(finished, tmp_path):
 def fresh(tmp_path):
     """The toy study before its first run."""
     return Toy(tmp_path).write()
+
+
+@pytest.fixture
+def mounted():
+    """A function that mounts a file system at a folder; the test is skipped where that is not permitted."""
+    places = []
+
+    def mount(place, *options):
+        if sys.platform != "linux":
+            pytest.skip("file systems are mounted as Linux does")
+        place.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["mount", *map(str, options), str(place)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in reversed(places):
+        subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.fixture(scope="session")
