@@ -92,9 +92,9 @@ class Place:
         """The plan of the study in a scope."""
         return make_plan(load_study(str(self.file)), scope=(scope,))
 
-    def runs(self) -> list[Run]:
-        """The active runs of all of its experiments."""
-        return read_runs(self.store, NAME, f"{NAME}-universes", f"{NAME}-tuning")
+    def runs(self, *scopes: str) -> list[Run]:
+        """The active runs of the experiments of some scopes, of all by default."""
+        return read_runs(self.store, *{name for scope in scopes or SCOPES for name in self.plan(scope).experiments})
 
     def recorded(self) -> Recorded:
         """What is done."""
@@ -108,7 +108,7 @@ class Place:
     def missing(self, scope: str) -> list[str]:
         """The keys of the stacks of a scope that are not done."""
         plan = self.plan(scope)
-        return [stack.key for stack in read_state(plan, self.runs()).missing(plan)]
+        return [stack.key for stack in read_state(plan, self.runs(scope)).missing(plan)]
 
     def experiments(self) -> set[str]:
         """The names of the experiments in the record."""
