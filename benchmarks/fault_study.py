@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.design import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
-from research.plan import Plan, load_study, make_plan
+from research.loading import load_study
+from research.plan import Plan, make_plan
 from research.store import Run, Store, read_metrics, read_runs, read_state
 
 NAME = "storm"
@@ -98,7 +99,8 @@ class Place:
 
     def recorded(self) -> Recorded:
         """What is done."""
-        runs, found = self.runs(), {}
+        runs = self.runs()
+        found: Recorded = {}
         for scope in SCOPES:
             state = read_state(self.plan(scope), runs)
             found |= {key: tuple(run.id for run in done) for key, done in state.done.items()}

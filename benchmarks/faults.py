@@ -327,7 +327,7 @@ class Storm:
         """Hold what a storm has left to what the undisturbed run left."""
         self.tally.doubled += place.doubled()
         self.tally.running += place.statuses()["RUNNING"]
-        parts = {
+        parts: dict[str, list[object]] = {
             "statuses": [set(each.statuses()) - {"KILLED"} for each in (place, self.undisturbed)],
             "the record": [each.content() for each in (place, self.undisturbed)],
             "Optuna's studies": [each.shown() for each in (place, self.undisturbed)],
