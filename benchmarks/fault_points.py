@@ -171,7 +171,7 @@ def watch_coordinator(points: Points) -> None:
     watch_files(points)
     log_return(points, Slot, "start", "begun", lambda _, job: [stack.key for stack in job])
     log_return(points, Slot, "take", "trained", trained)
-    then = {
+    then: dict[str, Callable[[ModuleType], None]] = {
         "mlflow.tracking.client": client,
         "sqlalchemy.engine.default": commits,
         "optuna.storages._rdb.storage": storage,
@@ -200,7 +200,7 @@ def watch_worker(points: Points) -> None:
 
     from research import train
 
-    train_horizons, send_back, send = train.train_horizons, process._sendback_result, Connection._send
+    train_horizons, send_back, send = train.train_horizons, process._sendback_result, Connection._send  # type: ignore[attr-defined]
 
     def halted(configs: Any, seeds: Any, report: Callable[[float], None]) -> Any:
         is_past = False
@@ -218,16 +218,16 @@ def watch_worker(points: Points) -> None:
     def half_then_rest(self: Connection, buffer: Any, *more: Any) -> Any:
         if len(buffer) <= LENGTH_BYTES:  # what says how long the rest is
             return send(self, buffer, *more)
-        Connection._send = send
+        Connection._send = send  # type: ignore[attr-defined]
         send(self, buffer[: len(buffer) // 2], *more)
         points.passing(RESULT)
         return send(self, buffer[len(buffer) // 2 :], *more)
 
     def sent_back(*arguments: Any, **named: Any) -> None:
-        Connection._send = half_then_rest
+        Connection._send = half_then_rest  # type: ignore[attr-defined]
         send_back(*arguments, **named)
 
-    train.train_horizons = halted
+    train.train_horizons = halted  # type: ignore[assignment]
     process._sendback_result = sent_back
 
 

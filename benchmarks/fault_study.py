@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.design import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
-from research.plan import Plan, load_study, make_plan
+from research.loading import load_study
+from research.plan import Plan, make_plan
 from research.store import Run, Store, read_metrics, read_runs, read_state
 
 NAME = "storm"
@@ -92,13 +93,14 @@ class Place:
         """The plan of the study in a scope."""
         return make_plan(load_study(str(self.file)), scope=(scope,))
 
-    def runs(self) -> list[Run]:
-        """The active runs of all of its experiments."""
-        return read_runs(self.store, NAME, f"{NAME}-universes", f"{NAME}-tuning")
+    def runs(self, *scopes: str) -> list[Run]:
+        """The active runs of the experiments of some scopes, of all by default."""
+        return read_runs(self.store, *{name for scope in scopes or SCOPES for name in self.plan(scope).experiments})
 
     def recorded(self) -> Recorded:
         """What is done."""
-        runs, found = self.runs(), {}
+        runs = self.runs()
+        found: Recorded = {}
         for scope in SCOPES:
             state = read_state(self.plan(scope), runs)
             found |= {key: tuple(run.id for run in done) for key, done in state.done.items()}
@@ -108,7 +110,7 @@ class Place:
     def missing(self, scope: str) -> list[str]:
         """The keys of the stacks of a scope that are not done."""
         plan = self.plan(scope)
-        return [stack.key for stack in read_state(plan, self.runs()).missing(plan)]
+        return [stack.key for stack in read_state(plan, self.runs(scope)).missing(plan)]
 
     def experiments(self) -> set[str]:
         """The names of the experiments in the record."""

@@ -14,9 +14,6 @@ is up to the machine. The exit status is 1 if anything was lost, doubled, left b
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import random
 import signal
 import statistics
@@ -25,28 +22,28 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import fault_points as at
+from benchmarks.fault_runs import KINDS, STATUSES, WORKER, Start, alive, send, workers_of
 from benchmarks.fault_study import SCOPES, Place
 from research.config import UserError
 from research.console import Parser
 
-ROOT = Path(__file__).resolve().parents[1]
-COORDINATOR, WORKER, ALL = "SIGKILL of the coordinator", "SIGKILL of a worker", "SIGKILL of all"
-TERM, CTRL_C = "SIGTERM", "Ctrl-C"
-STATUSES = {COORDINATOR: (-9,), ALL: (-9,), TERM: (143, -15), CTRL_C: (130, -2)}  # that a run may end with; by kind
-KINDS = (COORDINATOR, WORKER, ALL, TERM, CTRL_C)
 RANDOM = "at a random time"
 SIDES = ("before", "amid", "after")
-FIRST, EXPERIMENTS, MENDING, WORK, PROJECTION, END = "first", "experiments", "mending", "work", "projection", "end"
+FIRST, EXPERIMENTS, WORK, PROJECTION, END = "first", "experiments", "work", "projection", "end"
+CLOSING, DELETING, MOVING = "closing", "deleting", "moving"  # what a kill left open
+MENDING = (CLOSING, DELETING, MOVING)
 PHASES = {  # of a run, with what it writes in each
     FIRST: (at.NEW, at.RENAMED),
     EXPERIMENTS: ("create_experiment", "set_experiment_tag"),
-    MENDING: ("update_run", "set_tag", "delete_run"),
+    CLOSING: ("update_run",),
+    DELETING: ("delete_run",),
+    MOVING: ("set_tag",),
     WORK: ("create_run", "log_batch", "log_inputs", "set_terminated", at.RECORD),
     PROJECTION: (*(f"Optuna's {name}" for name in at.STORAGE), at.OPTUNA),
     END: (f"the renaming of {at.TABLE}", f"the renaming of {at.DRAWING}"),
@@ -100,91 +97,6 @@ class Tally:
         running = [f"{self.running} runs left RUNNING"] if self.running else []
         parts = {"lost": self.lost, "twice": self.doubled, "alive": self.orphaned, "different": self.different}
         return [*running, *(f"{what}: {each}" for what, found in parts.items() for each in found)]
-
-
-class Start:
-    """A run of the command that halts where points are armed, in a session of its own; `folder` is what it talks by."""
-
-    def __init__(self, words: Sequence[str], armed: Mapping[str, int], folder: Path, from_nothing: bool = True) -> None:
-        folder.mkdir(parents=True)
-        (folder / "armed.json").write_text(json.dumps(armed))
-        self.folder, self.from_nothing, self.began = folder, from_nothing, time.time()
-        with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.fault_points", *words],
-                cwd=ROOT,
-                env=os.environ | {at.FOLDER: str(folder)},
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-        self.seen: set[str] = set()
-
-    def reached(self) -> Iterator[tuple[str, int]]:
-        """The armed points that a process has newly come to, with its number."""
-        for path in self.folder.glob("*.reached"):
-            if path.name not in self.seen:
-                self.seen.add(path.name)
-                said = json.loads(path.read_text())
-                yield said["point"], said["process"]
-
-    def go_on(self, point: str) -> None:
-        """Let the process that has come to a point go on, if it still can."""
-        (self.folder / f"{point.replace(' ', '_')}.go").touch()
-
-    def log(self, what: str) -> list[tuple[float, str]]:
-        """When and of what there are lines in the log."""
-        lines = (self.folder / "log").read_text().splitlines() if (self.folder / "log").exists() else []
-        found = [line for line in map(json.loads, lines) if line["what"] == what]
-        return [(line["at"], of) for line in found for of in ([line["of"]] if what == "passed" else line["of"])]
-
-    def kill(self) -> None:
-        """End all of its processes."""
-        for process in alive(self.folder, self.process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        self.process.wait()
-
-
-def processes() -> dict[int, list[str]]:
-    """The living processes, with the fields of /proc/NUMBER/stat from the third: state, parent, group, session."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if (fields := path.read_text().rpartition(") ")[2].split())[0] not in "ZX":
-                found[int(path.parent.name)] = fields
-    return found
-
-
-def alive(folder: Path, session: int) -> list[int]:
-    """The living processes of a start: of its session, or with its folder in their environment."""
-    mark, found = f"{at.FOLDER}={folder}".encode(), []
-    for number, (_, _, _, its_session, *_) in processes().items():
-        with contextlib.suppress(OSError):
-            environment = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
-            if int(its_session) == session or mark in environment:
-                found.append(number)
-    return found
-
-
-def workers_of(coordinator: int) -> list[int]:
-    """The worker processes of a coordinator: the children of its children, which are fork servers."""
-    parents = {number: int(fields[1]) for number, fields in processes().items()}
-    return [number for number, parent in parents.items() if parents.get(parent) == coordinator]
-
-
-def send(kind: str, coordinator: int, worker: int | None) -> None:
-    """Do it."""
-    with contextlib.suppress(ProcessLookupError):
-        if kind == ALL:
-            os.killpg(coordinator, signal.SIGKILL)
-        elif kind == CTRL_C:  # a terminal's reaches every process of the command
-            os.killpg(coordinator, signal.SIGINT)
-        elif kind == WORKER:
-            assert worker is not None
-            os.kill(worker, signal.SIGKILL)
-        else:
-            os.kill(coordinator, signal.SIGTERM if kind == TERM else signal.SIGKILL)
 
 
 class Storm:
@@ -280,8 +192,14 @@ class Storm:
         found = set()
         if not set(place.plan(scope).experiments) <= place.experiments():
             found.add(EXPERIMENTS)
-        if any(run.status == "RUNNING" for run in place.runs()):
-            found.add(MENDING)
+        still_open = [run.tags for run in place.runs(scope) if run.status == "RUNNING"]
+        unfinished = {tags["key"] for tags in still_open if tags["kind"] == "cell"}
+        if still_open:
+            found.add(CLOSING)
+        if unfinished:
+            found.add(DELETING)
+        if any(key.startswith(f"{cell}/seeds=") for key in place.recorded() for cell in unfinished):
+            found.add(MOVING)
         if place.missing(scope):
             return {*found, WORK}
         found.add(END)
@@ -304,7 +222,9 @@ class Storm:
         """How often a run may pass a point before it is killed there."""
         calls = self.calls[scope][point] or sum(counts[point] for counts in self.calls.values())
         phase = POINTS[point]
-        if phase == MENDING or point in (at.GOT_JOB, at.TRAINING, at.RESULT):
+        if phase in MENDING:
+            return 1
+        if point in (at.GOT_JOB, at.TRAINING, at.RESULT):  # of a worker
             return 2
         return max(1, calls // STEP if phase == WORK else calls)
 
@@ -407,7 +327,7 @@ class Storm:
         """Hold what a storm has left to what the undisturbed run left."""
         self.tally.doubled += place.doubled()
         self.tally.running += place.statuses()["RUNNING"]
-        parts = {
+        parts: dict[str, list[object]] = {
             "statuses": [set(each.statuses()) - {"KILLED"} for each in (place, self.undisturbed)],
             "the record": [each.content() for each in (place, self.undisturbed)],
             "Optuna's studies": [each.shown() for each in (place, self.undisturbed)],

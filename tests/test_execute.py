@@ -11,7 +11,7 @@ import pytest
 from conftest import processes_of, wait_until, workers_of
 
 from benchmarks import fault_points
-from benchmarks.faults import Start
+from benchmarks.fault_runs import Start
 from research import execute
 from research.config import TrainConfig
 from research.design import Factor, Study, Tier
