@@ -22,6 +22,7 @@ from research.plan import make_plan
 from research.store import Store
 from research.tracking import Recorder
 
+pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are looked up in /proc")
 OUTWARD = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
            "socket.gethostbyaddr", "socket.getnameinfo")  # fmt: skip
 STARTS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
