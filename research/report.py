@@ -215,7 +215,8 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if universes else []))):
                 left_out[name] = "it is not drawn yet"
                 continue
-            found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
+            drawn_before = [path for path in folder.glob("*.*") if path.suffix in (".svg", ".md") and path.is_file()]
+            found = {path.name: path.read_bytes() for path in drawn_before}
         if published.judgement is not None:
             entries.append(entry(published, found, universes))
     if entries:
@@ -224,6 +225,12 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
         if reports.absolute() == REPORTS:
             files[README] = with_results(README.read_text(encoding="utf-8"), entries).encode()
     return files, left_out
+
+
+def check_places(files: Iterable[Path]) -> None:
+    """Raise UserError, before anything is written, where a folder lies in the place of a file."""
+    if folders := [path for path in files if path.is_dir()]:
+        raise UserError(f"{folders[0]}: cannot be written (Is a directory); remove it or choose another with --reports")
 
 
 def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list[Path]:
@@ -255,6 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         files, left_out = draw(names, options.reports)
         if not options.check:
+            check_places(files)
             for path, content in files.items():
                 write(path, content)
     except UserError as error:
