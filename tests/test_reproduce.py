@@ -156,7 +156,18 @@ def test_tuned_cells_and_trials_come_out_again_those_too_that_came_to_nothing(tm
 
 
 def test_a_cnn_on_mnist_comes_out_again(tmp_path):
-    only = "--only network=cnn --only pixels=permuted --set dataset=mnist --set num_train=64 --set epochs=1".split()
+    only = [
+        "--only",
+        "network=cnn",
+        "--only",
+        "pixels=permuted",
+        "--set",
+        "dataset=mnist",
+        "--set",
+        "num_train=64",
+        "--set",
+        "epochs=1",
+    ]
     done = command("pixel_shuffle", "--tier", "smoke", *only, "--store", tmp_path / "store", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, "")
     toy, variant = Toy(tmp_path), "smoke+dataset=mnist+epochs=1+num_train=64"
