@@ -116,32 +116,37 @@ class Slot:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """The user asked to stop (Ctrl-C or SIGTERM). Nothing was left half-written."""
 
     def __init__(self, signal_number: int) -> None:
         self.status = 128 + signal_number
 
 
+def stop_at_once(number: int, _: object = None) -> None:
+    """Raise Stopped, as a handler of SIGINT and SIGTERM. Further ones have nothing more to say: they are ignored."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], None]]:
-    """While the block runs, SIGINT and SIGTERM take effect only where the given function is called, and at its end.
-
-    The function raises Stopped. Once it has, further signals have nothing more to say, and are ignored for good.
-    """
+    """While the block runs, SIGINT and SIGTERM take effect only where the given function is called, and at its end."""
     received: list[int] = []
     previous = {n: signal.signal(n, lambda n, _: received.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def check() -> None:
         if received:
-            raise Stopped(received[0])
+            stop_at_once(received[0])
 
     try:
         yield check
         check()
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, signal.SIG_IGN if received else handler)
+        if not received:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def cores() -> int:

@@ -85,7 +85,9 @@ def asked_for(store: Store, text: str) -> list[tuple[Run, ...]]:
 def experiments(store: Store) -> list[str]:
     """The experiments that have runs. Raises UserError where there is no record."""
     if not store.database.exists():
-        raise UserError(f"store {store.folder}: there is no record; choose another with --store")
+        raise UserError(
+            f"store {store.folder}: there is no record; choose another with --store, or make one with research.study"
+        )
     sql = (
         "SELECT DISTINCT e.name FROM experiments e JOIN runs r USING (experiment_id) WHERE r.lifecycle_stage = 'active'"
     )

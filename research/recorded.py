@@ -175,6 +175,8 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
     where, text = f"run {run.id} ({run.name})", run.tags["identity"]
     commit = run.tags.get("mlflow.source.git.commit")
     source = f"check out commit {commit}" if commit else "its commit was not recorded"
+    if run.tags.get("uncommitted", "none") != "none":
+        source += ", with the changes that were not committed then"
     if hashlib.sha256(text.encode()).hexdigest() != run.tags["fingerprint"]:
         raise UserError(f"{where}: its fingerprint is not that of its identity; what is recorded was changed")
     content = json.loads(text)

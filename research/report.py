@@ -214,7 +214,8 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if universes else []))):
                 left_out[name] = "it is not drawn yet"
                 continue
-            found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
+            drawn_before = [path for path in folder.glob("*.*") if path.suffix in (".svg", ".md") and path.is_file()]
+            found = {path.name: path.read_bytes() for path in drawn_before}
         if published.judgement is not None:
             entries.append(entry(published, found, universes))
     if entries:

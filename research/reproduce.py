@@ -81,7 +81,9 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
     compared: dict[str, list[Comparison]] = {}
     devices: dict[str, str] = {}
     failed: dict[str, str] = {}
-    with Workers([], min(workers, len(stacks)), open_end=True) as at_work, stop_signals() as check:
+    number = min(workers, len(stacks))
+    print(f"{counted(len(stacks), 'stack')} to train again, {counted(number, 'worker')}", flush=True)
+    with Workers([], number, open_end=True) as at_work, stop_signals() as check:
         for recorded in stacks:
             at_work.add([recorded.stack])  # one at a time: what is added together may train in one pass
         at_work.no_more()

@@ -23,7 +23,7 @@ from research.console import (
 )
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped, cores
+from research.execute import Stopped, cores, stop_at_once
 from research.loading import load_study, study_names
 from research.plan import Cell, Plan, in_one_pass, make_plan
 from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
     options = argparse.Namespace(redo=False)
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_at_once)
     try:
         (made := parser()).parse_args(arguments, options)
         if options.workers < 1:
@@ -111,16 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
         return refuse(error)
-    except (Stopped, KeyboardInterrupt) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
+    except Stopped as stop:
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
-        return stop.status if isinstance(stop, Stopped) else 130
-
-
-def terminate(number: int, _: object) -> None:
-    """Stop as Ctrl-C does: a signal's handler."""
-    raise Stopped(number)
+        return stop.status
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ import pandas as pd
 from research.config import UserError
 from research.design import Study
 from research.faults import told
+from research.kinds import is_a
 from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
@@ -31,6 +34,14 @@ UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
+MADE_WITH = {  # what provenance.json says, as far as it is read back
+    "variant": str,
+    "declared": bool,
+    "seeds": int,
+    "universes": tuple[str, ...],
+    "fingerprints": Mapping[str, str],
+    "claims": Mapping[str, tuple[str, ...]],
+}
 AGAIN = "run the study to export it again"
 
 
@@ -136,21 +147,24 @@ def read_published(study: Study, folder: Path) -> Published:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """What the tables in a folder were made with. Raises UserError where that lacks something."""
+    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind."""
+    path = folder / PROVENANCE
     try:
-        made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
-    except ValueError as error:
-        raise UserError(f"{folder / PROVENANCE}: cannot be read ({error}); {AGAIN}") from error
-    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
-        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+        made_with: dict[str, Any] = {"universes": [REFERENCE], **json.loads(path.read_bytes())}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    if missing := set(MADE_WITH) - set(made_with):
+        raise UserError(f"{path}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    if wrong := [name for name, kind in MADE_WITH.items() if not is_a(made_with[name], kind)]:
+        raise UserError(f"{path}: says {wrong[0]}={made_with[wrong[0]]!r}, which no export writes; {AGAIN}")
     return made_with
 
 
 def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
     try:
-        found = sums({name: (folder / name).read_bytes() for name in (*names, PROVENANCE)}).splitlines()
-        exported = (folder / SUMS).read_bytes().splitlines()
+        found = sums({name: content_of(folder / name) for name in (*names, PROVENANCE)}).splitlines()
+        exported = content_of(folder / SUMS).splitlines()
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror}); {AGAIN}") from error
     if changed := [line.decode().split()[-1] for line in found if line not in exported]:
@@ -158,22 +172,28 @@ def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     tables = []
     for name in names:
         try:
-            tables.append(pd.read_csv(folder / name))
+            tables.append(pd.read_csv(folder / name, keep_default_na=False, na_values=[""]))  # a level may be "None"
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
     return tables
 
 
-def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) -> Plan:
+def content_of(path: Path) -> bytes:
+    """What a file holds. Raises OSError for what is none: at a pipe one would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no file", str(path))
+    return path.read_bytes()
+
+
+def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> Plan:
     """The plan that tables were made by, of their provenance. Raises UserError where the study has become another."""
     tier, *settings = re.split(r"\+(?=[a-z_]+=)", str(made_with["variant"]))
     seeds, recorded = made_with["seeds"], made_with["fingerprints"]
-    assert isinstance(seeds, int)
-    assert isinstance(recorded, dict)
     pairs = dict(text.split("=", 1) for text in settings)
-    scope = made_with.get("universes", [REFERENCE])
-    assert isinstance(scope, list)
-    plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(scope))
+    try:
+        plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(made_with["universes"]))
+    except UserError as error:
+        raise UserError(f"{folder / PROVENANCE}: {error}; {AGAIN}") from error
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         universes = tuple(
@@ -189,7 +209,7 @@ def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) 
 
 
 def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:
-    """Raise UserError for columns that no export writes, cells or seeds that the plan has not, and rows that are twice.
+    """Raise UserError for what no export writes: other columns, cells or seeds, rows that are twice or not there.
 
     An export writes the cell, its levels and the seed first, then what else tells rows apart, then metrics in order.
     """
@@ -199,7 +219,9 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
     first = len(head) + len(keys := tuple(name for name in keys if name in columns))
     metrics, numbers = columns[first:], set(frame.select_dtypes("number").columns)
-    if wrong := [name for name in metrics if not re.fullmatch("[a-z][a-z0-9_]*", name) or name not in numbers]:
+    numbers -= {name for name in numbers if frame[name].isin([math.inf, -math.inf]).any()}
+    numbers |= set(keys) if frame.empty else set()
+    if wrong := [n for n in (*keys, *metrics) if not re.fullmatch("[a-z][a-z0-9_]*", n) or n not in numbers]:
         raise UserError(f"{path}: has a column {wrong[0]!r} that no export writes; {AGAIN}")
     if columns[: len(head)] != head or set(columns[len(head) : first]) != set(keys) or metrics != sorted(metrics):
         raise UserError(f"{path}: has its columns in an order that no export writes; {AGAIN}")
@@ -213,6 +235,10 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
     if len(twice := frame[frame.duplicated(["cell", "seed", *keys])]):
         row = twice.iloc[0]
         raise UserError(f"{path}: has seed {row['seed']} of {row['cell']} twice; {AGAIN}")
+    if keys and not frame.empty:
+        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=range(plan.num_seeds))
+        if len(uneven := rows[rows.nunique(axis=1, dropna=False) > 1]):
+            raise UserError(f"{path}: has not as many rows of each seed of {uneven.index[0]}; {AGAIN}")
 
 
 def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
@@ -249,6 +275,8 @@ def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
 
 def write(files: Mapping[Path, bytes]) -> None:
     """Write files whole, and none of them before there is room for all. Raises UserError when one cannot be written."""
+    if folders := [path for path in files if path.is_dir()]:
+        raise UserError(f"{folders[0]}: cannot be written (Is a directory); remove it or choose another with --reports")
     fresh = {path: path.with_name(f".{path.name}.new") for path in files}
     try:
         for path, content in files.items():

@@ -241,6 +241,7 @@ class Recorder:
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
         found = read_metrics(self.store, [run.id for run in reported]).values()
+        self._check_there()  # else there was nothing to be read
         metrics = []
         for name in sorted({name for values in found for name in values} - {"diverged_step"}):
             for step in sorted({step for values in found for step in values.get(name, {})}):

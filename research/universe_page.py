@@ -89,6 +89,7 @@ def attributions(across: Across) -> str:
             f"**{escaped(finding.text)}** ({escaped(finding.passage)}): **{verdict_words(finding)}**. Of the variance "
             f"in which the arms take part, {escaped(measured(finding))} is theirs alone; the rest is their "
             f"interaction with the choices. It holds if that is {escaped(finding.region)} (n = {finding.n})."
+            + (f" It is withheld because {finding.reason}." if finding.verdict == "withheld" else "")
             + "".join(f" {escaped(line)}" for line in finding.caveat.splitlines())
         )
     return "\n\n".join(lines)

@@ -86,7 +86,8 @@ def mixed(tmp_path_factory):
 def test_what_two_workers_recorded_comes_out_again_in_any_order_and_with_one(finished):
     done = reproduce(finished, "toy", "--sample", "9", "--seed", "3", "--workers", "1")
     line = assert_identical(done, 4)
-    assert done.stdout.startswith("4 of 4 stacks of toy, drawn with --seed 3\n")
+    head = "4 of 4 stacks of toy, drawn with --seed 3\n4 stacks to train again, 1 worker\n[1/4] "
+    assert done.stdout.startswith(head)
     # of each seed 4 metrics, 20 training losses, 21 validation losses and accuracies
     assert line == (
         f"identical: 4 stacks, 40 runs: 7 metrics, {40 * 66} values and the SHA-256 of the weights of 40 networks"
@@ -141,28 +142,26 @@ def test_tuned_cells_and_trials_come_out_again_those_too_that_came_to_nothing(tm
     assert line.startswith("identical: 2 stacks, 6 runs: ")
     trials = stacks_in(toy, "toy-tuning")
     assert "inf" in {run.tags["value"] for (run,) in trials.values()}
-    line = assert_identical(reproduce(toy, "toy-tuning", "--sample", "9"), 8)
-    assert re.fullmatch(r"identical: 8 stacks, 8 runs: 5 metrics, \d+ values", line)
-    line = assert_identical(reproduce(toy, "toy/full/activation=relu/rate=tuned/trial=1"), 1)
-    # its value twice, as a tag and a metric, and curves of two epochs with the start
-    key = "toy/full/activation=relu/rate=tuned/trial=1/seeds=1000000-1000001"
-    assert line == f"identical: {key}: 5 metrics, 10 values"
 
+    key = "toy/full/activation=relu/rate=tuned/trial=1/seeds=1000000-1000001"
     (run,) = trials[key]
     change(toy, "UPDATE tags SET value = '0.5' WHERE key = 'value' AND run_uuid = ?", run.id)
-    done = reproduce(toy, run.id)
+    done = reproduce(toy, "toy-tuning", "--sample", "9")
     assert (done.returncode, done.stderr) == (1, "")
+    assert len(re.findall(r"^\[\d/8\] .* trial=\d seeds 1000000-1000001: identical", done.stdout, re.MULTILINE)) == 7
     assert f"\ndifferent: {key}: tag value: recorded 0.5, now {float(run.tags['value'])}\n" in done.stdout
-    assert "\nin all 1 of 10 values, in 1 of 1 stack\n" in done.stdout
+    # of each two curves from the start and one from the first epoch, and the value as a tag and, if finite, a metric
+    finite = sum(each.tags["value"] != "inf" for (each,) in trials.values())
+    assert f"\nin all 1 of {8 * (3 + 3 + 2 + 1) + finite} values, in 1 of 8 stacks\n" in done.stdout
 
 
 def test_a_cnn_on_mnist_comes_out_again(tmp_path):
-    only = ("--only", "network=cnn", "--only", "pixels=permuted", "--set", "dataset=mnist", "--set", "num_train=64")
+    only = "--only network=cnn --only pixels=permuted --set dataset=mnist --set num_train=64 --set epochs=1".split()
     done = command("pixel_shuffle", "--tier", "smoke", *only, "--store", tmp_path / "store", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, "")
-    key = "pixel_shuffle/smoke+dataset=mnist+num_train=64/pixels=permuted/network=cnn"
-    toy = Toy(tmp_path)
-    line = assert_identical(reproduce(toy, key), len(stacks_in(toy, "pixel_shuffle-smoke+dataset=mnist+num_train=64")))
+    toy, variant = Toy(tmp_path), "smoke+dataset=mnist+epochs=1+num_train=64"
+    recorded = stacks_in(toy, f"pixel_shuffle-{variant}")
+    line = assert_identical(reproduce(toy, f"pixel_shuffle/{variant}/pixels=permuted/network=cnn"), len(recorded))
     assert "values and the SHA-256 of the weights of " in line
 
 
@@ -206,7 +205,7 @@ def test_the_last_bit_of_a_number_a_digest_and_a_missing_point_are_found_and_wha
     missing = f"different: seed 0, validation_loss at epoch 7: recorded nothing, now {value}"
     assert re.fullmatch(missing, told["relu depth=1"])
 
-    first, in_all, *environment = done.stdout.splitlines()[5:]
+    first, in_all, *environment = done.stdout.splitlines()[6:]
     assert re.fullmatch(r"different: toy/full/activation=\w+/depth=\d/seeds=0-9: seed \d, .*", first)
     assert in_all == f"in all 2 of {40 * 66} values and the weights of 1 of 40 networks, in 3 of 4 stacks"
     assert environment.pop() == "bits are promised for the same versions, CPU class and device only"
