@@ -33,8 +33,8 @@ def judge_attribution(
 ) -> Finding:
     """The finding: its mean over seeds is judged at 95 %, as that of any claim.
 
-    Universes whose control did not come out, `failed`, are used, since the differences are there all the same; the
-    caveat says in how many of the crossed ones that was so.
+    Universes whose control did not come out, `failed`, have their part in the number. Where one of the crossed ones
+    is among them the verdict is withheld, as the study's own is where a control fails.
     """
     found, interactions = attributed(study, claim, universes, num_declared)
     number = Number("attributed_share", ("all",), {}, "only", "only", claim.diverged)
@@ -42,10 +42,13 @@ def judge_attribution(
     finding = finding_of(judged, found, LEVEL, num_declared, complete)
     lines = [interaction_words(claim, interactions, finding.number)] if finding.n and len(interactions) else []
     lines += [finding.caveat] if finding.caveat else []
+    finding = replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
     used = [study.universe(levels) for levels in crossed(**claim.choices)]
-    if num_failed := sum(levels in failed for levels in used):
-        lines.append(f"In {num_failed} of the {len(used)} universes that are crossed a control did not come out.")
-    return replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
+    num_failed = sum(levels in failed for levels in used)
+    if not num_failed or finding.verdict == "not judged":
+        return finding
+    reason = f"in {num_failed} of the {len(used)} universes that are crossed a control did not come out"
+    return replace(finding, verdict="withheld", reason=reason)
 
 
 def attributed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -135,7 +136,7 @@ class Attribution:
 def check_judged(place: str, judged: Claim | Control | Attribution) -> None:
     """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers."""
     check_kinds(place, judged)
-    check_line(place, "name", judged.name)
+    check_name(place.partition(" ")[0], judged.name)
     check_line(place, "text", judged.text)
     check_region(place, judged.above, judged.below)
 
@@ -144,6 +145,12 @@ def check_line(place: str, name: str, text: str) -> None:
     """Raise UserError for text that is not shown in one line: it stands in tables."""
     if not text.strip() or not text.isprintable():
         raise UserError(f"{place}: {name}={text!r} must be one line of text")
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise UserError for a name that cannot be a part of a file's name, of a key or of a sentence as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
+        raise UserError(f"{kind} {name!r}: its name must be made of letters, digits and _ . + -")
 
 
 def check_region(place: str, above: float, below: float) -> None:

@@ -68,13 +68,17 @@ def counted(number: int, thing: str) -> str:
 
 
 class Progress:
-    """A bar with the time left on a terminal, and a line for each stack as it ends; elsewhere the lines alone."""
+    """A bar with the time left on a terminal, and a line for each stack as it ends; elsewhere the lines alone.
 
-    def __init__(self, stacks: list[Stack]) -> None:
+    `alone` says that each stack is trained by itself, also where it could be in one pass with others.
+    """
+
+    def __init__(self, stacks: list[Stack], alone: bool = False) -> None:
         from tqdm import tqdm
 
+        jobs = [(stack,) for stack in stacks] if alone else in_one_pass(stacks)
         self.weights = {stack.key: 0.0 for stack in stacks}  # a shorter horizon costs nothing beside a longer one
-        self.weights |= {job[0].key: job[0].nominal_seconds for job in in_one_pass(stacks)}
+        self.weights |= {job[0].key: job[0].nominal_seconds for job in jobs}
         self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
         self.started = time.monotonic()
         self.live = sys.stderr.isatty()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from research.claims import Attribution, Claim, Control, Level, Levels, Number, check_line
+from research.claims import Attribution, Claim, Control, Level, Levels, Number, check_line, check_name
 from research.config import TrainConfig, UserError
 from research.kinds import check_kinds
 
@@ -234,6 +234,7 @@ class Study:
 
     def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
         for name, tier in self.tiers.items():
+            check_name(f"{self.name}: tier", name)
             if tier.seeds < 1 or tier.universe_seeds < 0:
                 few = min(tier.seeds, tier.universe_seeds)
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")

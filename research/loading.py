@@ -34,7 +34,7 @@ def load_study(name: str) -> Study:
         raise UserError(f"{name}: is no study that can be read ({error.strerror})") from error
     if not is_file and name.endswith(".py"):
         raise UserError(f"{name}: no such study file")
-    if not is_file:
+    if not is_file or not (name.endswith(".py") or name in study_names()):
         near = difflib.get_close_matches(name, study_names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(study_names())}"
         raise UserError(f"no study {name!r}; {hint}")

@@ -59,8 +59,8 @@ def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.Da
     """
     export(store, plan, state, folder)
     published = read_published(plan.study, folder)
-    for name, content in render(published, read_universes(plan.study, folder)).items():
-        write(folder / name, content)
+    files = render(published, read_universes(plan.study, folder))
+    write({folder / name: content for name, content in files.items()})
     return published.tables.runs, published.judgement if plan.declared else None
 
 
@@ -76,8 +76,7 @@ def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> P
         return None
     published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
     files = render(published, universes) if published else render_universes(universes, None)
-    for name, content in files.items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in files.items()})
     return universes
 
 
@@ -231,12 +230,6 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
     return files, left_out
 
 
-def check_places(files: Iterable[Path]) -> None:
-    """Raise UserError, before anything is written, where a folder lies in the place of a file."""
-    if folders := [path for path in files if path.is_dir()]:
-        raise UserError(f"{folders[0]}: cannot be written (Is a directory); remove it or choose another with --reports")
-
-
 def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list[Path]:
     """The files of the named studies and of the index that are missing, that differ, or that nothing draws."""
     wrong = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
@@ -266,9 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         files, left_out = draw(names, options.reports)
         if not options.check:
-            check_places(files)
-            for path, content in files.items():
-                write(path, content)
+            write(files)
     except UserError as error:
         return refuse(error)
     for name, reason in left_out.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,10 +23,10 @@ from research.console import (
 )
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped
+from research.execute import Stopped, cores, stop_at_once
 from research.loading import load_study, study_names
 from research.plan import Cell, Plan, in_one_pass, make_plan
-from research.store import State, Store, read_frames, read_runs, read_state
+from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
 from research.universes import REFERENCE, departing, universe_name
 
 if TYPE_CHECKING:
@@ -81,14 +82,11 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
     options = argparse.Namespace(redo=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_at_once)
     try:
         (made := parser()).parse_args(arguments, options)
         if options.workers < 1:
@@ -114,10 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
         return refuse(error)
-    except (Stopped, KeyboardInterrupt) as stop:
+    except Stopped as stop:
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
-        return stop.status if isinstance(stop, Stopped) else 130
+        return stop.status
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -216,6 +214,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
     for data in {stack.cell.config.dataset for stack in missing}:
         fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
+        store.check()
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)
@@ -225,7 +224,8 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
             print(
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
-        failures = train(store, plan, missing, workers, redo)
+        devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
+        failures = train(store, plan, missing, workers, redo, devices)
         return present(store, plan, folder, failures)
 
 
@@ -235,6 +235,10 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
     from research.search import project_grids, project_searches
 
     state = state_of(store, plan)
+    if not failures and state.missing(plan):
+        raise UserError(
+            f"store {store.folder}: no longer holds all that was recorded; bring it back, or run the same command again"
+        )
     frame = read_frames(store, plan, state).runs
     project_grids(store, plan, frame)
     project_searches(store, plan, state.trials)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from research.config import UserError
 from research.design import Study
+from research.faults import told
 from research.kinds import is_a
 from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
@@ -74,8 +75,7 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     else:
         files = dict(zip(TABLES, map(csv, frames), strict=True))
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
-    for name, content in (files | {SUMS: sums(files)}).items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
 def csv(frame: pd.DataFrame) -> bytes:
@@ -275,14 +275,21 @@ def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", *columns])
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError when it cannot be written."""
-    fresh = path.with_name(f".{path.name}.new")
+def write(files: Mapping[Path, bytes]) -> None:
+    """Write files whole, and none of them before there is room for all. Raises UserError when one cannot be written."""
+    if folders := [path for path in files if path.is_dir()]:
+        raise UserError(f"{folders[0]}: cannot be written (Is a directory); remove it or choose another with --reports")
+    fresh = {path: path.with_name(f".{path.name}.new") for path in files}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another with --reports") from error
+        for path, content in files.items():
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh[path].unlink(missing_ok=True)  # a link that lies there is not followed
+                fresh[path].write_bytes(content)
+        for path in files:
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                fresh[path].replace(path)
+    finally:
+        for path in fresh.values():
+            with contextlib.suppress(OSError):
+                path.unlink()

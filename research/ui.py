@@ -21,6 +21,8 @@ from research.views import CELLS, VIEW
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
+# The page may ask nothing of any other host: MLflow's has a film on mlflow.org, and a note may name an image anywhere.
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 
 
 class Experiment(NamedTuple):
@@ -124,14 +126,28 @@ def listening(port: int) -> socket.socket:
         raise UserError(f"port {port}: {reason}; choose another with --port") from error
 
 
+def settings(port: int) -> dict[str, str]:
+    """MLflow's settings, whatever the environment says: it sends nothing, and answers no page but its own.
+
+    By default MLflow takes any host that begins like a private address, such as 10.example.com, for one of its own, so
+    that a page of that name could read the record once the name leads here.
+    """
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST},{HOST}:{port},localhost,localhost:{port}",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port}",
+    }
+
+
 def serve(store: Store, ours: socket.socket, text: str) -> None:
     """Answer on a socket until a signal comes; print the text once the server answers.
 
     MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises SystemExit with
     a line for the user when the server fails.
     """
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ.update(settings(ours.getsockname()[1]))  # only work before the import
     warnings.filterwarnings("ignore", module=r"mlflow\.")  # what MLflow will have to change is no news to its users
     try:
         import uvicorn
@@ -154,7 +170,10 @@ def serve(store: Store, ours: socket.socket, text: str) -> None:
                 if self.started:
                     print(text, flush=True)
 
-        options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        options = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
+            headers=[("Content-Security-Policy", POLICY)],
+        )  # fmt: skip
         server = Server(options)
         server.run(sockets=[ours])
     except Exception as error:  # whatever it is, the user is told in a line

@@ -116,8 +116,10 @@ def in_sentence(name: object) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that others wrote, for Markdown: no HTML, no end of a table's cell, one line."""
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").split())
+    """Text that others wrote, for Markdown: no HTML, no link or image, no end of a table's cell, one line."""
+    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("](", "]\\(")):
+        text = text.replace(sign, safe)
+    return " ".join(text.split())
 
 
 def unit_of(claim: Claim) -> str:
