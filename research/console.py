@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from research.verdict import Judgement
 
 
+MOST_WORKERS = 1000  # processes of a third of a gigabyte each
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of options whose errors are one line."""
 
@@ -44,6 +47,14 @@ def named_folder(text: str) -> Path:
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} is no folder that can be used ({error.strerror})") from error
     return path
+
+
+def check_workers(number: int) -> None:
+    """Raise UserError for a number of worker processes that cannot be."""
+    if number < 1:
+        raise UserError(f"--workers {number}: at least one worker is needed")
+    if number > MOST_WORKERS:
+        raise UserError(f"--workers {number}: at most {MOST_WORKERS} can be had")
 
 
 def refuse(error: UserError) -> int:

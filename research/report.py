@@ -26,6 +26,7 @@ from research.pages import study_page
 from research.plan import Plan
 from research.store import State, Store
 from research.tables import (
+    AGAIN,
     PROVENANCE,
     REPORTS,
     SUMS,
@@ -99,8 +100,11 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
     figures: dict[str, Figure] = {}
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
-    if script := script_of(published.study.name):
-        figures.update(script.figures(published.tables))
+    if script := script_of(name := published.study.name):
+        try:
+            figures.update(script.figures(published.tables))
+        except KeyError as error:
+            raise UserError(f"{name}: reports/{name}.py needs {error}, which no table has; {AGAIN}") from error
     files = drawn(figures)
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))

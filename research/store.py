@@ -75,12 +75,13 @@ class Store:
                 handle.write(str(os.getpid()).encode())
             yield
 
-    def is_there(self) -> bool:
+    def is_there(self, projection: bool = False) -> bool:
         """Whether there is a database. Raises UserError for what is none: SQLite would wait at a pipe for ever."""
-        with told(f"store {self.folder}: cannot be read", ANOTHER, OSError):
-            if not self.database.is_file() and os.path.lexists(self.database):
-                raise UserError(f"store {self.folder}: {self.database.name} is no file; {ANOTHER}")
-            return self.database.is_file()
+        path, way_out = (self.projection, MADE_AGAIN) if projection else (self.database, ANOTHER)
+        with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError):
+            if not path.is_file() and os.path.lexists(path):
+                raise UserError(f"store {self.folder}: {path.name} is no file; {way_out}")
+            return path.is_file()
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a read-only query; none when there is no database yet.
@@ -104,7 +105,7 @@ class Store:
         ways_out = {self.database: f"{ANOTHER}, or bring it back from a copy", self.projection: MADE_AGAIN}
         for path, way_out in ways_out.items():
             with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError, sqlite3.Error):
-                if not path.exists():
+                if not self.is_there(path == self.projection):
                     continue
                 with contextlib.closing(opened(path)) as connection:
                     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()

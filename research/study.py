@@ -14,6 +14,7 @@ from research.config import UserError
 from research.console import (
     Parser,
     cell_table,
+    check_workers,
     counted,
     duration,
     findings_table,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from research.multiverse import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 START_SECONDS = 12  # imports, first use of the store, figures
 
 
@@ -89,10 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop_at_once)
     try:
         (made := parser()).parse_args(arguments, options)
-        if options.workers < 1:
-            raise UserError(f"--workers {options.workers}: at least one worker is needed")
-        if options.workers > MOST_WORKERS:
-            raise UserError(f"--workers {options.workers}: at most {MOST_WORKERS} can be had")
+        check_workers(options.workers)
         store = Store(options.store.absolute())
         if options.name is None:
             needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports")
@@ -112,10 +109,10 @@ def main(arguments: list[str] | None = None) -> int:
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
         return refuse(error)
-    except Stopped as stop:
+    except KeyboardInterrupt as stop:  # of a study file too
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
-        return stop.status
+        return stop.status if isinstance(stop, Stopped) else 130
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -215,9 +215,11 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
     """
     head = ["cell", *(factor.name for factor in plan.columns), "seed"]
     columns = list(frame.columns)
-    if missing := [name for name in head if name not in columns]:
+    clocks = {"step" if cell.config.steps else "epoch" for cell in plan.cells}
+    keys = tuple(name for name in keys if name not in ("epoch", "step") or name in clocks)
+    if missing := [name for name in (*head, *keys) if name not in columns]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
-    first = len(head) + len(keys := tuple(name for name in keys if name in columns))
+    first = len(head) + len(keys)
     metrics, numbers = columns[first:], set(frame.select_dtypes("number").columns)
     numbers -= {name for name in numbers if frame[name].isin([math.inf, -math.inf]).any()}
     numbers |= set(keys) if frame.empty else set()

@@ -44,6 +44,7 @@ NUMBERS = {
     "thousands of letters": "3" + "x" * 5000,
     **{f"with {name}": form.format(3) for name, form in INVISIBLE.items() if name != "a carriage return"},
 }
+FREE = {"zero": ("--seed",), "larger than any machine": ("--seed", "--sample")}  # may be so large or small
 PAIRS = {
     "nothing": "",
     "a blank": " ",
@@ -152,12 +153,14 @@ OPTIONS = {
               "--reports"),
     "report": ("--check", "--reports"),
     "ui": ("--store", "--port"),
+    "reproduce": ("--sample", "--seed", "--workers", "--store"),
 }  # fmt: skip
 FLAGS = ("--plan", "--redo", "--check")
 MISTYPED = {
     "study": ("--plann", "--sedes 3", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3", "--seeds:3", "-n 3",
               "--no-plan", "---plan", "--se 3", "--re", "toy.py", "width_sine", "\u2013\u2013plan", "--plan --plan=1"),
     "report": ("--chek", "-check", "\u2014check", "--all", "-o out", "--no-check", "--CHECK"),
+    "reproduce": ("--sampel 3", "--smaple=3", "-n 3", "\u2014sample 3", "--sample 1 --seeds", "toy", "--seed 1"),
     "ui": ("--prot 5001", "-p 5001", "--port=5001:5001", "--host 0.0.0.0", "\u2014port=1", "toy toy.py", "--PORT 1"),
 }  # fmt: skip
 CONTRADICTIONS = {  # what is typed after `study` -> what it says
@@ -222,12 +225,21 @@ def cases() -> Iterator[Case]:
 
 
 def wrong_numbers() -> Iterator[Case]:
-    for command, option in (("study", "--seeds"), ("study", "--workers"), ("ui", "--port")):
-        subject = ("toy.py",) if command == "study" else ()
+    for command, *subject, option in (
+        ("study", "toy.py", "--seeds"),
+        ("study", "toy.py", "--workers"),
+        ("ui", "--port"),
+        ("reproduce", "toy", "--sample"),
+        ("reproduce", "toy", "--sample", "1", "--seed"),
+        ("reproduce", "toy", "--sample", "1", "--workers"),
+    ):
         for name, value in NUMBERS.items():
-            yield Case("a number", f"{option} {name}", typed(command, *subject, option, value), option)
-            if name in ("zero", "a fraction", "negative without end"):
-                yield Case("a number", f"{option}={name}", typed(command, *subject, f"{option}={value}"), option)
+            if option not in FREE.get(name, ()):
+                what = f"{command} {option} {name}"
+                yield Case("a number", what, typed(command, *subject, option, value), option)
+            if name in ("a fraction", "negative without end"):
+                what = f"{command} {option}={name}"
+                yield Case("a number", what, typed(command, *subject, f"{option}={value}"), option)
 
 
 def wrong_pairs() -> Iterator[Case]:
@@ -256,6 +268,7 @@ def wrong_folders() -> Iterator[Case]:
             ("study", "toy.py", "--plan", "--store"),
             ("ui", "--store"),
             ("study", "toy.py", "--reports"),
+            ("reproduce", "toy", "--sample", "1", "--store"),
             ("report", "--reports"),
             ("report", "toy.py", "--check", "--reports"),
         ):
@@ -265,17 +278,18 @@ def wrong_folders() -> Iterator[Case]:
 
 
 def wrong_names() -> Iterator[Case]:
-    for command in ("study", "report", "ui"):
+    for command in ("study", "report", "ui", "reproduce"):
         for name, value in NAMES.items():
             says = re.escape(value[:20]) if value.isprintable() else "width_sine"
             says = says if command != "ui" else re.escape(Path(value).stem[:20]) if value.isprintable() else says
+            says = says if command != "reproduce" else re.escape(value[:20]) if value.isprintable() else says
             more = ("--plan",) if command == "study" else ()
             yield Case("a name", f"{command} {name}", typed(command, value, *more), says, odd_places)
 
 
 def wrong_options() -> Iterator[Case]:
     for command, options in OPTIONS.items():
-        subject = ("toy.py",) if command == "study" else ()
+        subject = {"study": ("toy.py",), "reproduce": ("toy",)}.get(command, ())
         for option in options:
             flag = option in FLAGS
             words = (command, *subject, f"{option}=yes") if flag else (command, *subject, option)

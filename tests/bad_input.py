@@ -21,6 +21,7 @@ LONGEST = 400  # characters of a line that somebody still reads
 PLACES = {  # so that nothing but the world is ever touched
     "study": ("--store", "store", "--reports", "reports"),
     "ui": ("--store", "store"),
+    "reproduce": ("--store", "store"),
     "report": ("--reports", "reports"),
 }
 
@@ -63,7 +64,7 @@ STUDY = Study(
 class Case:
     """What a user does wrong: `spoil` is done to the world, then the command is typed there.
 
-    `words` begin with the name of the command, `study`, `report` or `ui`; `says` is a regular expression that is found
+    `words` begin with the name of the command, such as `study`; `says` is a regular expression that is found
     in what it answers. As a `process` it is really typed, otherwise given to the command's `main`.
     """
 

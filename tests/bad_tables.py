@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
 UNIVERSES = ("universes/runs.csv", "universes/tuning.csv")
 FILES = (*TABLES, "provenance.json", *UNIVERSES, "universes/provenance.json")
 SUMS = ("SHA256SUMS", "universes/SHA256SUMS")
+ROOT = Path(__file__).resolve().parents[1]
 AGAIN = "run the study to export it again"
 
 DAMAGES: dict[str, Callable[[Path], object]] = {  # what is done to a file, whose sum stays as it was
@@ -194,6 +196,7 @@ def cases() -> Iterator[Case]:
     yield from with_old_sums()
     yield from with_new_sums()
     yield from of_folders()
+    yield from of_figures()
 
 
 def with_old_sums() -> Iterator[Case]:
@@ -254,6 +257,14 @@ def of_folders() -> Iterator[Case]:
         yield Case("a folder of tables", f"{name} a folder", words, says, partial(on_path, f"toy/{name}", Path.mkdir))
 
 
+def of_figures() -> Iterator[Case]:
+    """Of a real study, whose figures need more than the claims do."""
+    for file, name in (("curves.csv", "validation_accuracy"), ("curves.csv", "epoch")):
+        spoil = partial(of_pixels, file, name)
+        says = f"{name}.*{AGAIN}"
+        yield Case("a folder of tables", f"{file} without {name}", typed("report", "pixel_shuffle"), says, spoil)
+
+
 def case(kind: str, name: str, says: str, spoil: Callable[[Path], object], process: bool = False) -> Case:
     """A case of the report of the study; whether it draws or checks is drawn by the name."""
     words = COMMANDS[sum(map(ord, name)) % len(COMMANDS)]
@@ -272,6 +283,19 @@ def signed(file: str, damage: Callable[[Path], object], world: Path) -> None:
     path = world / "reports" / "toy" / file
     damage(path)
     sign(path.parent, ("runs.csv", "tuning.csv") if file.startswith("universes") else TABLES)
+
+
+def of_pixels(file: str, column: str, world: Path) -> None:
+    """Publish the project's pixel_shuffle beside the toy, without a column."""
+    import pandas as pd
+    from made_up import sign, write_table
+
+    ours, folder = ROOT / "reports" / "pixel_shuffle", world / "reports" / "pixel_shuffle"
+    folder.mkdir()
+    for name in (*TABLES, "provenance.json"):
+        shutil.copy(ours / name, folder / name)
+    write_table(folder / file, pd.read_csv(folder / file).drop(columns=column))
+    sign(folder)
 
 
 def on_path(place: str, damage: Callable[[Path], object], world: Path) -> None:

@@ -61,11 +61,12 @@ def in_process(capsys, monkeypatch):
         for name, value in case.environment.items():
             monkeypatch.setenv(name, value)
         command, *words = case.words
-        at_end = signal.getsignal(signal.SIGTERM)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             status = importlib.import_module(f"research.{command}").main(words)
         finally:
-            signal.signal(signal.SIGTERM, at_end)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return (status, *capsys.readouterr())
 
     return call
