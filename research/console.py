@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import stat
 import sys
 import textwrap
@@ -27,7 +28,10 @@ MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of options whose errors are one line."""
+    """A parser of options whose errors are one line. Options are written out: `--red` shall not remove results."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")
@@ -41,6 +45,8 @@ def named_folder(text: str) -> Path:
             raise argparse.ArgumentTypeError(f"{text!r} is no folder")
         if not stat.S_ISDIR(path.stat().st_mode):
             raise argparse.ArgumentTypeError(f"{text} is no folder")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise argparse.ArgumentTypeError(f"{text} may not be looked into")
     except FileNotFoundError as error:
         if path.is_symlink():
             raise argparse.ArgumentTypeError(f"{text} is a link to nothing") from error

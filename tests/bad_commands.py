@@ -1,12 +1,11 @@
-"""Command lines that cannot be: options, values, names and folders that are mistyped."""
+"""Command lines that cannot be: options, values and names that are mistyped."""
 
-import os
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from bad_input import Case, typed
+from bad_places import odd_places
 
 INVISIBLE = {
     "a bell": "{}\x07",
@@ -99,20 +98,6 @@ SETTINGS = {  # by field: values that it cannot have
     "output": ("x", "raw"),
     "head": ("x", "pooled"),
 }
-FOLDERS = {
-    "nothing": "",
-    "a blank": " ",
-    "a file": "toy.py",
-    "below a file": "toy.py/x",
-    "a link to nothing": "dangling",
-    "a link to itself": "loop",
-    "below a link to itself": "loop/x",
-    "a pipe": "pipe",
-    "a socket": "socket",
-    "a device": "/dev/null",
-    "a name too long": "x" * 300,
-    "a path too long": "x/" * 3000,
-}
 NAMES = {
     "nothing": "",
     "a blank": " ",
@@ -157,8 +142,9 @@ OPTIONS = {
 }  # fmt: skip
 FLAGS = ("--plan", "--redo", "--check")
 MISTYPED = {
-    "study": ("--plann", "--sedes 3", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3", "--seeds:3", "-n 3",
-              "--no-plan", "---plan", "--se 3", "--re", "toy.py", "width_sine", "\u2013\u2013plan", "--plan --plan=1"),
+    "study": ("--plann", "--sedes 3", "--seed 3", "--red", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3",
+              "--seeds:3", "-n 3", "--no-plan", "---plan", "--tie full", "toy.py", "width_sine", "\u2013\u2013plan",
+              "--plan --plan=1"),
     "report": ("--chek", "-check", "\u2014check", "--all", "-o out", "--no-check", "--CHECK"),
     "reproduce": ("--sampel 3", "--smaple=3", "-n 3", "\u2014sample 3", "--sample 1 --seeds", "toy", "--seed 1"),
     "ui": ("--prot 5001", "-p 5001", "--port=5001:5001", "--host 0.0.0.0", "\u2014port=1", "toy toy.py", "--PORT 1"),
@@ -197,29 +183,10 @@ CONTRADICTIONS = {  # what is typed after `study` -> what it says
 }
 
 
-def odd_places(world: Path) -> None:
-    """Put into the world what is neither a study file nor a folder."""
-    for name in ("dangling", "dangling.py"):
-        (world / name).symlink_to("gone")
-    for name in ("loop", "loop.py"):
-        (world / name).symlink_to(name)
-    for name in ("pipe", "pipe.py"):
-        os.mkfifo(world / name)
-    (world / "folder.py").mkdir()
-    (world / "data.py").write_bytes(bytes(range(256)))
-    for name in ("socket", "socket.py"):
-        before = Path.cwd()
-        os.chdir(world)  # the path of a socket has at most a hundred characters
-        with socket.socket(socket.AF_UNIX) as made:
-            made.bind(name)
-        os.chdir(before)
-
-
 def cases() -> Iterator[Case]:
     yield from wrong_numbers()
     yield from wrong_pairs()
     yield from wrong_settings()
-    yield from wrong_folders()
     yield from wrong_names()
     yield from wrong_options()
 
@@ -248,7 +215,7 @@ def wrong_pairs() -> Iterator[Case]:
         for how, form in PAIRS.items():
             if form != "{{}}={{0}}" or option:
                 text = form.format(name=name, NAME=name.upper(), value=value, long=long, many=many)
-                yield Case("a pair", f"{option} {how}", typed("study", "toy.py", option, text), option)
+                yield Case("a pair", f"{option} {how}", typed("study", "toy.py", option, text), f"{option}|{name}=")
         words = [part for text in TWICE[option] for part in (option, text)]
         yield Case("a pair", f"{option} twice", typed("study", "toy.py", *words), f"{option} .*is given twice")
 
@@ -258,23 +225,6 @@ def wrong_settings() -> Iterator[Case]:
         for value in values:
             text = f"{name}={value}"
             yield Case("a setting", text[:30], typed("study", "toy.py", "--set", text), name)
-
-
-def wrong_folders() -> Iterator[Case]:
-    for name, value in FOLDERS.items():
-        for command, *words, option in (
-            ("study", "--store"),
-            ("study", "toy.py", "--store"),
-            ("study", "toy.py", "--plan", "--store"),
-            ("ui", "--store"),
-            ("study", "toy.py", "--reports"),
-            ("reproduce", "toy", "--sample", "1", "--store"),
-            ("report", "--reports"),
-            ("report", "toy.py", "--check", "--reports"),
-        ):
-            says = re.escape(value[:40]) if value.strip() else option
-            what = " ".join([command, *words, option, name])
-            yield Case("a folder", what, typed(command, *words, option, value), says, odd_places)
 
 
 def wrong_names() -> Iterator[Case]:

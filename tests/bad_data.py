@@ -19,6 +19,7 @@ LENGTHS: dict[str, Callable[[int], int]] = {
     "one byte short": lambda size: size - 1,
     "one byte more": lambda size: size + 1,
 }
+ENDLESS = ("a pipe", "an endless device")  # who reads on is stopped as a process, not in this one
 OFFLINE = {
     **dict.fromkeys(("https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy"), "http://127.0.0.1:9"),
     **dict.fromkeys(("no_proxy", "NO_PROXY", "PIP_FIND_LINKS"), ""),
@@ -38,8 +39,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {  # what is done to a file that 
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
     "a link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
-    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
-    "an empty device": lambda path: (path.unlink(), path.symlink_to("/dev/null")),
+    "an endless device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/null")),
 }
 PLACES = {  # RESEARCH_DATA -> what is said
     "toy.py": "toy.py/mnist",
@@ -138,8 +139,8 @@ def damaged_files() -> Iterator[Case]:
             yield Case("a data file", f"{file.name} {name}", run, says, spoil, environment)
     for name, damage in DAMAGES.items():
         spoil = partial(with_mnist, TRAIN_LABELS, damage)
-        name = f"{TRAIN_LABELS.name} {name}"
-        yield Case("a data file", name, run, f"data/mnist/{TRAIN_LABELS.name}", spoil, environment)
+        what, says = f"{TRAIN_LABELS.name} {name}", f"data/mnist/{TRAIN_LABELS.name}"
+        yield Case("a data file", what, run, says, spoil, environment, process=name in ENDLESS)
     for one, other in ((TEST_IMAGES, TRAIN_IMAGES), (TRAIN_IMAGES, TEST_IMAGES), (TEST_IMAGES, TEST_LABELS)):
         spoil = partial(with_mnist, one, partial(other_link, other.name))
         yield Case("a data file", f"{one.name} as {other.name}", run, f"{one.name} is damaged", spoil, environment)
@@ -164,7 +165,10 @@ def damaged_records() -> Iterator[Case]:
         for command, *words in (("study", "toy.py"), ("study", "toy.py", "--plan"), ("ui",), ("ui", "toy")):
             spoil = partial(on_path, "store/mlflow.db", damage)
             what = " ".join((command, *words, name))
-            yield Case("a record that is none", what, typed(command, *words), "store.*mlflow.db", spoil)
+            endless = name in ENDLESS
+            yield Case(
+                "a record that is none", what, typed(command, *words), "store.*mlflow.db", spoil, process=endless
+            )
 
 
 def other_configurations() -> Iterator[Case]:

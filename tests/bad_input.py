@@ -2,9 +2,9 @@
 
     python tests/bad_input.py
 
-prints how many there are of each kind. The cases are in `bad_commands`, `bad_studies`, `bad_data` and `bad_tables`; one
-more is one line in a table there. The world that they are typed in is a folder with a study `toy.py`, its record in
-`store/` and its published tables in `reports/`, all good until a case spoils something.
+prints how many there are of each kind. The cases are in `bad_commands`, `bad_places`, `bad_studies`, `bad_data` and
+`bad_tables`; one more is one line in a table there. The world that they are typed in is a folder with a study
+`toy.py`, its record in `store/` and its published tables in `reports/`, all good until a case spoils something.
 """  # fmt: skip
 
 import hashlib
@@ -111,7 +111,10 @@ def trouble(done: tuple[int, str, str], says: str) -> str:
 
 
 def digest(world: Path) -> dict[str, str]:
-    """What every path of the world is. Of locks in a store that was there, and of what Python caches, nothing."""
+    """What every path of the world is. Of locks in a store that was there, and of what Python caches, nothing.
+
+    What may not be read is not looked into.
+    """
     found = {}
     for path in sorted(world.rglob("*")):
         name = str(path.relative_to(world))
@@ -121,7 +124,7 @@ def digest(world: Path) -> dict[str, str]:
         found[name] = stat.filemode(mode)
         if stat.S_ISLNK(mode):
             found[name] += f" {os.readlink(path)}"
-        elif stat.S_ISREG(mode):
+        elif stat.S_ISREG(mode) and os.access(path, os.R_OK):
             found[name] += f" {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return found
 
@@ -136,11 +139,14 @@ def corpus() -> list[Case]:
     """All cases. Of each kind the first with each command is typed for real, and those that ask for it."""
     import bad_commands
     import bad_data
+    import bad_places
     import bad_studies
     import bad_tables
 
     found, seen = [], set()
-    for case in (*bad_commands.cases(), *bad_studies.cases(), *bad_data.cases(), *bad_tables.cases()):
+    for case in (
+        each for part in (bad_commands, bad_places, bad_studies, bad_data, bad_tables) for each in part.cases()
+    ):
         first = (case.kind, case.words[0]) not in seen
         seen.add((case.kind, case.words[0]))
         found.append(replace(case, process=case.process or first))
