@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass, replace
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -32,6 +33,7 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "evaluate_every": 0,
     "target_accuracy": 0.0,
 }
+LARGEST = 2**53  # whole number: the largest that a float, in which times are computed, is sure to hold
 MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
@@ -106,8 +108,10 @@ class TrainConfig:
             whole = isinstance(smallest, int)
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
                 raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
-            if not smallest <= value < float("inf"):
+            if not smallest <= value <= sys.float_info.max:
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
+            if whole and value > LARGEST:
+                raise UserError(f"{name}={value!r} must be at most {LARGEST}")
         for wrong, message in self._contradictions():
             if wrong:
                 raise UserError(message)
