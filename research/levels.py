@@ -50,7 +50,7 @@ def check_levels(place: str, levels: tuple[Level, ...]) -> None:
 def level_word(level: object) -> str:
     """A level as text, the same whether a table holds it as a number or as text."""
     try:
-        return repr(float(str(level)))
+        return repr(float(str(level)) + 0.0)  # a table of whole numbers has no -0
     except ValueError:
         return str(level)
 

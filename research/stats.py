@@ -55,6 +55,7 @@ def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float
     return functions[how](array, axis=1)
 
 
+@quietly
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """The mean of the finite values with Student's interval; the bounds are NaN for fewer than two values.
 

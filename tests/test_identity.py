@@ -25,6 +25,13 @@ def test_a_whole_rate_and_the_same_rate_as_a_float_are_one_identity():
     assert identity(TrainConfig(lr=1), 1, 1) == identity(TrainConfig(lr=1.0), 1, 1)
 
 
+def test_other_data_make_another_identity(monkeypatch):
+    digits, mnist = (identity(TrainConfig(dataset), 1, 1) for dataset in ("digits", "mnist"))
+    monkeypatch.setitem(DATA, "digits", replace(DATA["digits"], digest="another"))
+    assert identity(TrainConfig("digits"), 1, 1) != digits
+    assert identity(TrainConfig("mnist"), 1, 1) == mnist
+
+
 def test_minus_nothing_is_nothing():
     assert identity(TrainConfig(lr=-0.0), 1, 1) == identity(TrainConfig(lr=0.0), 1, 1)
     assert identity(TrainConfig(momentum=-0.0), 1, 1) == identity(TrainConfig(), 1, 1)

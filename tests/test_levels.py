@@ -30,6 +30,7 @@ from research.levels import Factor, is_level, level_word
         ((1, "1"), "factor 'f': levels 1 and '1' read alike in a table; call one of them otherwise"),
         (("01", "1"), "factor 'f': levels '01' and '1' read alike"),
         (("1e3", "x", 1000.0), "factor 'f': levels '1e3' and 1000.0 read alike"),
+        ((0, "-0"), "factor 'f': levels 0 and '-0' read alike"),
         (("nan", "NaN"), "factor 'f': levels 'nan' and 'NaN' read alike"),
         ((2**53, 2**53 + 1), "read alike"),
     ],
@@ -52,6 +53,7 @@ def test_a_factor_is_named_as_an_argument_is(name):
 
 def test_a_level_reads_the_same_as_number_and_as_text():
     assert level_word(1) == level_word(1.0) == level_word("1") == level_word("01") == "1.0"
+    assert level_word("-0") == level_word(0) == level_word(-0.0) == "0.0"
     assert (level_word("he"), level_word(True), level_word(0.1)) == ("he", "True", "0.1")
 
 
