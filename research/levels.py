@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from research.config import UserError
@@ -22,15 +22,16 @@ class Factor:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.levels, (tuple, list)):
+            check_levels(f"factor {self.name!r}", self.levels)
         check_kinds(f"factor {self.name!r}", self)
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             raise UserError(
                 f"factor {self.name!r}: must be named by letters, digits and _, as an argument of configure() is"
             )
-        check_levels(f"factor {self.name!r}", self.levels)
 
 
-def check_levels(place: str, levels: tuple[Level, ...]) -> None:
+def check_levels(place: str, levels: Sequence[Level]) -> None:
     """Raise UserError for levels that no key can hold, or that a key or a table would not tell apart."""
     for level in levels:
         if isinstance(level, bool) or not isinstance(level, str | int | float):

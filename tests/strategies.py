@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from research.claims import Attribution, Claim, Control, Number
-from research.config import CHOICES, SMALLEST, TrainConfig, UserError
+from research.config import CHOICES, LARGEST, SMALLEST, TrainConfig, UserError
 from research.design import TUNED, Factor, Study, Tier, Tuning, crossed
 from research.levels import Level, Levels, level_word
 from research.words import TIMES
@@ -288,8 +288,8 @@ def field_values(name: str) -> SearchStrategy[Any]:
         return st.sampled_from(((), ("logit_gradients",), ("permuted_twin",), ("logit_gradients", "permuted_twin")))
     smallest = SMALLEST[name]
     if isinstance(smallest, int):
-        return st.integers(smallest, 10**4) | st.integers(smallest, 2**53)
-    whole = st.integers(0, 2**53)
+        return st.integers(smallest, 10**4) | st.integers(smallest, LARGEST)
+    whole = st.integers(0, LARGEST)
     return st.floats(smallest, allow_infinity=False) | st.floats(smallest, 1) | whole | st.just(-0.0)
 
 
