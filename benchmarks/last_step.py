@@ -18,8 +18,8 @@ from torch import nn
 
 from research import data
 from research.config import UserError
+from research.loading import load_study
 from research.models import StackedMLP
-from research.plan import load_study
 
 MODULES = {"identity": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 SHOWN = 3  # steps before the end of an epoch

@@ -36,7 +36,8 @@ from research.config import TrainConfig, UserError
 from research.console import Parser
 from research.data import stream
 from research.design import Claim, Factor, Number, Study, Tier
-from research.plan import Stack, load_study, make_plan
+from research.loading import load_study
+from research.plan import Stack, make_plan
 from research.store import Store, read_frames, read_runs, read_state
 
 if TYPE_CHECKING:

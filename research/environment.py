@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def environment() -> dict[str, str]:
             changes += name + (root / name.decode()).read_bytes() if name else b""
         tags["uncommitted"] = hashlib.sha256(changes).hexdigest()[:12] if changes else "none"
     return tags
+
+
+def listed(tags: Mapping[str, str]) -> dict[str, str]:
+    """What tags of a run say about what it was made with, a thing each: Python, the packages, CPU class and so on."""
+    found = dict(entry.split(" ", 1) for entry in tags.get("versions", "").split(", ") if " " in entry)
+    names = {
+        "cpu": "CPU class",
+        "device": "device",
+        "threads": "threads",
+        "mlflow.source.git.commit": "commit",
+        "uncommitted": "uncommitted changes",
+    }
+    return found | {name: tags[tag] for tag, name in names.items() if tag in tags}
 
 
 def _git(root: Path, *words: str) -> bytes:

@@ -90,6 +90,8 @@ class Slot:
             self.close()
             self._open()
             self.future = self.pool.submit(_work, job, self.devices)
+        # Our end for writing: while it is open, the other half of a result is waited for though its worker is dead.
+        self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
     def listen(self) -> bool:
         """Whether the job has come to an end. Until then, bring `share` up to date."""
@@ -145,6 +147,11 @@ def stop_signals() -> Iterator[Callable[[], None]]:
         if not received:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def warm_up() -> ForkServerContext:

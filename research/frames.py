@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from research.across import across_frame, summary_frame
+from research.loading import load_study
 from research.multiverse import read_universes
-from research.plan import load_study
 from research.tables import REPORTS, findings_frame, read_published
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import importlib.util
 import itertools
-import json
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
-from research.data import DATA
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
+from research.identity import identity
+from research.tiers import MOST_SEEDS
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
-NUMERICS = 2  # raise when a change in code or of a default changes any result
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
-STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
 @dataclass(frozen=True)
@@ -202,6 +196,8 @@ def make_plan(
     num_seeds = usual_seeds(study, tier, scope) if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
+    if num_seeds > MOST_SEEDS:
+        raise UserError(f"--seeds {num_seeds}: at most {MOST_SEEDS} seeds can be planned")
     values = {name: _field_value(name, text) for name, text in sorted((settings or {}).items())}
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
@@ -322,69 +318,3 @@ def _check_tuned(study: Study, levels: Levels, config: TrainConfig, tuning: Tuni
                 replace(config, **{name: value * multiple})
             except UserError as error:
                 raise UserError(f"{where} to {multiple:g} times its {name}: {error}") from error
-
-
-def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None) -> str:
-    """What the fingerprint is taken of, as JSON: non-default fields, data checksum, stack size, revision, NUMERICS.
-
-    Of a cell that is tuned also how: the winner follows from it.
-    """
-    changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    floats = {f.name for f in fields(config) if f.type == "float"}
-    content = {
-        "config": {name: float(value) if name in floats else value for name, value in changed.items()},
-        "data": DATA[config.dataset].digest,
-        "numerics": NUMERICS,
-        "revision": revision,
-        "stack_size": size,
-    }
-    if tuning is not None:
-        content["tuning"] = {**asdict(tuning), "ranges": {name: list(ends) for name, ends in tuning.ranges.items()}}
-    return json.dumps(content, sort_keys=True)
-
-
-def identity_difference(recorded: str, planned: str) -> str:
-    """The first field in which two identities differ, both sides named."""
-    old, new = (_flat(json.loads(text)) for text in (recorded, planned))
-    name = next(name for name in sorted({**old, **new}) if old.get(name) != new.get(name))
-    default = {f.name: f.default for f in fields(TrainConfig)}.get(name)
-    return f"{name}: recorded with {old.get(name, default)!r}, now {new.get(name, default)!r}"
-
-
-def _flat(identity: dict[str, Any]) -> dict[str, Any]:
-    return {**identity.pop("config"), **identity}
-
-
-def study_names() -> list[str]:
-    """The names of the studies: the files of the folder `studies/`."""
-    return sorted(path.stem for path in STUDIES.glob("[a-z]*.py"))
-
-
-def load_study(name: str) -> Study:
-    """The STUDY of `studies/NAME.py`, or of the file when `name` ends in .py.
-
-    Raises UserError for a study that does not exist (with the nearest name) or a file that cannot be loaded or defines
-    none.
-    """
-    path = Path(name) if name.endswith(".py") else STUDIES / f"{name}.py"
-    if not path.is_file() and name.endswith(".py"):
-        raise UserError(f"{name}: no such study file")
-    if not path.is_file():
-        near = difflib.get_close_matches(name, study_names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(study_names())}"
-        raise UserError(f"no study {name!r}; {hint}")
-    spec = importlib.util.spec_from_file_location(f"studies.{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in the file look themselves up there
-    try:
-        spec.loader.exec_module(module)
-    except UserError:
-        raise
-    except Exception as error:  # whatever is wrong in a file that a user wrote is told in a line
-        raise UserError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
-    study = getattr(module, "STUDY", None)
-    if not isinstance(study, Study) or study.name != path.stem:
-        raise UserError(f"{path}: must define STUDY = Study(name={path.stem!r}, ...)")
-    return study

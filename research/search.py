@@ -11,7 +11,7 @@ from research.config import UserError
 from research.faults import PATIENCE, told
 from research.plan import Plan
 from research.store import MADE_AGAIN, Run, Store
-from research.tuning import multiples_of, search_space
+from research.tuning import multiples_of, recorded_trials, search_space
 
 if TYPE_CHECKING:
     import optuna
@@ -38,8 +38,8 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
     with projection(store) as storage:
         for cell in tuned:
             assert cell.tuning is not None
-            runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
-            if None in runs:
+            runs = recorded_trials(cell, recorded)
+            if len(runs) < cell.tuning.budget:
                 continue
             trials = [
                 optuna.trial.create_trial(
@@ -48,8 +48,7 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
                     value=float(run.tags["value"]),
                     user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
                 )
-                for run in runs
-                if run
+                for run in runs.values()
             ]
             shown_study(storage, cell.key, cell.tuning.direction, trials)
 

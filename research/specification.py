@@ -185,7 +185,7 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
         decides = choice.name in finding.deciding
         look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "weight": "bold" if decides else "normal"}
         name = textwrap.fill(choice_word(choice.name), 16)
-        ax.text(-0.13, middle, name, transform=ax.get_yaxis_transform(), ha="right", **look)
+        ax.text(-0.145, middle, name, transform=ax.get_yaxis_transform(), ha="right", **look)
         share = f"{100 * shares[choice.name]:.0f} %" if choice.name in shares else "-"
         colour = "0.6" if finding.reason else "black"
         ax.text(1.02, middle, share, transform=ax.get_yaxis_transform(), ha="left", color=colour, **look)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.config import UserError
 from research.faults import opened, told
-from research.plan import Cell, Plan, Stack, identity_difference
+from research.identity import identity_difference
+from research.plan import Cell, Plan, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "dc11669786a5"  # the schema of the MLflow release that pyproject.toml pins, as it names it itself
 ANOTHER = "choose another with --store"
 MADE_AGAIN = "delete it: it is made again from the record"
+MADE_ANEW = f"replace the results with --redo, or {ANOTHER}"
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,21 @@ class Store:
                 handle.write(str(os.getpid()).encode())
             yield
 
+    def is_there(self, projection: bool = False) -> bool:
+        """Whether there is a database. Raises UserError for what is none: SQLite would wait at a pipe for ever."""
+        path, way_out = (self.projection, MADE_AGAIN) if projection else (self.database, ANOTHER)
+        with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError):
+            if not path.is_file() and os.path.lexists(path):
+                raise UserError(f"store {self.folder}: {path.name} is no file; {way_out}")
+            return path.is_file()
+
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a read-only query; none when there is no database yet.
 
         Raises UserError when the database is not one of the pinned MLflow or cannot be read.
         """
         with told(f"store {self.folder}: {self.database.name} cannot be read", ANOTHER, OSError, sqlite3.Error):
-            if not self.database.exists():
+            if not self.is_there():
                 return []
             with contextlib.closing(opened(self.database)) as connection:
                 version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -95,12 +105,22 @@ class Store:
         ways_out = {self.database: f"{ANOTHER}, or bring it back from a copy", self.projection: MADE_AGAIN}
         for path, way_out in ways_out.items():
             with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError, sqlite3.Error):
-                if not path.exists():
+                if not self.is_there(path == self.projection):
                     continue
                 with contextlib.closing(opened(path)) as connection:
                     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise UserError(f"store {self.folder}: {path.name} is damaged ({found.splitlines()[-1]}); {way_out}")
+
+
+class Tags(dict[str, str]):
+    """The tags of a run that was read. The MLflow UI lets a user remove them: who needs one is told that it is lost."""
+
+    def __init__(self, place: str = "the store") -> None:
+        self.place = place
+
+    def __missing__(self, name: str) -> str:
+        raise UserError(f"{self.place}: a run has lost its tag {name!r}; {MADE_ANEW}")
 
 
 @dataclass(frozen=True)
@@ -136,17 +156,17 @@ def read_runs(store: Store, *experiments: str) -> list[Run]:
     """The active runs of some experiments, oldest first."""
     names = ",".join("?" * len(experiments))
     where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
-    tags: dict[str, dict[str, str]] = {}
+    tags: dict[str, Tags] = {}
     for run_id, key, value in store.query(
         f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", experiments
     ):
-        tags.setdefault(run_id, {})[key] = value
+        tags.setdefault(run_id, Tags(f"store {store.folder}"))[key] = value
     rows = store.query(
         f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
         experiments,
     )
     return [
-        Run(run_id, name, status, started, ended or 0, tags.get(run_id, {}))
+        Run(run_id, name, status, started, ended or 0, tags.get(run_id, Tags()))
         for run_id, name, status, started, ended in rows
     ]
 
@@ -172,7 +192,7 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
             reasons[run.tags["stack"]] = run.tags["reason"]
         if run.tags["kind"] == "replicate" and run.status == "FINISHED":
             check_fingerprint(cell, run)
-            finished[cell.key, int(run.tags["seed"])] = run
+            finished[cell.key, number_of(run, "seed")] = run
     done = {
         stack.key: tuple(finished[stack.cell.key, seed] for seed in stack.seeds)
         for stack in plan.stacks
@@ -183,6 +203,13 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
         if stack.key not in done and stack.cell.key in lost:
             failed[stack.key] = lost[stack.cell.key]
     return State(done, failed, trials)
+
+
+def number_of(run: Run, tag: str) -> int:
+    """A tag as a whole number. Raises UserError where it was changed by hand to what is none."""
+    if not run.tags[tag].isdecimal():
+        raise UserError(f"{run.name}: the store has it with {tag} {run.tags[tag]!r}, which is no number; {MADE_ANEW}")
+    return int(run.tags[tag])
 
 
 def check_fingerprint(cell: Cell, run: Run | None) -> None:

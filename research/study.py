@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
+from research.console import (
+    Parser,
+    cell_table,
+    check_workers,
+    counted,
+    duration,
+    findings_table,
+    named_folder,
+    refuse,
+    universes_table,
+)
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped, stop_at_once
-from research.plan import Cell, Plan, in_one_pass, load_study, make_plan, study_names
+from research.execute import Stopped, cores, stop_at_once
+from research.loading import load_study, study_names
+from research.plan import Cell, Plan, in_one_pass, make_plan
 from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
 from research.universes import REFERENCE, departing, universe_name
 
@@ -60,20 +71,15 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument(
         "--reports",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
     )
     return made
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,23 +88,17 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop_at_once)
     try:
-        parser().parse_args(arguments, options)
-        if options.workers < 1:
-            raise UserError(f"--workers {options.workers}: at least one worker is needed")
+        (made := parser()).parse_args(arguments, options)
+        check_workers(options.workers)
         store = Store(options.store.absolute())
         if options.name is None:
-            asked = (
-                options.plan,
-                options.redo,
-                options.only,
-                options.universes,
-                options.set,
-                options.seeds is not None,
-            )
-            if any(asked):
-                raise UserError("--plan, --redo, --only, --universes, --set and --seeds need the NAME of a study")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports")
+            if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
+                raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
+        if options.plan and options.redo:
+            raise UserError("--plan and --redo contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
         scope = tuple(options.universes or (REFERENCE,))
         study = load_study(options.name)
@@ -108,12 +108,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Stopped as stop:
+        return refuse(error)
+    except KeyboardInterrupt as stop:  # of a study file too
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
-        return stop.status
+        return stop.status if isinstance(stop, Stopped) else 130
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -207,15 +206,16 @@ def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
 
 def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
+    check_writable(folder)
+    missing = (State({}, {}) if redo else state_of(store, plan)).missing(plan)
+    for data in {stack.cell.config.dataset for stack in missing}:
+        fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
-        check_writable(folder)
         store.check()
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)
         if missing:
-            for data in {stack.cell.config.dataset for stack in missing}:
-                fetch(data)
             trials = trials_missing(missing, state.trials)
             first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
             print(

@@ -19,10 +19,22 @@ from research.config import UserError
 from research.data import DATA
 from research.environment import environment
 from research.faults import PATIENCE, told
-from research.pages import cell_note, experiment_note
+from research.pages import cell_note, experiment_note, failure_note
 from research.plan import TUNING, Cell, Plan, Stack
+from research.recorded import replicate_numbers, trial_numbers
 from research.stats import mean_interval
-from research.store import ANOTHER, Run, State, Store, cell_key, check_device, read_metrics, read_runs, read_state
+from research.store import (
+    ANOTHER,
+    Run,
+    State,
+    Store,
+    cell_key,
+    check_device,
+    number_of,
+    read_metrics,
+    read_runs,
+    read_state,
+)
 from research.tuning import as_won, objective
 from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
@@ -138,31 +150,19 @@ class Recorder:
             PARENT: self.parents[cell.key][-1],
             **self.environment,
         }
-        # A metric without a curve stands at step 0, where the MLflow UI draws it as a bar.
-        metrics = [Metric(name, value, ended, 0) for name, value in replicate.metrics.items()]
-        for name, points in (*replicate.curves.items(), *replicate.profiles.items()):
-            metrics += [Metric(name, value, ended, place) for place, value in points]
+        metrics = [Metric(name, value, ended, place) for name, place, value in replicate_numbers(replicate)]
         name = f"{cell.name} seed={replicate.seed}"
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
 
     def write_trial(self, stack: Stack, result: StackResult, value: float) -> None:
-        """Record a trial of a search as one run: its value, and the mean curves of its tuning seeds.
-
-        Nothing of the test part is recorded, since nothing of it may be used.
-        """
+        """Record a trial of a search as one run."""
         from mlflow.entities import Metric
 
         self._check_device(stack.cell, result)
         cell, ended = stack.cell, round(1000 * result.ended)
         assert self.plan.study.tuning is not None
-        metrics = [Metric("value", value, ended, 0)] if math.isfinite(value) else []
-        for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
-            if "/" in name:  # of a layer
-                continue
-            for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
-                mean = sum(point for _, point in points) / len(points)
-                metrics.append(Metric(name, mean, ended, points[0][0]))
+        metrics = [Metric(name, number, ended, place) for name, place, number in trial_numbers(result, value)]
         tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
         tags["objective"] = objective(self.plan.study.tuning)
         seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
@@ -171,7 +171,7 @@ class Recorder:
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
-        tags = {"stack": stack.key, "reason": reason, NOTE: f"{reason}\n\n```\n{traceback}\n```", **self.environment}
+        tags = {"stack": stack.key, "reason": reason, NOTE: failure_note(reason, traceback), **self.environment}
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
         run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")
@@ -285,7 +285,7 @@ class Recorder:
             elif kind == "trial" and run.status == "FINISHED":
                 self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
-                self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
+                self.replicates.setdefault(key, {})[number_of(run, "seed")] = run
                 self.devices.add(run.tags["device"])
             elif kind == "cell" and run.status == "FINISHED":
                 fits[run.id] = run.tags["replicates"]

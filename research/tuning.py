@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from research.config import TrainConfig, UserError
 from research.design import Tuning
-from research.plan import Cell, Plan, Stack, identity
+from research.identity import identity
+from research.plan import Cell, Plan, Stack
 from research.store import Run, check_fingerprint
 
 if TYPE_CHECKING:
@@ -107,13 +108,18 @@ def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stac
 
 def trial_value(tuning: Tuning, result: StackResult) -> float:
     """What a trial came to: the mean over its seeds; the worst there is where one has come to nothing."""
-    name = tuning.metric
+    return value_of(objective(tuning), result)
+
+
+def value_of(wanted: str, result: StackResult) -> float:
+    """The same for a search whose `objective` is in these words."""
+    direction, metric = wanted.split(" ")
     values = [
-        replicate.curves[name][-1][1] if name in replicate.curves else replicate.metrics[name]
+        replicate.curves[metric][-1][1] if metric in replicate.curves else replicate.metrics[metric]
         for replicate in result.replicates
     ]
     mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else math.inf if tuning.direction == "minimize" else -math.inf
+    return mean if math.isfinite(mean) else math.inf if direction == "minimize" else -math.inf
 
 
 def objective(tuning: Tuning) -> str:
@@ -141,18 +147,27 @@ def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
     for cell in plan.cells:
         if cell.tuning is None:
             continue
-        runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
-        values = {number: float(run.tags["value"]) for number, run in enumerate(runs) if run}
-        best = best_trial(cell.tuning, values) if len(values) == len(runs) else None
+        runs = recorded_trials(cell, recorded)
+        values = values_of(runs)
+        best = best_trial(cell.tuning, values) if len(runs) == cell.tuning.budget else None
         for number, value in values.items():
-            run = runs[number]
-            assert run is not None
-            settings = settings_of(cell, run)
             head: dict[str, object] = {"cell": cell.name, **plan.placed(cell), "trial": number}
-            rows.append({**head, **settings, "value": value, "winner": number == best})
+            rows.append({**head, **settings_of(cell, runs[number]), "value": value, "winner": number == best})
     ranges = plan.study.tuning.ranges if plan.study.tuning else {}
     factors = (factor.name for factor in plan.columns)
     return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "winner"])
+
+
+def recorded_trials(cell: Cell, recorded: Mapping[str, Run]) -> dict[int, Run]:
+    """The finished trials of a tuned cell's search, by their numbers."""
+    assert cell.tuning is not None
+    keys = {number: f"{cell.key}/trial={number}" for number in range(cell.tuning.budget)}
+    return {number: recorded[key] for number, key in keys.items() if key in recorded}
+
+
+def values_of(trials: Mapping[int, Run]) -> dict[int, float]:
+    """What recorded trials came to, by their numbers."""
+    return {number: float(run.tags["value"]) for number, run in trials.items()}
 
 
 def settings_of(cell: Cell, run: Run) -> dict[str, float]:
@@ -166,13 +181,10 @@ def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
     """A tuned cell with the settings that won in the record; as it is where its search is not over, or it has none."""
     if cell.tuning is None:
         return cell
-    runs = [recorded.get(f"{cell.key}/trial={number}") for number in range(cell.tuning.budget)]
-    values = {number: float(run.tags["value"]) for number, run in enumerate(runs) if run}
-    if len(values) < len(runs):
+    runs = recorded_trials(cell, recorded)
+    if len(runs) < cell.tuning.budget:
         return cell
-    winner = runs[best_trial(cell.tuning, values)]
-    assert winner is not None
-    settings: dict[str, Any] = settings_of(cell, winner)
+    settings: dict[str, Any] = settings_of(cell, runs[best_trial(cell.tuning, values_of(runs))])
     return replace(cell, config=replace(cell.config, **settings))
 
 

@@ -37,8 +37,7 @@ def universes_section(universes: PublishedUniverses, judgement: Judgement, capti
         intro(plan),
         comparison(across, {finding.name: finding for finding in judgement.claims}),
         attributions(across),
-        "![In how many universes each claim holds](universes.svg)",
-        f"*{caption}*",
+        *(["![In how many universes each claim holds](universes.svg)", f"*{caption}*"] if across.claims else []),
         f"How each claim fares in each universe, what was tuned, and what was left out: [all universes]({PAGE}).",
     ]
     return "\n\n".join(line for line in lines if line)
@@ -62,7 +61,9 @@ def intro(plan: Plan) -> str:
 
 
 def comparison(across: Across, reference: Mapping[str, Finding]) -> str:
-    """A table of the claims: the verdict in the reference universe, the verdicts in all, what decides."""
+    """A table of the claims: reference and universe verdicts side by side, what decides; nothing without claims."""
+    if not across.claims:
+        return ""
     signs = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in COUNTED[:4])
     lines = [
         "| claim | reference | universes | in a sentence | what decides about the number |",
@@ -88,6 +89,7 @@ def attributions(across: Across) -> str:
             f"**{escaped(finding.text)}** ({escaped(finding.passage)}): **{verdict_words(finding)}**. Of the variance "
             f"in which the arms take part, {escaped(measured(finding))} is theirs alone; the rest is their "
             f"interaction with the choices. It holds if that is {escaped(finding.region)} (n = {finding.n})."
+            + (f" It is withheld because {finding.reason}." if finding.verdict == "withheld" else "")
             + "".join(f" {escaped(line)}" for line in finding.caveat.splitlines())
         )
     return "\n\n".join(lines)
@@ -101,12 +103,11 @@ def universes_page(
     study = plan.study
     reference = {f.name: f for f in judgement.claims} if judgement else {f.name: f.reference for f in across.claims}
     parts = [
-        f"# Across universes: {study.question}",
+        f"# Across universes: {escaped(study.question)}",
         f"Study [`{study.name}`](README.md). {intro(plan)}",
         comparison(across, reference),
         attributions(across),
-        "## Each claim in each universe",
-        how_to_read,
+        *(["## Each claim in each universe", how_to_read] if across.claims else []),
         *(
             f"![{escaped(caption.split('. ')[0])}]({name}.svg)\n\n*{escaped(caption)}*"
             for name, caption in captions.items()

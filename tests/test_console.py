@@ -1,5 +1,7 @@
 """What a command shows."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from test_store import PLAN
@@ -38,3 +40,11 @@ def test_away_from_a_terminal_each_stack_is_a_line_and_all_but_the_last_say_what
     assert first.startswith("[1/2] tanh depth=1 seeds 0-9: fine  (")
     assert first.endswith(" left)")
     assert last == "[2/2] tanh depth=2 seeds 0-9: fine too"
+
+
+def test_a_shorter_horizon_costs_nothing_beside_a_longer_one_unless_each_is_trained_alone():
+    stack = PLAN.stacks[0]
+    longer = replace(stack, cell=replace(stack.cell, config=replace(stack.cell.config, epochs=50), levels={"depth": 9}))
+    with Progress([stack, longer]) as together, Progress([stack, longer], alone=True) as apart:
+        assert together.weights == {stack.key: 0, longer.key: longer.nominal_seconds}
+        assert apart.weights == {stack.key: stack.nominal_seconds, longer.key: longer.nominal_seconds}

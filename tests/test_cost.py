@@ -4,8 +4,9 @@ import pytest
 
 from research.config import TrainConfig
 from research.cost import nominal_seconds, num_intervals, num_parameters, num_steps, stack_size
+from research.loading import load_study
 from research.models import network
-from research.plan import load_study, make_plan
+from research.plan import make_plan
 
 
 def test_the_stack_gets_smaller_as_the_network_outgrows_the_cache():

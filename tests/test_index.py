@@ -13,7 +13,7 @@ from test_design import NUMBER, TOY
 
 from research.design import Claim, Control
 from research.index import index_html, index_markdown
-from research.plan import load_study
+from research.loading import load_study
 from research.report import entry, main, render
 from research.tables import read_published
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from research.loading import load_study, study_names
 from research.mnist import data_folder
-from research.plan import load_study, make_plan, study_names
+from research.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("run", "universes", "report")

@@ -1,7 +1,5 @@
 """Cells, stacks, keys and fingerprints."""
 
-import json
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,16 +9,9 @@ from test_design import CHOOSY, NUMBER, TOY, with_choices
 
 from research.config import CHOICES, UserError
 from research.data import DATA
-from research.design import Control, Factor, TrainConfig
-from research.plan import (
-    NUMERICS,
-    STUDIES,
-    identity,
-    identity_difference,
-    load_study,
-    make_plan,
-    study_names,
-)
+from research.design import Control, Factor
+from research.loading import load_study, study_names
+from research.plan import make_plan
 
 GOLDEN = {
     "activation_depth/full/activation=relu/depth=4": "40a1a425be8d2b05",
@@ -43,30 +34,13 @@ def test_fingerprints_are_those_of_the_committed_results():
 
 
 def test_a_fingerprint_is_the_same_in_another_process():
-    code = "from research.plan import *; print(make_plan(load_study('activation_depth')).cells[0].fingerprint)"
+    code = (
+        "from research.loading import load_study\n"
+        "from research.plan import make_plan\n"
+        "print(make_plan(load_study('activation_depth')).cells[0].fingerprint)\n"
+    )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert printed == make_plan(load_study("activation_depth")).cells[0].fingerprint
-
-
-def test_only_fields_that_differ_from_their_default_are_in_the_identity():
-    found = json.loads(identity(TrainConfig(lr=1, depth=3), size=5, revision=2))
-    assert found == {
-        "config": {"depth": 3, "lr": 1.0},
-        "data": DATA["mnist"].digest,
-        "numerics": NUMERICS,
-        "revision": 2,
-        "stack_size": 5,
-    }
-
-
-def test_a_whole_rate_and_the_same_rate_as_a_float_are_one_identity():
-    assert identity(TrainConfig(lr=1), 1, 1) == identity(TrainConfig(lr=1.0), 1, 1)
-
-
-def test_the_difference_of_two_identities_names_field_and_both_values():
-    old, new = identity(TrainConfig(), 5, 1), identity(TrainConfig(lr=0.2), 5, 1)
-    assert identity_difference(old, new) == "lr: recorded with 0.1, now 0.2"
-    assert identity_difference(identity(TrainConfig(), 5, 1), identity(TrainConfig(), 5, 2)).startswith("revision:")
 
 
 def test_every_combination_of_levels_is_a_cell_once_with_a_readable_key():
@@ -159,18 +133,6 @@ def test_a_level_or_field_that_does_not_exist_is_refused_with_what_does(argument
 
 def test_data_sets_that_may_be_named_are_those_that_exist():
     assert set(CHOICES["dataset"]) == set(DATA)
-
-
-def test_a_misspelt_study_is_answered_with_the_nearest_name():
-    with pytest.raises(UserError, match="no study 'activation_dept'; did you mean 'activation_depth'\\?"):
-        load_study("activation_dept")
-
-
-def test_every_study_file_loads_under_its_own_name():
-    for name in study_names():
-        assert load_study(name).name == name
-        text = (STUDIES / f"{name}.py").read_text()
-        assert all(re.search(rf"^{head}\.", text, re.MULTILINE) for head in ("Question", "Cost", "What to expect"))
 
 
 def test_epochs_cannot_be_set_where_a_study_counts_steps():

@@ -12,8 +12,8 @@ from scipy.special import erf, expit, log_softmax, softmax
 
 from research import data, probes
 from research.config import CHOICES, TrainConfig, UserError
+from research.identity import identity, identity_difference
 from research.module import StackModule
-from research.plan import identity, identity_difference
 from research.probes import BOUNDS, LayerProbe, activation_measures, backward_metrics, backward_pass, layer_measures
 from research.train import quiet_trainer, train_stack
 

@@ -6,7 +6,8 @@ import pytest
 from test_design import TOY
 
 from research.design import Control, Number, TrainConfig
-from research.plan import load_study, make_plan, study_names
+from research.loading import load_study, study_names
+from research.plan import make_plan
 from research.protocol import cell_words, design_lines, field_words, shown_fields, varying_words
 
 

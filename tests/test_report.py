@@ -11,7 +11,8 @@ from made_up import write_tables, write_universes
 from test_store import PLAN
 from test_tables import recorded_state
 
-from research.plan import load_study, make_plan
+from research.loading import load_study
+from research.plan import make_plan
 from research.report import INDEX, main, publish, render
 from research.store import Store
 from research.tables import PROVENANCE, SUMS, TABLES, read_published

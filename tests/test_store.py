@@ -1,9 +1,12 @@
 """Reading the record back, on databases that MLflow itself made."""
 
+import contextlib
 import json
 import math
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +221,45 @@ def test_a_store_of_another_version_is_refused(copied):
     connection.close()
     with pytest.raises(UserError, match=rf"another MLflow version \(schema abc, this one needs {SCHEMA}\)"):
         state_of(copied)
+
+
+@contextlib.contextmanager
+def only_readable(*files: Path) -> Iterator[Store]:
+    """A store of copies of these files, in a folder that this process cannot write while the block runs."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # not under pytest's own, which is for one user alone
+        for file in files:
+            shutil.copy(file, folder)
+        os.chmod(folder, 0o555)
+        is_root = os.getuid() == 0
+        if is_root:  # who may write everywhere
+            os.setresuid(65534, 65534, 0)
+        try:
+            with pytest.raises(PermissionError):
+                Path(folder, "file").touch()
+            yield Store(Path(folder))
+        finally:
+            if is_root:
+                os.setresuid(0, 0, 0)
+            os.chmod(folder, 0o755)
+
+
+def test_a_store_that_cannot_be_written_can_be_read(copied):
+    with contextlib.closing(sqlite3.connect(copied.database)) as connection:
+        assert connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+    with only_readable(copied.database) as store:
+        assert len(state_of(store).done) == 2
+        assert [path.name for path in store.folder.iterdir()] == ["mlflow.db"]
+
+
+def test_a_log_that_cannot_be_taken_in_is_not_read_past(copied):
+    with contextlib.closing(sqlite3.connect(copied.database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("UPDATE runs SET lifecycle_stage = 'deleted'")
+        connection.commit()
+        log = copied.database.with_name("mlflow.db-wal")
+        assert log.stat().st_size
+        with only_readable(copied.database, log) as store, pytest.raises(UserError, match=r"mlflow\.db cannot be read"):
+            state_of(store)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

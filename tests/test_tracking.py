@@ -227,7 +227,8 @@ def test_mlflow_sends_no_telemetry(copied):
     code = f"""
 import sys
 from pathlib import Path
-from research.plan import load_study, make_plan
+from research.loading import load_study
+from research.plan import make_plan
 from research.store import Store
 from research.tracking import Recorder
 Recorder(Store(Path({str(copied.store)!r})), make_plan(load_study({str(copied.file)!r})))

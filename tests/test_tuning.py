@@ -10,7 +10,8 @@ import pytest
 from test_design import CHOOSY, TUNING
 
 from research.config import UserError
-from research.plan import identity, in_one_pass, make_plan
+from research.identity import identity
+from research.plan import in_one_pass, make_plan
 from research.store import Store, finished_trials, read_frames, read_metrics, read_runs, read_state
 from research.tracking import Recorder
 from research.train import Replicate, StackResult, train_stack

@@ -1,5 +1,6 @@
 """The page about universes says what was compared, what came out, what was tuned and what was left out."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,18 @@ def test_universes_whose_control_failed_are_counted(folder, tmp_path):
     text = universes_page(universes, None, {}, "")
     assert "In 3 of 5 universes a control did not come out" in text
     assert "✔ 2 · \N{EN DASH} 3 of 5" in text
+
+
+def test_where_nothing_is_claimed_the_pages_name_no_figure_that_is_not_drawn(tmp_path):
+    control = Control("sane", "ReLU is better than chance", STUDY.claims[0].number, above=0.1)
+    study = replace(STUDY, claims=(), attributions=(), controls=(control,))
+    folder = write_universes(study, write_tables(study, tmp_path / "toy"), test_accuracy=by_init)
+    files = render(read_published(study, folder), read_universes(study, folder))
+    for name in ("README.md", "universes.md"):
+        text = files[name].decode()
+        assert set(re.findall(r"\(([\w-]+\.(?:svg|md))\)", text)) <= {*files, "README.md"}
+        assert "| claim |" not in text.partition("## Across universes")[2]
+        assert "Each claim in each universe" not in text
 
 
 def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):

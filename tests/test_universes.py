@@ -9,7 +9,9 @@ import pytest
 from research.config import UserError
 from research.cost import stack_size
 from research.design import Control, Factor, Number, Study, Tier, TrainConfig, Tuning
-from research.plan import identity_difference, load_study, make_plan, study_names
+from research.identity import identity_difference
+from research.loading import load_study, study_names
+from research.plan import make_plan
 from research.universes import asked_for, departing, departures, nearest, universe_name
 
 

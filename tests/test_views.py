@@ -6,7 +6,7 @@ import zlib
 from dataclasses import replace
 
 from research.design import Factor, Study, Tier, TrainConfig
-from research.plan import load_study
+from research.loading import load_study
 from research.views import CELLS, VIEW, cell_colour, saved_views
 
 

@@ -1,0 +1,166 @@
+"""Recorded stacks trained again from the record alone, and compared: `python -m research.reproduce WHAT [options]`."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from research.config import UserError
+from research.console import Parser, Progress, check_workers, counted, named_folder, refuse
+from research.data import fetch
+from research.environment import environment, listed
+from research.execute import Failure, Stopped, Workers, cores, stop_signals
+from research.lookup import asked_for, sampled
+from research.recorded import Comparison, Recorded, comparisons, read_back
+from research.store import Run, Store
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    made = Parser(
+        "python -m research.reproduce",
+        description="Train what is recorded again, from the record alone, and compare every number of every seed and "
+        "the digest of its final weights. The record is only read.",
+    )
+    made.add_argument(
+        "what",
+        metavar="WHAT",
+        help="the id of a run (or how it begins), the key of a cell or stack, or with --sample a study or experiment",
+    )
+    made.add_argument("--sample", type=int, metavar="N", help="N stacks of the study WHAT, drawn at random")
+    made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
+    made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
+    made.add_argument(
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+    )
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status: 0 all is identical, 1 something differs, 2 wrong input, 130 or 143 stopped."""
+    try:
+        options = parser().parse_args(arguments)
+        check_workers(options.workers)
+        store = Store(options.store.absolute())
+        found = chosen(store, options.what, options.sample, options.seed)
+        stacks = [read_back(store, runs) for runs in found]
+        for data in {recorded.stack.cell.config.dataset for recorded in stacks}:
+            fetch(data)
+        return reproduce(store, stacks, options.workers)
+    except UserError as error:
+        return refuse(error)
+    except (Stopped, KeyboardInterrupt) as stop:
+        print("\nstopped; the record was only read", file=sys.stderr)
+        return stop.status if isinstance(stop, Stopped) else 130
+
+
+def chosen(store: Store, what: str, sample: int | None, seed: int | None) -> list[tuple[Run, ...]]:
+    """The runs of the stacks that are asked for; a sample says how it was drawn. Raises UserError for wrong input."""
+    if sample is None:
+        if seed is not None:
+            raise UserError(f"--seed {seed}: goes with --sample")
+        return asked_for(store, what)
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    found, number = sampled(store, what, sample, seed)
+    print(f"{len(found)} of {counted(number, 'stack')} of {what}, drawn with --seed {seed}", flush=True)
+    return found
+
+
+def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
+    """Train stacks again, each alone, and print how they compare. The status is 1 if anything differs or fails."""
+    by_key = {recorded.stack.key: recorded for recorded in stacks}
+    compared: dict[str, list[Comparison]] = {}
+    devices: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    number = min(workers, len(stacks))
+    print(f"{counted(len(stacks), 'stack')} to train again, {counted(number, 'worker')}", flush=True)
+    with Workers([], number, open_end=True) as at_work, stop_signals() as check:
+        for recorded in stacks:
+            at_work.add([recorded.stack])  # one at a time: what is added together may train in one pass
+        at_work.no_more()
+        with Progress([recorded.stack for recorded in stacks], alone=True) as progress:
+            for stack, outcome in at_work.outcomes(progress.show, check):
+                if isinstance(outcome, Failure):
+                    failed[stack.key] = outcome.reason
+                    progress.line(stack, f"failed: {outcome.reason}")
+                else:
+                    devices[stack.key] = outcome.device
+                    compared[stack.key] = comparisons(store, by_key[stack.key], outcome)
+                    different = [f"different: {one.differences[0]}" for one in differing(compared[stack.key])]
+                    progress.line(stack, (different or ["identical"])[0])
+    if compared:
+        here = environment()
+        made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]
+        lines = result_lines({key: (by_key[key], compared[key]) for key in by_key if key in compared})
+        print("\n".join([*lines, *environment_lines(made, any(map(differing, compared.values())))]))
+    for key, reason in failed.items():
+        print(f"failed: {key}: {reason}", file=sys.stderr)
+    return 1 if failed or any(map(differing, compared.values())) else 0
+
+
+def differing(compared: Iterable[Comparison]) -> list[Comparison]:
+    """Those that differ in anything."""
+    return [one for one in compared if one.differences]
+
+
+def result_lines(compared: Mapping[str, tuple[Recorded, Sequence[Comparison]]]) -> list[str]:
+    """What came out of all stacks, by key, in words: how much is the same, or what differs first, and how much."""
+    every = [one for _, found in compared.values() for one in found]
+    networks = [one for one in every if one.has_weights]
+    names = frozenset[str]().union(*(one.names for one in every))
+    values = counted(sum(one.num_values for one in every), "value")
+    different = [(key, one) for key, (_, found) in compared.items() for one in differing(found)]
+    if not different:
+        weights = f" and the SHA-256 of the weights of {counted(len(networks), 'network')}" if networks else ""
+        return [f"identical: {_whose(compared)}: {counted(len(names), 'metric')}, {values}{weights}"]
+    in_all = [f"{sum(len(one.values) for _, one in different)} of {values}"]
+    if networks:
+        changed = sum(len(one.weights) for _, one in different)
+        in_all.append(f"the weights of {changed} of {counted(len(networks), 'network')}")
+    where = f"{len({key for key, _ in different})} of {counted(len(compared), 'stack')}"
+    key, first = different[0]
+    return [
+        f"different: {key}: {first.differences[0]}",
+        f"in all {' and '.join(in_all)}, in {where}",
+    ]
+
+
+def _whose(compared: Mapping[str, tuple[Recorded, Sequence[Comparison]]]) -> str:
+    """Whose results were compared: of one stack its seeds, that of the run that was asked for first."""
+    if len(compared) > 1:
+        seeds = sum(len(found) for _, found in compared.values())
+        return f"{len(compared)} stacks, {seeds} runs"
+    ((key, (recorded, found)),) = compared.items()
+    if recorded.objective:
+        return key
+    others = f" and {counted(len(found) - 1, 'other')}" if len(found) > 1 else ""
+    return f"{recorded.stack.cell.key}, seed {recorded.runs[0].tags['seed']}{others}"
+
+
+def environment_lines(made: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], different: bool) -> list[str]:
+    """What differs between the tags of each stack and those of now, and what to make of it where results differ."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for then, now in ((listed(tags), listed(here)) for tags, here in made):
+        for name in {**now, **then}:
+            if then.get(name) != now.get(name):
+                found[name, then.get(name, "not known"), now.get(name, "not known")] += 1
+    lines = [
+        f"{name}: recorded {then}, now {now}" + (f" ({counted(number, 'stack')})" if len(made) > 1 else "")
+        for (name, then, now), number in found.items()
+    ]
+    if different and any(name not in SOURCE for name, *_ in found):
+        lines.append("bits are promised for the same versions, CPU class and device only")
+    elif different:
+        lines.append("versions, CPU class and device are those of the record: the bits should be the same")
+    return lines or ["made as it was recorded: versions, CPU class, device and commit are the same"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
