@@ -35,11 +35,8 @@ KEYWORDS = {"shell": False, "allow_pickle": False, "verify": True, "weights_only
 ALLOWED = {
     ("research/mnist.py", "pickle"): "ArrayUnpickler, which admits arrays alone, of bytes whose SHA-256 is known",
     ("research/loading.py", "exec_module"): "a study is a Python file, which the user names",
-    (
-        "research/report.py",
-        "importlib.import_module",
-    ): "reports/NAME.py, which draws the figures of the project's study",
-    ("benchmarks/calibration.py", "importlib.import_module"): "the project's own modules, by names in the file",
+    ("research/report.py", "importlib.import_module"): "reports/NAME.py, which draws the figures of a study",
+    ("benchmarks/contenders.py", "importlib.import_module"): "the project's own ways to train, by names in the file",
 }
 # What may be found when the results of workers are unpickled.
 RESULTS = {
