@@ -76,7 +76,7 @@ FAMILIES = {family.name: family for family in (*KINDS, *GROUPS)}
 
 def claim(above: float = -math.inf, below: float = math.inf, step: float = 0.0) -> Claim:
     """A claim that a mean lies in a region."""
-    return Claim("c", "", "", "mean", Number("score", ("arm",), {}, "only", "only", 0.0, step), above, below)
+    return Claim("c", "a claim", "", "mean", Number("score", ("arm",), {}, "only", "only", 0.0, step), above, below)
 
 
 def says(verdict: str, judged: Claim, values: Array, num_claims: int) -> NDArray[np.bool_]:
