@@ -32,6 +32,10 @@ class Store:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        if {"?", "%"} & set(str(self.folder)):  # they mean something else in the address of a database
+            raise UserError(f"store {self.folder}: its path must be without ? and %; {ANOTHER}")
+
     @property
     def database(self) -> Path:
         return self.folder / "mlflow.db"

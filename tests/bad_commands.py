@@ -38,12 +38,18 @@ NUMBERS = {
     "of the shell": "$(nproc)",
     "a truth": "True",
     "None": "None",
+    "one more than there are ports": "65536",
     "larger than any machine": "9" * 30,
     "thousands of digits": "9" * 5000,
     "thousands of letters": "3" + "x" * 5000,
     **{f"with {name}": form.format(3) for name, form in INVISIBLE.items() if name != "a carriage return"},
 }
-FREE = {"zero": ("--seed",), "larger than any machine": ("--seed", "--sample")}  # may be so large or small
+NO_NUMBER = "(invalid int value|expected one argument|at least one|at most|must be from 1 to 65535|not be negative)"
+FREE = {  # what may be so small or so large
+    "zero": ("--seed",),
+    "one more than there are ports": ("--seed", "--sample"),
+    "larger than any machine": ("--seed", "--sample"),
+}
 PAIRS = {
     "nothing": "",
     "a blank": " ",
@@ -149,7 +155,19 @@ MISTYPED = {
     "reproduce": ("--sampel 3", "--smaple=3", "-n 3", "\u2014sample 3", "--sample 1 --seeds", "toy", "--seed 1"),
     "ui": ("--prot 5001", "-p 5001", "--port=5001:5001", "--host 0.0.0.0", "\u2014port=1", "toy toy.py", "--PORT 1"),
 }  # fmt: skip
-CONTRADICTIONS = {  # what is typed after `study` -> what it says
+LINES = {  # what is typed after `study` -> what it says
+    "activation_dept": "no study 'activation_dept'; did you mean 'activation_depth'",
+    "nothing_like_it": "no study 'nothing_like_it'; there are activation_depth, ",
+    "nowhere/toy.py": "nowhere/toy.py: no such study file",
+    "toy.py --tuer small": "unrecognized arguments: --tuer small; see --help",
+    "toy.py --only activation=rleu": "no level 'rleu'; did you mean 'relu'",
+    "toy.py --only activaton=relu": "no factor 'activaton'; there are activation, depth",
+    "toy.py --universes init=hee": "--universes init=hee: no level 'hee'; did you mean 'he'",
+    "toy.py --universes int=he": "--universes int=he: no choice 'int'; did you mean 'init'",
+    "toy.py --universes init": "--universes init: must be reference, all or written CHOICE=LEVEL",
+    "toy.py --universes init=he --universes init=default": "--universes init=default: init is given twice",
+    "toy.py --set epochs": "--set epochs: must be written NAME=VALUE",
+    "toy.py --set epoch=2": "--set epoch=2: no such field; there are dataset, depth, .*epochs",
     "toy.py --plan --redo": "--plan and --redo contradict each other",
     "toy.py --universes all --universes reference": "--universes all: cannot go with another",
     "toy.py --universes reference --universes init=he": "--universes reference: cannot go with another",
@@ -203,10 +221,10 @@ def wrong_numbers() -> Iterator[Case]:
         for name, value in NUMBERS.items():
             if option not in FREE.get(name, ()):
                 what = f"{command} {option} {name}"
-                yield Case("a number", what, typed(command, *subject, option, value), option)
+                yield Case("a number", what, typed(command, *subject, option, value), f"{option}.*{NO_NUMBER}")
             if name in ("a fraction", "negative without end"):
                 what = f"{command} {option}={name}"
-                yield Case("a number", what, typed(command, *subject, f"{option}={value}"), option)
+                yield Case("a number", what, typed(command, *subject, f"{option}={value}"), f"{option}.*{NO_NUMBER}")
 
 
 def wrong_pairs() -> Iterator[Case]:
@@ -224,7 +242,8 @@ def wrong_settings() -> Iterator[Case]:
     for name, values in SETTINGS.items():
         for value in values:
             text = f"{name}={value}"
-            yield Case("a setting", text[:30], typed("study", "toy.py", "--set", text), name)
+            what = text if len(text) < 40 else f"{text[:30]}... of {len(text)}"
+            yield Case("a setting", what, typed("study", "toy.py", "--set", text), name)
 
 
 def wrong_names() -> Iterator[Case]:
@@ -251,5 +270,5 @@ def wrong_options() -> Iterator[Case]:
         for other in sorted({option for others in OPTIONS.values() for option in others} - set(options)):
             words = typed(command, *subject, other, *(() if other in FLAGS else ("3",)))
             yield Case("an option of another command", f"{command} {other}", words, f"{other}.*see --help")
-    for text, says in CONTRADICTIONS.items():
-        yield Case("a contradiction", text, typed("study", *text.split()), says)
+    for text, says in LINES.items():
+        yield Case("a command line", text, typed("study", *text.split()), says)

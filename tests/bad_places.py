@@ -23,6 +23,7 @@ FOLDERS = {
     "a name too long": "x" * 300,
     "a path too long": "x/" * 3000,
 }
+STORES = {"a question": "wh?t", "a code": "a%20b", "a percent sign": "100%", "a query": "store?mode=memory"}
 NAMING = (  # what is typed before the name of a folder
     ("study", "--store"),
     ("study", "toy.py", "--store"),
@@ -85,6 +86,11 @@ def cases() -> Iterator[Case]:
             says = re.escape(value[:40]) if value.strip() else option
             what = " ".join([command, *words, option, name])
             yield Case("a folder", what, typed(command, *words, option, value), says, odd_places)
+    for name, value in STORES.items():
+        for command, *words in (("study",), ("study", "toy.py"), ("ui",), ("reproduce", "toy", "--sample", "1")):
+            what = " ".join([command, *words, "--store", name])
+            says = f"store .*{re.escape(value)}: its path must be without"
+            yield Case("a folder", what, typed(command, *words, "--store", value), says)
     for place, mode, text, says in CLOSED:
         spoil: Callable[[Path], object] = partial(close, place, mode)
         yield Case("no permission", f"{text}, {place} {mode:o}", typed(*text.split()), says, spoil, process=True)

@@ -243,10 +243,8 @@ def cases() -> Iterator[Case]:
         for field, values in fields.items():
             for value in values:
                 line = f"STUDY = {TARGETS[owner].format(f'{field}={value}')}"
-                given = [field, *re.findall(r"'([^']+)'|[(\[]((?:nan|[0-9.]+))", value)]
-                says = "|".join(
-                    ["toy: ", "factor ", field, *(re.escape(word) for words in given[1:] for word in words if word)]
-                )
+                given = [re.escape(word) for word in re.findall(r"(?<=')[^',]+(?=')|nan|[0-9.]+", value)]
+                says = rf"toy\.py(, line \d+)?: .*({'|'.join(['toy: ', 'factor ', field, *given])})"
                 yield case("a field", f"{owner}: {field}={value}", says, partial(append, line))
     for owner, fields in REQUIRED.items():
         for field in fields:

@@ -1,9 +1,7 @@
 """What holds for `python -m research.study` as a user types it: extending a study, looking at it, and mistakes."""
 
-import contextlib
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 from subprocess import PIPE
@@ -160,104 +158,6 @@ def test_reports_that_are_named_receive_any_run_but_the_projects_own_only_studie
     assert one_line(done) == "error: --reports reports: holds studies as declared, not toy-small; choose another folder"
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["activation_dept"], "no study 'activation_dept'.*did you mean 'activation_depth'"),
-        (["nothing_like_it"], "no study 'nothing_like_it'.*activation_depth"),
-        (["nowhere/toy.py"], "nowhere/toy.py: no such study file"),
-        (["toy", "--tier", "huge"], "toy: no tier 'huge'; it has full, small"),
-        (["toy", "--seeds", "0"], "--seeds 0: at least one seed is needed"),
-        (["toy", "--seeds", "-3"], "--seeds -3: at least one seed is needed"),
-        (["toy", "--seeds", "x"], "--seeds: invalid int value: 'x'; see --help"),
-        (["toy", "--workers", "0"], "--workers 0: at least one worker is needed"),
-        (["toy", "--workers", "2.5"], "--workers: invalid int value: '2.5'; see --help"),
-        (["toy", "--sedes", "3"], "unrecognized arguments: --sedes 3; see --help"),
-        (["toy", "toy"], "unrecognized arguments: .*toy.py; see --help"),
-        (["toy", "--universes", "all"], "error: --universes all: toy compares no universes$"),
-        (["toy", "--universes", "rate=tuned"], "error: --universes rate=tuned: no choice 'rate'; there are none$"),
-        (["toy", "--universes", "rate"], "--universes rate: must be reference, all or written CHOICE=LEVEL"),
-        (["activation_depth", "--universes", "init=hee"], "--universes init=hee: no level 'hee'; did you mean 'he'"),
-        (["activation_depth", "--universes", "int=he"], "--universes int=he: no choice 'int'; did you mean 'init'"),
-        (
-            ["activation_depth", "--universes", "init=he", "--universes", "init=xavier"],
-            "--universes init=xavier: init is given twice$",
-        ),
-        (
-            ["activation_depth", "--universes", "all", "--universes", "init=he"],
-            "--universes all: cannot go with another --universes$",
-        ),
-        (["activation_depth", "--only", "init=he"], "--only init=he: no factor 'init'; choose it with --universes$"),
-        (["--universes", "all"], "--universes, --set and --seeds need the NAME of a study$"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistyped_command_is_refused_in_one_line(untouched, words, message):
-    arguments = [untouched.file if word == "toy" else word for word in words]
-    assert re.search(message, one_line(command(*arguments, *untouched.places)))
-
-
-BROKEN_FILES = {
-    "a level that a claim does not find": (
-        lambda text: text.replace('("relu",)', '("rleu",)'),
-        r"toy: claim 'works' names activation 'rleu', the study has \('tanh', 'relu'\)",
-    ),
-    "a factor that configure ignores": (
-        lambda text: text.replace("depth=depth", "depth=1"),
-        r"toy: configure\(\) ignores factor 'depth' with levels \(1, 2\)",
-    ),
-    "an option that does not exist": (
-        lambda text: text.replace('TrainConfig("digits"', 'TrainConfig("digit"'),
-        "dataset='digit' is not one of mnist, digits",
-    ),
-    "a syntax error": (lambda text: text[:-3], "toy.py: cannot be loaded: .* line "),
-    "a failing import": (lambda text: text.replace("Tier", "Tire", 1), "toy.py: cannot be loaded: .*'Tire'"),
-    "another name": (lambda text: text.replace('"toy"', '"tot"'), r"toy.py: must define STUDY = Study\(name='toy'"),
-    "another configuration": (
-        lambda text: text.replace("lr=0.1", "lr=0.2"),
-        r"toy/full/activation=\w+/depth=\d: .*\(lr: recorded with 0.1, now 0.2\); undo the change, .*--store, or ",
-    ),
-}
-
-
-@pytest.mark.parametrize(("edit", "message"), BROKEN_FILES.values(), ids=BROKEN_FILES)
-def test_a_study_file_with_a_mistake_is_refused_in_one_line(untouched, edit, message):
-    text = untouched.file.read_text()
-    untouched.file.write_text(edit(text))
-    assert untouched.file.read_text() != text
-    for option in ([], ["--plan"]):
-        assert re.search(message, one_line(untouched.run(*option)))
-
-
-@pytest.mark.parametrize("below", ["", "/below"])
-def test_a_store_that_cannot_be_written_is_refused_in_one_line(fresh, below):
-    (fresh.folder / "file").write_text("mine")
-    done = command(fresh.file, "--store", f"{fresh.folder}/file{below}")
-    assert re.search(r"file(/below)?: cannot be written \(.*\); choose another with --store", one_line(done))
-    assert (fresh.folder / "file").read_text() == "mine"
-
-
-def of_another_mlflow(database):
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
-
-
-DAMAGES = {
-    "of another MLflow": (of_another_mlflow, r"another MLflow version \(schema 0123456789ab, this one needs \w+\)"),
-    "no database": (lambda database: database.write_text("my notes, " * 999), r"mlflow.db cannot be read \(.*\)"),
-    "empty": (lambda database: database.write_bytes(b""), r"mlflow.db cannot be read \(.*\)"),
-}
-
-
-@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_a_database_that_is_not_the_pinned_mlflows_is_refused_in_one_line_and_left_alone(copied, damage, message):
-    damage(copied.store / "mlflow.db")
-    before = copied.digest()
-    for option in ([], ["--plan"]):
-        assert re.search(f"{message}; choose another with --store", one_line(copied.run(*option)))
-    assert copied.digest() == before
-
-
 def test_of_two_runs_of_a_study_at_once_one_works_and_the_other_is_refused(copied):
     first, second = (
         subprocess.Popen([*COMMAND, copied.file, *copied.places], cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True)
@@ -278,13 +178,3 @@ def test_without_mnist_and_network_the_files_to_bring_are_named(untouched, tmp_p
     assert all(line.startswith("mnist: fetching 4 of 4 files from ") for line in origins)
     assert message.startswith(f"error: MNIST is not complete in {tmp_path}/mnist and could not be fetched")
     assert all(file.name in message and file.sha256 in message for file in mnist.RAW_FILES)
-
-
-@pytest.mark.parametrize("content", [b"\0" * 100, b"\0" * mnist.RAW_FILES[1].size], ids=["truncated", "corrupted"])
-def test_a_damaged_mnist_file_is_named_and_left_alone(untouched, tmp_path, content):
-    path = tmp_path / "mnist" / mnist.RAW_FILES[1].name
-    path.parent.mkdir()
-    path.write_bytes(content)
-    done = command("activation_depth", *untouched.places, RESEARCH_DATA=str(tmp_path), **OFFLINE)
-    assert re.search(f"{path} is damaged: .*, expected .*; delete it and run again", one_line(done))
-    assert path.read_bytes() == content

@@ -248,11 +248,3 @@ def test_a_port_in_use_is_named(seen):
         port = taken.getsockname()[1]
         said = refused("--store", seen.store, "--port", port)
     assert f"port {port}: address already in use; choose another with --port" in said
-
-
-@pytest.mark.parametrize(
-    ("port", "words"),
-    [("0", "--port 0: must be from 1 to 65535"), ("65536", "must be from 1 to 65535"), ("x", "invalid int value: 'x'")],
-)
-def test_an_impossible_port_is_refused(seen, port, words):
-    assert words in refused("--store", seen.store, "--port", port)
