@@ -157,7 +157,7 @@ def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
     for run_id, name, value in store.query(sql, tuple(params)):
         params[run_id][name] = value
     configs = {checked_config(each, params[each.id]) for each in runs}
-    if len(configs | {each.tags["fingerprint"] for each in runs}) != 2:
+    if len(configs) > 1 or len({each.tags["fingerprint"] for each in runs}) > 1:
         raise UserError(f"{key}: its seeds were recorded with different configurations")
     study, variant, *placed = key.partition(SEEDS)[0].split("/")
     levels = {name: _level(level) for name, _, level in (part.partition("=") for part in placed)}
@@ -189,7 +189,7 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
         raise UserError(f"{where}: recorded with the field {unknown[0]!r}, which this source does not have; {source}")
     try:
         config = config_of(params)
-    except (UserError, ValueError, SyntaxError) as error:
+    except UserError as error:
         raise UserError(f"{where}: its params are no configuration of this source: {error}; {source}") from error
     if content["data"] != DATA[config.dataset].digest:
         raise UserError(
@@ -209,14 +209,16 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
 def config_of(params: Mapping[str, str]) -> TrainConfig:
     """The configuration that params were written of with `str`, to the bit. Fields that they lack are at the default.
 
-    Raises UserError, ValueError or SyntaxError for what is no configuration.
+    Raises UserError for what is no configuration.
     """
-    types = {f.name: f.type for f in fields(TrainConfig)}
-    values: dict[str, Any] = {
-        name: params[name] if types[name] == "str" else ast.literal_eval(params[name])
-        for name in types
-        if name in params
-    }
+    values: dict[str, Any] = {}
+    for field in fields(TrainConfig):
+        if field.name in params:
+            text = params[field.name]
+            try:
+                values[field.name] = text if field.type == "str" else ast.literal_eval(text)
+            except (ValueError, SyntaxError) as error:
+                raise UserError(f"{field.name}={text} cannot be read") from error
     return TrainConfig(**values)
 
 

@@ -216,7 +216,10 @@ DAMAGES = {
         with_param("dataset", "cifar"),
         "no configuration of this source: dataset='cifar'",
     ),
-    "no number": (with_param("width", "wide"), "its params are no configuration of this source: "),
+    "no number": (
+        with_param("width", "wide"),
+        "its params are no configuration of this source: width=wide cannot be read; ",
+    ),
 }
 
 
