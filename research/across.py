@@ -167,7 +167,7 @@ def summary_frame(across: Across) -> pd.DataFrame:
             | {"deciding": " and ".join(claim.deciding), "deciding_share": claim.deciding_share}
             | {"reason": claim.reason, "reference": claim.reference.verdict}
         )
-    shown = ("text", "region", "number", "low", "high", "n", "num_diverged", "verdict", "reason")
+    shown = ("text", "region", "number", "low", "high", "n", "num_diverged", "verdict", "would_be", "reason")
     for finding in across.attributions:
         row: dict[str, object] = {name: getattr(finding, name) for name in shown}
         rows.append(row | {"claim": finding.name, "kind": "attribution", "sentence": attribution_sentence(finding)})
@@ -175,7 +175,7 @@ def summary_frame(across: Across) -> pd.DataFrame:
     whole = ["universes", *counted, "n", "num_diverged"]
     columns = ["claim", "text", "kind", "region", "universes", *counted, *(f"{name}_share" for name in counted)]
     columns += ["deciding", "deciding_share", "reference", "number", "low", "high", "n", "num_diverged"]
-    frame = pd.DataFrame(rows, columns=[*columns, "verdict", "reason", "sentence"])
+    frame = pd.DataFrame(rows, columns=[*columns, "verdict", "would_be", "reason", "sentence"])
     return frame.astype(dict.fromkeys(whole, "Int64"))
 
 

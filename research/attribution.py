@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
+from research.levels import level_word
 from research.stats import Array, attribution_share, interaction_shares
-from research.verdict import Finding, Sample, finding_of, judged_digests, level_word, sample
+from research.verdict import Finding, Sample, finding_of, judged_digests, sample
 from research.words import choice_word
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def judge_attribution(
 ) -> Finding:
     """The finding: its mean over seeds is judged at 95 %, as that of any claim.
 
-    Universes whose control did not come out, `failed`, are used, since the differences are there all the same; the
-    caveat says in how many of the crossed ones that was so.
+    Universes whose control did not come out, `failed`, have their part in the number. Where one of the crossed ones
+    is among them the verdict is withheld, as the study's own is where a control fails.
     """
     found, interactions = attributed(study, claim, universes, num_declared)
     number = Number("attributed_share", ("all",), {}, "only", "only", claim.diverged)
@@ -42,10 +43,13 @@ def judge_attribution(
     finding = finding_of(judged, found, LEVEL, num_declared, complete)
     lines = [interaction_words(claim, interactions, finding.number)] if finding.n and len(interactions) else []
     lines += [finding.caveat] if finding.caveat else []
+    finding = replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
     used = [study.universe(levels) for levels in crossed(**claim.choices)]
-    if num_failed := sum(levels in failed for levels in used):
-        lines.append(f"In {num_failed} of the {len(used)} universes that are crossed a control did not come out.")
-    return replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
+    num_failed = sum(levels in failed for levels in used)
+    if not num_failed or finding.verdict == "not judged":
+        return finding
+    reason = f"in {num_failed} of the {len(used)} universes that are crossed a control did not come out"
+    return replace(finding, verdict="withheld", reason=reason)
 
 
 def attributed(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from research.config import UserError
-
-Level = str | int | float
-Levels = Mapping[str, Level]
+from research.kinds import check_kinds
+from research.levels import Level, Levels
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Number:
     """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
 
     `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
-    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second. Of arms that are
-    numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the smallest arm whose
-    metric is below `threshold`, twice the largest if none is.
+    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second, "max", "min" or "mean".
+    Of arms that are numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the
+    smallest arm whose metric is below `threshold`, twice the largest if none is.
 
     A replicate that diverged, or has no such metric, counts as `diverged`; where that is NaN the metric is one from
     before training, and what was measured stays. `resolution` is the smallest step of the number: no interval of a mean
@@ -30,18 +30,23 @@ class Number:
     metric: str
     arms: tuple[Level, ...]
     blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "log_slope", "first_below"]
-    across_blocks: Literal["only", "difference", "ratio", "max", "min", "mean"]
+    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "mean", "log_slope", "first_below"]
+    across_blocks: Literal["only", "spread", "difference", "ratio", "max", "min", "mean"]
     diverged: float
     resolution: float = 1e-6
     threshold: float | None = None
 
     def __post_init__(self) -> None:
         where = f"number {self.metric!r}"
+        check_kinds(where, self)
+        if not 0 <= self.resolution < math.inf:
+            raise UserError(f"{where}: resolution={self.resolution} must be finite and at least 0")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise UserError(f"{where}: threshold={self.threshold} must be finite")
         joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
-        for how, more in ((self.across_arms, ("log_slope", "first_below")), (self.across_blocks, ())):
-            if how not in (*joins, *more):
-                raise UserError(f"{where}: {how!r} is not one of {', '.join((*joins, *more))}")
+        for across, more in (("arms", ("log_slope", "first_below")), ("blocks", ())):
+            if (how := getattr(self, f"across_{across}")) not in (*joins, *more):
+                raise UserError(f"{where}: across_{across}={how!r} is not one of {', '.join((*joins, *more))}")
         if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
             raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
         if self.across_arms == "log_slope" and any(float(arm) <= 0 for arm in self.arms):
@@ -80,7 +85,7 @@ class Claim:
         kinds = ("mean", "share", "identity", "existence", "never")
         if self.kind not in kinds:
             raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
-        check_region(f"claim {self.name!r}", self.above, self.below)
+        check_judged(f"claim {self.name!r}", self)
         if not 0 <= self.share < 1:
             raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
 
@@ -100,7 +105,7 @@ class Control:
     cells: tuple[Levels, ...] = ()
 
     def __post_init__(self) -> None:
-        check_region(f"control {self.name!r}", self.above, self.below)
+        check_judged(f"control {self.name!r}", self)
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,27 @@ class Attribution:
     below: float = float("inf")
 
     def __post_init__(self) -> None:
-        check_region(f"claim {self.name!r}", self.above, self.below)
+        check_judged(f"claim {self.name!r}", self)
+
+
+def check_judged(place: str, judged: Claim | Control | Attribution) -> None:
+    """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers."""
+    check_kinds(place, judged)
+    check_name(place.partition(" ")[0], judged.name)
+    check_line(place, "text", judged.text)
+    check_region(place, judged.above, judged.below)
+
+
+def check_line(place: str, name: str, text: str) -> None:
+    """Raise UserError for text that is not shown in one line: it stands in tables."""
+    if not text.strip() or not text.isprintable():
+        raise UserError(f"{place}: {name}={text!r} must be one line of text")
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise UserError for a name that cannot be a part of a file's name, of a key or of a sentence as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
+        raise UserError(f"{kind} {name!r}: its name must be made of letters, digits and _ . + -")
 
 
 def check_region(place: str, above: float, below: float) -> None:

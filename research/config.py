@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass, replace
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -32,12 +33,18 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "evaluate_every": 0,
     "target_accuracy": 0.0,
 }
+LARGEST = 10**9  # of a whole number: beyond what any machine could do, and below where floats end
 MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
 
 class UserError(Exception):
-    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2."""
+    """What a user can get wrong, in one line that says what, where and what to do. Commands exit with status 2.
+
+    They leave out the middle of a message of more than `longest` characters: what was given may have thousands.
+    """
+
+    longest = 400
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,10 @@ class TrainConfig:
             whole = isinstance(smallest, int)
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
                 raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
-            if not smallest <= value < float("inf"):
+            if not smallest <= value <= sys.float_info.max:
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
+            if whole and value > LARGEST:
+                raise UserError(f"{name}={value!r} must be at most {LARGEST}")
         for wrong, message in self._contradictions():
             if wrong:
                 raise UserError(message)
@@ -179,6 +188,25 @@ class TrainConfig:
                 f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has no accuracy to reach",
             ),
         )
+
+
+def metrics_of(config: TrainConfig) -> set[str]:
+    """The names of the metrics that training a configuration gives, but for those of single layers."""
+    always = {"train_loss", "train_progress"}
+    of_classes = {"test_accuracy", "test_loss", "untrained_test_accuracy", "validation_loss", "validation_accuracy"}
+    found = always | ({"test_rmse", "test_sup_error"} if config.is_regression else of_classes)
+    gradients = {"confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error"}
+    more = {
+        "steps_to_target": config.target_accuracy,
+        "reached_target": config.target_accuracy,
+        "backward_factor": 0 in config.probe_epochs and config.depth >= 2,
+        "backward_log10_across_4": 0 in config.probe_epochs and config.depth >= 5,
+        "test_r_squared": "curve_fit" in config.measures,
+        "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
+        **dict.fromkeys((*gradients, "num_cases"), "logit_gradients" in config.measures),
+        "twin_difference": "permuted_twin" in config.measures,
+    }
+    return found | {name for name, is_measured in more.items() if is_measured}
 
 
 def without_horizon(config: TrainConfig) -> TrainConfig:

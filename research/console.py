@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import stat
 import sys
 import textwrap
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
@@ -21,11 +24,52 @@ if TYPE_CHECKING:
     from research.verdict import Judgement
 
 
+MOST_WORKERS = 1000  # processes of a third of a gigabyte each
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser of options whose errors are one line."""
+    """A parser of options whose errors are one line. Options are written out: `--red` shall not remove results."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")
+
+
+def named_folder(text: str) -> Path:
+    """The folder that an option names, which need not be there yet. For what cannot be one the option is refused."""
+    path = Path(text)
+    try:
+        if not text.strip():  # a variable that is not set would stand for the folder at hand
+            raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise argparse.ArgumentTypeError(f"{text} is no folder")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise argparse.ArgumentTypeError(f"{text} may not be looked into")
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise argparse.ArgumentTypeError(f"{text} is a link to nothing") from error
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no folder that can be used ({error.strerror})") from error
+    return path
+
+
+def check_workers(number: int) -> None:
+    """Raise UserError for a number of worker processes that cannot be."""
+    if number < 1:
+        raise UserError(f"--workers {number}: at least one worker is needed")
+    if number > MOST_WORKERS:
+        raise UserError(f"--workers {number}: at most {MOST_WORKERS} can be had")
+
+
+def refuse(error: UserError) -> int:
+    """Say in one line on stderr what a user got wrong, characters that cannot be seen written out; the exit status."""
+    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in f"error: {error}")
+    if len(line) > error.longest:
+        line = f"{line[: error.longest * 5 // 8]} ... {line[-error.longest // 3 :]}"
+    print(line, file=sys.stderr)
+    return 2
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from research.console import Progress
@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from research.train import StackResult
 
 
-def train(store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool) -> dict[str, str]:
+def train(
+    store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool, devices: Collection[str] = ()
+) -> dict[str, str]:
     """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
 
     The record is opened while the first stacks train, and checked for whatever might keep it from taking them. The
-    stacks of a tuned cell are trained once its search has found the winner.
+    stacks of a tuned cell are trained once its search has found the winner. `devices` are the classes of device that
+    the record is from.
     """
     tuned = [stack for stack in missing if stack.cell.tuning]
-    with Workers([stack for stack in missing if not stack.cell.tuning], workers, open_end=bool(tuned)) as at_work:
-        from research.tracking import Recorder
+    others = [stack for stack in missing if not stack.cell.tuning]
+    with stop_signals() as check, Workers(others, workers, bool(tuned), devices) as at_work:
+        from research.tracking import Recorder, writing
 
-        with stop_signals() as check:
+        with writing(store):
             recorder = Recorder(store, plan, redo)
             check()
             try:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from multiprocessing.context import ForkServerContext
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from research.config import UserError
 from research.plan import Stack, in_one_pass
+from research.store import check_device
 
 if TYPE_CHECKING:
     from research.train import StackResult
@@ -50,10 +52,12 @@ def _start_worker(pipe: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(job: Job) -> list[StackResult]:
-    from research.train import train_horizons
+def _work(job: Job, devices: Collection[str]) -> list[StackResult]:
+    from research.train import device_class, train_horizons
 
     assert _pipe is not None
+    if devices:
+        check_device(job[0].cell.experiment, devices, device_class())
     _pipe.send(0.0)  # whatever it last said of another job
     return train_horizons([stack.cell.config for stack in job], job[0].seeds, _pipe.send)
 
@@ -61,13 +65,14 @@ def _work(job: Job) -> list[StackResult]:
 class Slot:
     """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
 
-    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come.
+    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come. Where
+    `devices` are named, it must be on one of these classes.
     """
 
     future: Future[list[StackResult]]
 
-    def __init__(self, context: ForkServerContext) -> None:
-        self.context = context
+    def __init__(self, context: ForkServerContext, devices: Collection[str] = ()) -> None:
+        self.context, self.devices = context, devices
         self.job: Job | None = None
         self.share = 0.0
         self._open()
@@ -80,11 +85,13 @@ class Slot:
         """Hand the worker a job."""
         self.job, self.share = job, 0.0
         try:
-            self.future = self.pool.submit(_work, job)
+            self.future = self.pool.submit(_work, job, self.devices)
         except BrokenProcessPool:  # the worker died while it was idle
             self.close()
             self._open()
-            self.future = self.pool.submit(_work, job)
+            self.future = self.pool.submit(_work, job, self.devices)
+        # Our end for writing: while it is open, the other half of a result is waited for though its worker is dead.
+        self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
     def listen(self) -> bool:
         """Whether the job has come to an end. Until then, bring `share` up to date."""
@@ -109,28 +116,37 @@ class Slot:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """The user asked to stop (Ctrl-C or SIGTERM). Nothing was left half-written."""
 
     def __init__(self, signal_number: int) -> None:
         self.status = 128 + signal_number
 
 
+def stop_at_once(number: int, _: object = None) -> None:
+    """Raise Stopped, as a handler of SIGINT and SIGTERM. Further ones have nothing more to say: they are ignored."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], None]]:
-    """While the block runs, SIGINT and SIGTERM only take effect where the given function is called: between writes."""
+    """While the block runs, SIGINT and SIGTERM take effect only where the given function is called, and at its end."""
     received: list[int] = []
     previous = {n: signal.signal(n, lambda n, _: received.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def check() -> None:
         if received:
-            raise Stopped(received[0])
+            stop_at_once(received[0])
 
     try:
         yield check
+        check()
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        if not received:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def cores() -> int:
@@ -164,9 +180,12 @@ class Workers:
 
     Stacks that differ only in their horizon train in one pass. A thread hands them out, so that no worker waits while
     the caller writes down what others have finished. With `open_end` it waits for more (`add`) until `no_more` is said.
+    Nothing is trained where the class of device is not among `devices`, if there are any.
     """
 
-    def __init__(self, stacks: Sequence[Stack], number: int, open_end: bool = False) -> None:
+    def __init__(
+        self, stacks: Sequence[Stack], number: int, open_end: bool = False, devices: Collection[str] = ()
+    ) -> None:
         self.waiting: list[Job] = []
         self.added: SimpleQueue[Sequence[Stack]] = SimpleQueue()
         self.added.put(stacks)
@@ -179,7 +198,7 @@ class Workers:
             self.no_more()
         if stacks or open_end:
             context = warm_up()
-            self.slots = [Slot(context) for _ in range(number if open_end else min(number, len(stacks)))]
+            self.slots = [Slot(context, devices) for _ in range(number if open_end else min(number, len(stacks)))]
         self.thread = ThreadPoolExecutor(1)
         self.all_told = self.thread.submit(self._keep_busy)
 
@@ -209,6 +228,8 @@ class Workers:
 
         `progress` is called now and then with the share that is done of each stack in work, by its key; `check` between
         outcomes: it raises Stopped when the user has asked to stop. What is finished is told all the same.
+
+        Raises what goes wrong in handing out, and the UserError of a worker: there is no use in trying the others.
         """
         while True:
             with contextlib.suppress(Empty):
@@ -223,6 +244,7 @@ class Workers:
                 self.ending.set()
                 yield from iter(self.told.get, None)
                 raise
+        check()  # a signal may have reached the workers too
         self.all_told.result()  # raises what has gone wrong in the thread
 
     def _keep_busy(self) -> None:
@@ -260,6 +282,8 @@ class Workers:
         job, outcome = slot.take()
         if not isinstance(outcome, BaseException):
             return tuple(zip(job, outcome, strict=True))
+        if isinstance(outcome, UserError):
+            raise outcome
         if not isinstance(outcome, BrokenProcessPool):
             failure = Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
         elif self.deaths[job[0].key] < TRIES - 1:

@@ -19,23 +19,29 @@ def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | Non
     Of a cell that is tuned also how: the winner follows from it.
     """
     changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    floats = {f.name for f in fields(config) if f.type == "float"}
+    floats = {f.name for f in fields(config) if f.type == "float"}  # where 1 is 1.0, and -0.0 is 0.0
     content = {
-        "config": {name: float(value) if name in floats else value for name, value in changed.items()},
+        "config": {name: float(value) + 0.0 if name in floats else value for name, value in changed.items()},
         "data": DATA[config.dataset].digest,
         "numerics": NUMERICS,
         "revision": revision,
         "stack_size": size,
     }
     if tuning is not None:
-        content["tuning"] = {**asdict(tuning), "ranges": {name: list(ends) for name, ends in tuning.ranges.items()}}
+        content["tuning"] = {
+            **asdict(tuning),
+            "ranges": {name: [float(end) for end in ends] for name, ends in tuning.ranges.items()},
+        }
     return json.dumps(content, sort_keys=True)
 
 
 def identity_difference(recorded: str, planned: str) -> str:
-    """The first field in which two identities differ, both sides named."""
-    old, new = (_flat(json.loads(text)) for text in (recorded, planned))
-    name = next(name for name in sorted({**old, **new}) if old.get(name) != new.get(name))
+    """The first field in which two identities differ, both sides named; else that what was recorded was changed."""
+    try:
+        old, new = (_flat(json.loads(text)) for text in (recorded, planned))
+        name = next(name for name in sorted({**old, **new}) if old.get(name) != new.get(name))
+    except (ValueError, TypeError, LookupError, StopIteration):
+        return "its tags were changed by hand"
     default = {f.name: f.default for f in fields(TrainConfig)}.get(name)
     return f"{name}: recorded with {old.get(name, default)!r}, now {new.get(name, default)!r}"
 

@@ -95,8 +95,8 @@ def index_markdown(entries: Sequence[Entry]) -> str:
     for row in rows:
         finding, name = row.finding, row.study.name
         cells = (finding.text, finding.passage, f"**{row.verdict}**", row.universes, row.number, row.interval,
-                 f"{finding.n:,}", f"[{name}]({name}/README.md)")  # fmt: skip
-        lines.append(f"| {' | '.join(map(escaped, cells))} |")
+                 f"{finding.n:,}")  # fmt: skip
+        lines.append(f"| {' | '.join(map(escaped, cells))} | [{name}]({name}/README.md) |")
     lines += [
         "",
         "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is "

@@ -10,7 +10,7 @@ from research.config import UserError
 from research.data import stream
 from research.loading import study_names
 from research.recorded import SEEDS, TRIAL, seeds_of
-from research.store import Run, Store, read_runs
+from research.store import Run, Store, number_of, read_runs
 
 RUN_ID = "[0-9a-f]{6,32}"  # or how one begins
 
@@ -20,7 +20,7 @@ def whole_stacks(runs: Iterable[Run]) -> dict[str, tuple[Run, ...]]:
     found: dict[str, dict[int, Run]] = {}
     for run in runs:
         if run.tags.get("kind") in ("replicate", "trial") and run.status == "FINISHED":
-            found.setdefault(run.tags["stack"], {})[int(run.tags.get("seed", 0))] = run
+            found.setdefault(run.tags["stack"], {})[number_of(run, "seed") if "seed" in run.tags else 0] = run
     return {
         key: tuple(run for _, run in sorted(members.items()))
         for key, members in found.items()
@@ -84,7 +84,7 @@ def asked_for(store: Store, text: str) -> list[tuple[Run, ...]]:
 
 def experiments(store: Store) -> list[str]:
     """The experiments that have runs. Raises UserError where there is no record."""
-    if not store.database.exists():
+    if not store.is_there():
         raise UserError(
             f"store {store.folder}: there is no record; choose another with --store, or make one with research.study"
         )

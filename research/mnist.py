@@ -12,6 +12,7 @@ import io
 import math
 import os
 import pickle
+import stat
 import struct
 import subprocess
 import sys
@@ -72,6 +73,12 @@ MIRROR_TIMEOUT = 10  # seconds without an answer; there is another origin to ask
 PIP_TIMEOUT = 600  # seconds for the whole of a 20 MB wheel, so that a dead line ends some time
 
 
+class IncompleteError(UserError):
+    """What is lacking, each file with its sum: all of it is shown."""
+
+    longest = 2000
+
+
 class OriginError(Exception):
     """Why an origin did not give a file, in a few words: the next one is asked."""
 
@@ -82,7 +89,11 @@ Origin = Callable[[Sequence[RawFile], Path], Iterator[tuple[RawFile, bytes]]]
 def data_folder() -> Path:
     """The folder that data sets are kept in: the environment variable RESEARCH_DATA, else `data` beside `research`."""
     default = Path(__file__).resolve().parent.parent / "data"
-    return Path(os.environ.get("RESEARCH_DATA") or default).expanduser().absolute()
+    given = os.environ.get("RESEARCH_DATA")
+    try:
+        return Path(given or default).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError(f"RESEARCH_DATA={given}: nobody has this home folder; set it to another folder") from error
 
 
 def arrays() -> list[np.ndarray]:
@@ -106,6 +117,8 @@ def stored(file: RawFile, folder: Path) -> bytes | None:
     """The bytes of a file in the folder, None if there is none. Raises UserError if damaged or not to be read."""
     path = folder / file.name
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UserError(f"{path} is no file; delete it and run again")
         with path.open("rb") as handle:
             size = os.fstat(handle.fileno()).st_size
             content = handle.read(file.size) if size == file.size else b""
@@ -153,7 +166,7 @@ def obtain(missing: Sequence[RawFile], folder: Path, mirrors: Sequence[str] = MI
         ) from error
     lacking = ", ".join(f"{file.name} (SHA-256 {file.sha256})" for file in missing if file.name not in obtained)
     if lacking:
-        raise UserError(
+        raise IncompleteError(
             f"MNIST is not complete in {folder} and could not be fetched ({'; '.join(troubles)}): "
             f"run again with a network, or put there, unpacked, {lacking}"
         )

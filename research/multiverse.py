@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     folder = folder / FOLDER
     if not folder.is_dir():
         return None
-    runs, tuning = read_tables(folder, UNIVERSE_TABLES)
+    runs, tuning = read_tables(folder, UNIVERSE_TABLES, study)
     made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     if not plan.of_universes:
@@ -81,12 +82,19 @@ def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     if missing := [name for name in ("cell", "trial", *settings, "value", "winner") if name not in trials]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
+    if wrong := [name for name in settings if not all(is_positive(value) for value in trials[name])]:
+        raise UserError(f"{path}: has in column {wrong[0]!r} what no search tries; {AGAIN}")
     found = {str(name): rows for name, rows in trials.groupby("cell")}
     if wrong := sorted(set(tuned) ^ set(found)):
         raise UserError(f"{path}: has not the trials of the cells that are tuned: {wrong[0]}; {AGAIN}")
     for name, tuning in tuned.items():
         if sorted(found[name]["trial"]) != list(range(tuning.budget)) or found[name]["winner"].sum() != 1:
             raise UserError(f"{path}: {name} has not {tuning.budget} trials with one winner; {AGAIN}")
+
+
+def is_positive(value: object) -> bool:
+    """Whether a value of a table is a number above zero, and finite."""
+    return isinstance(value, (int, float)) and 0 < value < math.inf
 
 
 def edges_of(plan: Plan, trials: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -36,7 +36,7 @@ def study_page(
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
-        f"# {study.question}",
+        f"# {escaped(study.question)}",
         f"Study `{study.name}`, one of [all studies](../README.md).{variant} {said(study)}",
         summary(judgement),
         "![Every finding with its interval and its region](findings.svg)",
@@ -198,17 +198,18 @@ def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
 def experiment_note(plan: Plan, experiment: str) -> str:
     """The description in the MLflow UI of an experiment of a plan."""
     study = plan.study
+    head = f"**{escaped(study.question)}**\n\n"
     if experiment == plan.experiment + TUNING:
         return (
-            f"**{study.question}**\n\nTrials of the searches for nuisance settings. None of them is a result: they "
-            "train seeds of their own and are measured on the validation split alone."
+            f"{head}Trials of the searches for nuisance settings. None of them is a result: they train seeds of their "
+            "own and are measured on the validation split alone."
         )
     others = experiment != plan.experiment
     where = f" in a universe other than that of the experiment `{plan.experiment}`" if others else ""
-    claims = "\n".join(f"- {claim.text} ({claim.passage})" for claim in study.claims)
+    claims = "\n".join(f"- {escaped(claim.text)} ({escaped(claim.passage)})" for claim in study.claims)
     factors = ", ".join(factor.name for factor in (study.arms, *study.blocks))
     return (
-        f"**{study.question}**\n\nFrom {study.passage}. Each row is a cell: one level of {factors}{where}. The menu of "
+        f"{head}From {escaped(study.passage)}. Each row is a cell: one level of {factors}{where}. The menu of "
         "views (top right) shows all cells, those of one level, or cells with their seeds (+); the chart button draws "
         f"them side by side. Tier `{plan.variant}`. Metrics of a cell are means over its seeds; "
         "`_low` and `_high` bound Student's 95 % interval.\n\n" + (f"Claims under test:\n{claims}\n" if claims else "")
@@ -221,10 +222,15 @@ def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     levels = "\n".join(f"| {name} | **{level}** |" for name, level in {**cell.levels, **cell.universe}.items())
     fixed = [name for name in shown_fields([config]) if name not in cell.levels]
     return (
-        f"{plan.study.question}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
+        f"{escaped(plan.study.question)}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
         f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
         f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
         "each seed has its own split, order and start.\n\n"
         f"Fixed: {field_words(config, fixed)}.\n\n"
         f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
     )
+
+
+def failure_note(reason: str, traceback: str) -> str:
+    """Why a stack could not be trained, in Markdown, for its run's page in the MLflow UI."""
+    return f"{escaped(reason)}\n\n```\n{traceback.replace('```', '…')}\n```"

@@ -12,6 +12,7 @@ from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
 from research.identity import identity
+from research.tiers import MOST_SEEDS
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
@@ -195,6 +196,8 @@ def make_plan(
     num_seeds = usual_seeds(study, tier, scope) if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
+    if num_seeds > MOST_SEEDS:
+        raise UserError(f"--seeds {num_seeds}: at most {MOST_SEEDS} seeds can be planned")
     values = {name: _field_value(name, text) for name, text in sorted((settings or {}).items())}
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")

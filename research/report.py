@@ -17,7 +17,7 @@ import pandas as pd
 
 from research.across import across_frame, summary_frame
 from research.config import UserError
-from research.console import Parser
+from research.console import Parser, named_folder, refuse
 from research.index import Entry, index_html, index_markdown, with_results
 from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
@@ -26,6 +26,7 @@ from research.pages import study_page
 from research.plan import Plan
 from research.store import State, Store
 from research.tables import (
+    AGAIN,
     PROVENANCE,
     REPORTS,
     SUMS,
@@ -58,8 +59,8 @@ def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.Da
     """
     export(store, plan, state, folder)
     published = read_published(plan.study, folder)
-    for name, content in render(published, read_universes(plan.study, folder)).items():
-        write(folder / name, content)
+    files = render(published, read_universes(plan.study, folder))
+    write({folder / name: content for name, content in files.items()})
     return published.tables.runs, published.judgement if plan.declared else None
 
 
@@ -75,8 +76,7 @@ def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> P
         return None
     published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
     files = render(published, universes) if published else render_universes(universes, None)
-    for name, content in files.items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in files.items()})
     return universes
 
 
@@ -100,8 +100,11 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
     figures: dict[str, Figure] = {}
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
-    if script := script_of(published.study.name):
-        figures.update(script.figures(published.tables))
+    if script := script_of(name := published.study.name):
+        try:
+            figures.update(script.figures(published.tables))
+        except KeyError as error:
+            raise UserError(f"{name}: reports/{name}.py needs {error}, which no table has; {AGAIN}") from error
     files = drawn(figures)
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))
@@ -116,7 +119,7 @@ def render_universes(universes: PublishedUniverses, judgement: Judgement | None)
     begin_drawing()
     across = universes.across
     files = drawn(universe_figures(across))
-    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across))
+    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across), across.choices)
     files[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
     files[PAGE] = universes_page(universes, judgement, universe_captions(across), HOW_TO_READ).encode()
     return files
@@ -215,7 +218,8 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if universes else []))):
                 left_out[name] = "it is not drawn yet"
                 continue
-            found = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".svg", ".md")}
+            drawn_before = [path for path in folder.glob("*.*") if path.suffix in (".svg", ".md") and path.is_file()]
+            found = {path.name: path.read_bytes() for path in drawn_before}
         if published.judgement is not None:
             entries.append(entry(published, found, universes))
     if entries:
@@ -244,7 +248,7 @@ def parser() -> Parser:
     made = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
     made.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
     made.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
-    made.add_argument("--reports", type=Path, default=REPORTS, metavar="DIR", help="default: reports/")
+    made.add_argument("--reports", type=named_folder, default=REPORTS, metavar="DIR", help="default: reports/")
     return made
 
 
@@ -255,11 +259,9 @@ def main(arguments: list[str] | None = None) -> int:
         names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
         files, left_out = draw(names, options.reports)
         if not options.check:
-            for path, content in files.items():
-                write(path, content)
+            write(files)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     for name, reason in left_out.items():
         print(f"left out of the index: {name}: {reason}", file=sys.stderr)
     stale = unlike(names, options.reports, files) if options.check else []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from research.config import UserError
-from research.console import Parser, Progress, counted
+from research.console import Parser, Progress, check_workers, counted, named_folder, refuse
 from research.data import fetch
 from research.environment import environment, listed
 from research.execute import Failure, Stopped, Workers, cores, stop_signals
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     return made
 
@@ -47,8 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 all is identical, 1 something differs, 2 wrong input, 130 or 143 stopped."""
     try:
         options = parser().parse_args(arguments)
-        if options.workers < 1:
-            raise UserError(f"--workers {options.workers}: at least one worker is needed")
+        check_workers(options.workers)
         store = Store(options.store.absolute())
         found = chosen(store, options.what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
@@ -56,8 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             fetch(data)
         return reproduce(store, stacks, options.workers)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except (Stopped, KeyboardInterrupt) as stop:
         print("\nstopped; the record was only read", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130

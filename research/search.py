@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from research.config import UserError
+from research.faults import PATIENCE, told
 from research.plan import Plan
-from research.store import Run, Store
+from research.store import MADE_AGAIN, Run, Store
 from research.tuning import multiples_of, recorded_trials, search_space
 
 if TYPE_CHECKING:
@@ -33,22 +35,22 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
         return
     import optuna
 
-    storage = open_storage(store)
-    for cell in tuned:
-        assert cell.tuning is not None
-        runs = recorded_trials(cell, recorded)
-        if len(runs) < cell.tuning.budget:
-            continue
-        trials = [
-            optuna.trial.create_trial(
-                params=multiples_of(cell, run),
-                distributions=search_space(cell),
-                value=float(run.tags["value"]),
-                user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
-            )
-            for run in runs.values()
-        ]
-        shown_study(storage, cell.key, cell.tuning.direction, trials)
+    with projection(store) as storage:
+        for cell in tuned:
+            assert cell.tuning is not None
+            runs = recorded_trials(cell, recorded)
+            if len(runs) < cell.tuning.budget:
+                continue
+            trials = [
+                optuna.trial.create_trial(
+                    params=multiples_of(cell, run),
+                    distributions=search_space(cell),
+                    value=float(run.tags["value"]),
+                    user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
+                )
+                for run in runs.values()
+            ]
+            shown_study(storage, cell.key, cell.tuning.direction, trials)
 
 
 def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
@@ -82,7 +84,8 @@ def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str =
         if math.isfinite(means.get(cell.name, math.nan))
     ]
     sampler = optuna.samplers.GridSampler(levels, seed=0)
-    return shown_study(open_storage(store), experiment, plan.study.direction, trials, sampler)
+    with projection(store) as storage:
+        return shown_study(storage, experiment, plan.study.direction, trials, sampler)
 
 
 def shown_study(
@@ -104,23 +107,35 @@ def shown_study(
         )
 
     study = created()
-    if content(study.get_trials(deepcopy=False)) != content(trials) or study.direction.name != direction.upper():
+    try:
+        shown = content(study.get_trials(deepcopy=False))
+    except ValueError:  # what is stored is no longer JSON
+        shown = None
+    if shown != content(trials) or study.direction.name != direction.upper():
         optuna.delete_study(study_name=name, storage=storage)
         study = created()
         study.add_trials(trials)
     return study
 
 
-def open_storage(store: Store) -> optuna.storages.RDBStorage:
-    """Optuna's database of a store. Raises UserError when it is not one that this Optuna can use."""
+@contextlib.contextmanager
+def projection(store: Store) -> Iterator[optuna.storages.RDBStorage]:
+    """Optuna's database of a store, to be written by one process at a time: two that make its tables would collide.
+
+    Raises UserError when it cannot be used, by this Optuna or at all.
+    """
     import optuna
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.storages.RDBStorage(store.optuna_uri)
-    except (SQLAlchemyError, RuntimeError) as error:
-        reason = getattr(error, "orig", "it was made by another version of Optuna")
-        raise UserError(
-            f"store {store.folder}: optuna.db cannot be used ({reason}); delete it: it is made again from the record"
-        ) from error
+    cannot = f"store {store.folder}: {store.projection.name} cannot be used"
+    with (
+        store.lock("projection", f"store {store.folder}", patient=True),
+        told(cannot, MADE_AGAIN, SQLAlchemyError, StorageInternalError),
+    ):
+        try:
+            storage = optuna.storages.RDBStorage(store.optuna_uri, {"connect_args": {"timeout": PATIENCE}})
+        except RuntimeError as error:
+            raise UserError(f"{cannot} (it was made by another version of Optuna); {MADE_AGAIN}") from error
+        yield storage

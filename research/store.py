@@ -7,12 +7,13 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.config import UserError
+from research.faults import opened, told
 from research.identity import identity_difference
 from research.plan import Cell, Plan, Stack
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "dc11669786a5"  # the schema of the MLflow release that pyproject.toml pins, as it names it itself
+ANOTHER = "choose another with --store"
+MADE_AGAIN = "delete it: it is made again from the record"
+MADE_ANEW = f"replace the results with --redo, or {ANOTHER}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Store:
         return f"sqlite:///{self.database}"
 
     @property
+    def projection(self) -> Path:
+        return self.folder / "optuna.db"
+
+    @property
     def optuna_uri(self) -> str:
-        return f"sqlite:///{self.folder / 'optuna.db'}"
+        return f"sqlite:///{self.projection}"
 
     @contextlib.contextmanager
     def lock(self, name: str, holder: str, patient: bool = False) -> Iterator[None]:
@@ -47,62 +55,72 @@ class Store:
         Raises UserError when another process holds it and we are not patient, or when the folder cannot be written.
         """
         path = self.folder / f".{name}.lock"
-        try:
+        with told(f"store {self.folder}: cannot be written", ANOTHER, OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+")
-        except OSError as error:
-            raise UserError(
-                f"store {self.folder}: cannot be written ({error.strerror}); choose another with --store"
-            ) from error
+            handle = path.open("a+b", buffering=0)
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
             except OSError as error:
                 for _ in range(20):  # the holder writes its number just after it has the lock
                     handle.seek(0)
-                    if number := handle.read():
+                    if number := handle.read().decode():
                         break
                     time.sleep(0.05)
                 raise UserError(
                     f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
                 ) from error
-            handle.truncate(0)
-            handle.write(str(os.getpid()))
-            handle.flush()
+            with told(f"store {self.folder}: cannot be written", ANOTHER, OSError):
+                handle.truncate(0)
+                handle.write(str(os.getpid()).encode())
             yield
 
-    @property
-    def _read_only(self) -> str:
-        """The address at which SQLite opens the database for reading alone.
-
-        For that too it needs files beside a database in WAL mode. Where it cannot make them nobody else writes either,
-        and unless a log is left that was not taken in yet, the database is read as one that does not change.
-        """
-        log, index = (self.database.with_name(self.database.name + end) for end in ("-wal", "-shm"))
-        is_whole = not (log.exists() and log.stat().st_size)
-        fixed = is_whole and not index.exists() and not os.access(self.folder, os.W_OK)
-        return f"{self.database.as_uri()}?mode=ro" + ("&immutable=1" if fixed else "")
+    def is_there(self, projection: bool = False) -> bool:
+        """Whether there is a database. Raises UserError for what is none: SQLite would wait at a pipe for ever."""
+        path, way_out = (self.projection, MADE_AGAIN) if projection else (self.database, ANOTHER)
+        with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError):
+            if not path.is_file() and os.path.lexists(path):
+                raise UserError(f"store {self.folder}: {path.name} is no file; {way_out}")
+            return path.is_file()
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a read-only query; none when there is no database yet.
 
-        Raises UserError when the database is not one of the pinned MLflow.
+        Raises UserError when the database is not one of the pinned MLflow or cannot be read.
         """
-        if not self.database.exists():
-            return []
-        try:
-            with contextlib.closing(sqlite3.connect(self._read_only, uri=True)) as connection:
+        with told(f"store {self.folder}: {self.database.name} cannot be read", ANOTHER, OSError, sqlite3.Error):
+            if not self.is_there():
+                return []
+            with contextlib.closing(opened(self.database)) as connection:
                 version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 if version != (SCHEMA,):
                     raise UserError(
                         f"store {self.folder}: written by another MLflow version (schema {version and version[0]}, "
-                        f"this one needs {SCHEMA}); choose another with --store"
+                        f"this one needs {SCHEMA}); {ANOTHER}"
                     )
                 return connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise UserError(
-                f"store {self.folder}: {self.database.name} cannot be read ({error}); choose another with --store"
-            ) from error
+
+    def check(self) -> None:
+        """Raise UserError when a database of the store is damaged: what is written into one may be lost."""
+        ways_out = {self.database: f"{ANOTHER}, or bring it back from a copy", self.projection: MADE_AGAIN}
+        for path, way_out in ways_out.items():
+            with told(f"store {self.folder}: {path.name} cannot be read", way_out, OSError, sqlite3.Error):
+                if not self.is_there(path == self.projection):
+                    continue
+                with contextlib.closing(opened(path)) as connection:
+                    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise UserError(f"store {self.folder}: {path.name} is damaged ({found.splitlines()[-1]}); {way_out}")
+
+
+class Tags(dict[str, str]):
+    """The tags of a run that was read. The MLflow UI lets a user remove them: who needs one is told that it is lost."""
+
+    def __init__(self, place: str = "the store") -> None:
+        self.place = place
+
+    def __missing__(self, name: str) -> str:
+        raise UserError(f"{self.place}: a run has lost its tag {name!r}; {MADE_ANEW}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +139,7 @@ class Run:
 class State:
     """How far a plan is: by stack key the runs of each finished stack in the order of its seeds, or why it failed.
 
+    A stack of a tuned cell has failed too when a trial of its search has.
     `trials` are the runs of the finished trials of searches, by the trial's key.
     """
 
@@ -137,17 +156,17 @@ def read_runs(store: Store, *experiments: str) -> list[Run]:
     """The active runs of some experiments, oldest first."""
     names = ",".join("?" * len(experiments))
     where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
-    tags: dict[str, dict[str, str]] = {}
+    tags: dict[str, Tags] = {}
     for run_id, key, value in store.query(
         f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", experiments
     ):
-        tags.setdefault(run_id, {})[key] = value
+        tags.setdefault(run_id, Tags(f"store {store.folder}"))[key] = value
     rows = store.query(
         f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
         experiments,
     )
     return [
-        Run(run_id, name, status, started, ended or 0, tags.get(run_id, {}))
+        Run(run_id, name, status, started, ended or 0, tags.get(run_id, Tags()))
         for run_id, name, status, started, ended in rows
     ]
 
@@ -160,22 +179,37 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
     cells = {cell.key: cell for cell in plan.cells}
     finished: dict[tuple[str, int], Run] = {}
     reasons: dict[str, str] = {}
+    lost: dict[str, str] = {}  # by cell, for want of a trial
+    trials = finished_trials(runs)
     for run in runs:
-        cell = cells.get(run.tags.get("key", ""))
+        key = run.tags.get("key", "")
+        if "/trial=" in key and run.tags["kind"] == "failure" and key not in trials:
+            lost[cell_key(run)] = f"trial {key.rpartition('=')[2]} of its search failed: {run.tags['reason']}"
+        cell = cells.get(key)
         if cell is None:
             continue
         if run.tags["kind"] == "failure":
             reasons[run.tags["stack"]] = run.tags["reason"]
         if run.tags["kind"] == "replicate" and run.status == "FINISHED":
             check_fingerprint(cell, run)
-            finished[cell.key, int(run.tags["seed"])] = run
+            finished[cell.key, number_of(run, "seed")] = run
     done = {
         stack.key: tuple(finished[stack.cell.key, seed] for seed in stack.seeds)
         for stack in plan.stacks
         if all((stack.cell.key, seed) in finished for seed in stack.seeds)
     }
     failed = {key: reason for key, reason in reasons.items() if key not in done}
-    return State(done, failed, finished_trials(runs))
+    for stack in plan.stacks:
+        if stack.key not in done and stack.cell.key in lost:
+            failed[stack.key] = lost[stack.cell.key]
+    return State(done, failed, trials)
+
+
+def number_of(run: Run, tag: str) -> int:
+    """A tag as a whole number. Raises UserError where it was changed by hand to what is none."""
+    if not run.tags[tag].isdecimal():
+        raise UserError(f"{run.name}: the store has it with {tag} {run.tags[tag]!r}, which is no number; {MADE_ANEW}")
+    return int(run.tags[tag])
 
 
 def check_fingerprint(cell: Cell, run: Run | None) -> None:
@@ -186,6 +220,29 @@ def check_fingerprint(cell: Cell, run: Run | None) -> None:
             f"{cell.key}: the store holds results of another configuration ({difference}); "
             "undo the change, choose another store with --store, or replace the results with --redo"
         )
+
+
+def check_device(experiment: str, recorded: Collection[str], device: str) -> None:
+    """Raise UserError when results of an experiment were recorded on another class of device than this one."""
+    if others := set(recorded) - {device}:
+        raise UserError(
+            f"{experiment}: recorded on {others.pop()}, this machine trains on {device}; "
+            f"one study in one store holds one device class: {ANOTHER}"
+        )
+
+
+def recorded_devices(runs: Iterable[Run], without: Collection[str] = ()) -> set[str]:
+    """The classes of device that finished runs come from, but for those of the cells with these keys."""
+    return {
+        run.tags["device"]
+        for run in runs
+        if run.status == "FINISHED" and "device" in run.tags and cell_key(run) not in without
+    }
+
+
+def cell_key(run: Run) -> str:
+    """The key of the cell that a run is of, or that it is a trial for."""
+    return run.tags.get("key", "").partition("/trial=")[0]
 
 
 def finished_trials(runs: Iterable[Run]) -> dict[str, Run]:

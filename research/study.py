@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research.config import UserError
-from research.console import Parser, cell_table, counted, duration, findings_table, universes_table
+from research.console import (
+    Parser,
+    cell_table,
+    check_workers,
+    counted,
+    duration,
+    findings_table,
+    named_folder,
+    refuse,
+    universes_table,
+)
 from research.coordinate import train, trials_missing
 from research.data import fetch
-from research.execute import Stopped, cores
+from research.execute import Stopped, cores, stop_at_once
 from research.loading import load_study, study_names
 from research.plan import Cell, Plan, in_one_pass, make_plan
-from research.store import State, Store, read_frames, read_runs, read_state
+from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
 from research.universes import REFERENCE, departing, universe_name
 
 if TYPE_CHECKING:
@@ -60,11 +71,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument(
         "--reports",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
     )
@@ -74,24 +85,20 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
     options = argparse.Namespace(redo=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_at_once)
     try:
-        parser().parse_args(arguments, options)
-        if options.workers < 1:
-            raise UserError(f"--workers {options.workers}: at least one worker is needed")
+        (made := parser()).parse_args(arguments, options)
+        check_workers(options.workers)
         store = Store(options.store.absolute())
         if options.name is None:
-            asked = (
-                options.plan,
-                options.redo,
-                options.only,
-                options.universes,
-                options.set,
-                options.seeds is not None,
-            )
-            if any(asked):
-                raise UserError("--plan, --redo, --only, --universes, --set and --seeds need the NAME of a study")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports")
+            if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
+                raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
+        if options.plan and options.redo:
+            raise UserError("--plan and --redo contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
         scope = tuple(options.universes or (REFERENCE,))
         study = load_study(options.name)
@@ -101,9 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (Stopped, KeyboardInterrupt) as stop:
+        return refuse(error)
+    except KeyboardInterrupt as stop:  # of a study file too
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
@@ -200,20 +206,23 @@ def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
 
 def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
+    check_writable(folder)
+    missing = (State({}, {}) if redo else state_of(store, plan)).missing(plan)
+    for data in {stack.cell.config.dataset for stack in missing}:
+        fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
-        check_writable(folder)
+        store.check()
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)
         if missing:
-            for data in {stack.cell.config.dataset for stack in missing}:
-                fetch(data)
             trials = trials_missing(missing, state.trials)
             first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
             print(
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
-        failures = train(store, plan, missing, workers, redo)
+        devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
+        failures = train(store, plan, missing, workers, redo, devices)
         return present(store, plan, folder, failures)
 
 
@@ -223,6 +232,10 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
     from research.search import project_grids, project_searches
 
     state = state_of(store, plan)
+    if not failures and state.missing(plan):
+        raise UserError(
+            f"store {store.folder}: no longer holds all that was recorded; bring it back, or run the same command again"
+        )
     frame = read_frames(store, plan, state).runs
     project_grids(store, plan, frame)
     project_searches(store, plan, state.trials)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from research.config import UserError
-from research.design import Study
+from research.design import Factor, Study
+from research.faults import told
+from research.kinds import is_a
+from research.levels import level_word
 from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
 from research.universes import REFERENCE
-from research.verdict import Judgement, judge, judged_digests, level_word
+from research.verdict import Judgement, judge, judged_digests
 
 if TYPE_CHECKING:
     pass
@@ -29,6 +35,14 @@ UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
+MADE_WITH = {  # what provenance.json says, as far as it is read back
+    "variant": str,
+    "declared": bool,
+    "seeds": int,
+    "universes": tuple[str, ...],
+    "fingerprints": Mapping[str, str],
+    "claims": Mapping[str, tuple[str, ...]],
+}
 AGAIN = "run the study to export it again"
 
 
@@ -58,17 +72,19 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     """
     frames = read_frames(store, plan, state)
     if plan.of_universes:
-        files = dict(zip(UNIVERSE_TABLES, map(csv, (frames.runs, trials_frame(plan, state.trials))), strict=True))
+        tables = dict(zip(UNIVERSE_TABLES, (frames.runs, trials_frame(plan, state.trials)), strict=True))
     else:
-        files = dict(zip(TABLES, map(csv, frames), strict=True))
+        tables = dict(zip(TABLES, frames, strict=True))
+    files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
-    for name, content in (files | {SUMS: sums(files)}).items():
-        write(folder / name, content)
+    write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
-def csv(frame: pd.DataFrame) -> bytes:
-    """A frame as a table, to six significant digits."""
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+def csv(frame: pd.DataFrame, factors: Iterable[Factor] = ()) -> bytes:
+    """A frame as a table, measured numbers to six significant digits. Levels are names: they keep all of theirs."""
+    names = [factor.name for factor in factors]
+    exact = frame.astype({name: str for name in names if len(frame)})
+    return exact.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
 def provenance(plan: Plan, state: State) -> dict[str, object]:
@@ -124,7 +140,7 @@ def read_published(study: Study, folder: Path) -> Published:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
-    frames = Frames(*read_tables(folder, TABLES))
+    frames = Frames(*read_tables(folder, TABLES, study))
     made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
@@ -135,18 +151,27 @@ def read_published(study: Study, folder: Path) -> Published:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """What the tables in a folder were made with. Raises UserError where that lacks something."""
-    made_with: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
-    if missing := {"variant", "declared", "seeds", "fingerprints", "claims"} - set(made_with):
-        raise UserError(f"{folder / PROVENANCE}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind."""
+    path = folder / PROVENANCE
+    try:
+        made_with: dict[str, Any] = {"universes": [REFERENCE], **json.loads(path.read_bytes())}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    if missing := set(MADE_WITH) - set(made_with):
+        raise UserError(f"{path}: does not say {', '.join(sorted(missing))}; {AGAIN}")
+    if wrong := [name for name, kind in MADE_WITH.items() if not is_a(made_with[name], kind)]:
+        raise UserError(f"{path}: says {wrong[0]}={made_with[wrong[0]]!r}, which no export writes; {AGAIN}")
     return made_with
 
 
-def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
-    """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
+def read_tables(folder: Path, names: Sequence[str], study: Study) -> list[pd.DataFrame]:
+    """The tables in a folder, the factors' columns as numbers where all of their levels are, else as words.
+
+    Raises UserError for a table that is missing, was changed by hand, or is none.
+    """
     try:
-        found = sums({name: (folder / name).read_bytes() for name in (*names, PROVENANCE)}).splitlines()
-        exported = (folder / SUMS).read_bytes().splitlines()
+        found = sums({name: content_of(folder / name) for name in (*names, PROVENANCE)}).splitlines()
+        exported = content_of(folder / SUMS).splitlines()
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror}); {AGAIN}") from error
     if changed := [line.decode().split()[-1] for line in found if line not in exported]:
@@ -154,22 +179,38 @@ def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     tables = []
     for name in names:
         try:
-            tables.append(pd.read_csv(folder / name))
+            tables.append(read_csv(folder / name, [factor.name for factor in study.factors]))
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
     return tables
 
 
-def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) -> Plan:
+def content_of(path: Path) -> bytes:
+    """What a file holds. Raises OSError for what is none: at a pipe one would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no file", str(path))
+    return path.read_bytes()
+
+
+def read_csv(path: Path, factors: Sequence[str]) -> pd.DataFrame:
+    """A table. What looks missing or true to others, such as `NA`, `none` or `true`, may be the level of a factor."""
+    text = dict.fromkeys(("cell", *factors), str)
+    frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    for name in set(factors) & set(frame):
+        with contextlib.suppress(ValueError):
+            frame[name] = pd.to_numeric(frame[name])
+    return frame
+
+
+def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> Plan:
     """The plan that tables were made by, of their provenance. Raises UserError where the study has become another."""
     tier, *settings = re.split(r"\+(?=[a-z_]+=)", str(made_with["variant"]))
     seeds, recorded = made_with["seeds"], made_with["fingerprints"]
-    assert isinstance(seeds, int)
-    assert isinstance(recorded, dict)
     pairs = dict(text.split("=", 1) for text in settings)
-    scope = made_with.get("universes", [REFERENCE])
-    assert isinstance(scope, list)
-    plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(scope))
+    try:
+        plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(made_with["universes"]))
+    except UserError as error:
+        raise UserError(f"{folder / PROVENANCE}: {error}; {AGAIN}") from error
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         universes = tuple(
@@ -185,17 +226,21 @@ def published_plan(study: Study, made_with: Mapping[str, object], folder: Path) 
 
 
 def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:
-    """Raise UserError for columns that no export writes, cells or seeds that the plan has not, and rows that are twice.
+    """Raise UserError for what no export writes: other columns, cells or seeds, rows that are twice or not there.
 
     An export writes the cell, its levels and the seed first, then what else tells rows apart, then metrics in order.
     """
     head = ["cell", *(factor.name for factor in plan.columns), "seed"]
     columns = list(frame.columns)
-    if missing := [name for name in head if name not in columns]:
+    clocks = {"step" if cell.config.steps else "epoch" for cell in plan.cells}
+    keys = tuple(name for name in keys if name not in ("epoch", "step") or name in clocks)
+    if missing := [name for name in (*head, *keys) if name not in columns]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
-    first = len(head) + len(keys := tuple(name for name in keys if name in columns))
+    first = len(head) + len(keys)
     metrics, numbers = columns[first:], set(frame.select_dtypes("number").columns)
-    if wrong := [name for name in metrics if not re.fullmatch("[a-z][a-z0-9_]*", name) or name not in numbers]:
+    numbers -= {name for name in numbers if frame[name].isin([math.inf, -math.inf]).any()}
+    numbers |= set(keys) if frame.empty else set()
+    if wrong := [n for n in (*keys, *metrics) if not re.fullmatch("[a-z][a-z0-9_]*", n) or n not in numbers]:
         raise UserError(f"{path}: has a column {wrong[0]!r} that no export writes; {AGAIN}")
     if columns[: len(head)] != head or set(columns[len(head) : first]) != set(keys) or metrics != sorted(metrics):
         raise UserError(f"{path}: has its columns in an order that no export writes; {AGAIN}")
@@ -209,6 +254,10 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
     if len(twice := frame[frame.duplicated(["cell", "seed", *keys])]):
         row = twice.iloc[0]
         raise UserError(f"{path}: has seed {row['seed']} of {row['cell']} twice; {AGAIN}")
+    if keys and not frame.empty:
+        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=range(plan.num_seeds))
+        if len(uneven := rows[rows.nunique(axis=1, dropna=False) > 1]):
+            raise UserError(f"{path}: has not as many rows of each seed of {uneven.index[0]}; {AGAIN}")
 
 
 def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
@@ -243,12 +292,21 @@ def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", *columns])
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError when it cannot be written."""
-    fresh = path.with_name(f".{path.name}.new")
+def write(files: Mapping[Path, bytes]) -> None:
+    """Write files whole, and none of them before there is room for all. Raises UserError when one cannot be written."""
+    if folders := [path for path in files if path.is_dir()]:
+        raise UserError(f"{folders[0]}: cannot be written (Is a directory); remove it or choose another with --reports")
+    fresh = {path: path.with_name(f".{path.name}.new") for path in files}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another with --reports") from error
+        for path, content in files.items():
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh[path].unlink(missing_ok=True)  # a link that lies there is not followed
+                fresh[path].write_bytes(content)
+        for path in files:
+            with told(f"{path}: cannot be written", "choose another with --reports", OSError):
+                fresh[path].replace(path)
+    finally:
+        for path in fresh.values():
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -10,6 +10,7 @@ import math
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,23 @@ from research.attribution import claim_digests
 from research.config import UserError
 from research.data import DATA
 from research.environment import environment
-from research.pages import cell_note, experiment_note
+from research.faults import PATIENCE, told
+from research.pages import cell_note, experiment_note, failure_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.recorded import replicate_numbers, trial_numbers
 from research.stats import mean_interval
-from research.store import Run, State, Store, read_metrics, read_runs, read_state
+from research.store import (
+    ANOTHER,
+    Run,
+    State,
+    Store,
+    cell_key,
+    check_device,
+    number_of,
+    read_metrics,
+    read_runs,
+    read_state,
+)
 from research.tuning import as_won, objective
 from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
@@ -32,6 +45,18 @@ if TYPE_CHECKING:
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
 
+@contextlib.contextmanager
+def writing(store: Store) -> Iterator[None]:
+    """Raise UserError where the record cannot be written while the block runs: a full disk, a lock, a damaged file."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    what = f"store {store.folder}: {store.database.name} cannot be written"
+    with told(what, ANOTHER, MlflowException, SQLAlchemyError, sqlite3.Error):
+        yield
+
+
 class Recorder:
     """Writes what the stacks of a plan came to.
 
@@ -40,8 +65,8 @@ class Recorder:
 
     With `redo` the runs of the plan's cells are deleted first (MLflow keeps deleted runs until `mlflow gc`).
 
-    Raises UserError when the store cannot be written, the experiment was deleted, or results of another configuration
-    stand under the plan's keys.
+    Raises UserError when the store cannot be written (within `writing`), the experiment was deleted, or results of
+    another configuration stand under the plan's keys.
     """
 
     def __init__(self, store: Store, plan: Plan, redo: bool = False) -> None:
@@ -51,6 +76,7 @@ class Recorder:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # prints what it raises
         self.store, self.plan = store, plan
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
@@ -62,6 +88,7 @@ class Recorder:
         self.claims = json.dumps(claim_digests(plan.study))
         event.listen(Engine, "connect", _sync_seldom)
         _create_database(store)
+        self.opened = store.database.stat()
         self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
         self.devices: set[str] = set()
@@ -72,7 +99,7 @@ class Recorder:
         self.grown: set[str] = set()  # cells whose parent run does not sum up all of their replicates yet
         kept = []
         for run in runs:
-            if redo and run.tags.get("key", "").split("/trial=")[0] in self.missing:
+            if redo and cell_key(run) in self.missing:
                 self.client.delete_run(run.id)
             else:
                 kept.append(run)
@@ -96,12 +123,18 @@ class Recorder:
         self._close_if_last(stack)
 
     def _check_device(self, cell: Cell, result: StackResult) -> None:
-        if self.devices - {result.device}:
-            raise UserError(
-                f"{cell.experiment}: recorded on {self.devices.pop()}, this machine trains on {result.device}; "
-                "one study in one store holds one device class: choose another with --store"
-            )
+        check_device(cell.experiment, self.devices, result.device)
         self.devices.add(result.device)
+
+    def _check_there(self) -> None:
+        """Raise UserError when the database is no longer where it was: SQLite goes on writing into a removed file."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self.opened, self.store.database.stat()):
+                return
+        raise UserError(
+            f"store {self.store.folder}: {self.store.database.name} was removed or replaced while the study ran; "
+            "bring it back and run the same command again, which starts anew without it"
+        )
 
     def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
         from mlflow.entities import Metric
@@ -138,7 +171,7 @@ class Recorder:
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
-        tags = {"stack": stack.key, "reason": reason, NOTE: f"{reason}\n\n```\n{traceback}\n```", **self.environment}
+        tags = {"stack": stack.key, "reason": reason, NOTE: failure_note(reason, traceback), **self.environment}
         name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
         run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
         self.client.set_terminated(run, "FAILED")
@@ -163,6 +196,7 @@ class Recorder:
         """The id of a new run of a cell, still RUNNING, with all that it carries."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
+        self._check_there()
         info = DATA[cell.config.dataset]
         always = {
             "kind": kind,
@@ -207,6 +241,7 @@ class Recorder:
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
         found = read_metrics(self.store, [run.id for run in reported]).values()
+        self._check_there()  # else there was nothing to be read
         metrics = []
         for name in sorted({name for values in found for name in values} - {"diverged_step"}):
             for step in sorted({step for values in found for step in values.get(name, {})}):
@@ -250,7 +285,7 @@ class Recorder:
             elif kind == "trial" and run.status == "FINISHED":
                 self.devices.add(run.tags["device"])
             elif kind == "replicate" and run.status == "FINISHED":
-                self.replicates.setdefault(key, {})[int(run.tags["seed"])] = run
+                self.replicates.setdefault(key, {})[number_of(run, "seed")] = run
                 self.devices.add(run.tags["device"])
             elif kind == "cell" and run.status == "FINISHED":
                 fits[run.id] = run.tags["replicates"]
@@ -290,7 +325,8 @@ def _create_database(store: Store) -> None:
     """Make MLflow's database where there is none, under its own name only once it is whole."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with store.lock("creation", f"store {store.folder}", patient=True):
+    beside = told(f"store {store.folder}: cannot be written", ANOTHER, OSError)
+    with store.lock("creation", f"store {store.folder}", patient=True), beside:
         if not store.database.exists():
             fresh = store.database.with_suffix(".new")
             fresh.unlink(missing_ok=True)
@@ -300,7 +336,7 @@ def _create_database(store: Store) -> None:
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
             fresh.replace(store.database)
-        with contextlib.closing(sqlite3.connect(store.database)) as connection:
+        with contextlib.closing(sqlite3.connect(store.database, timeout=PATIENCE)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
 
 

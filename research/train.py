@@ -89,6 +89,13 @@ class AtHorizons(pl.Callback):
             self.results[module.intervals_done] = self.measure()
 
 
+@cache
+def device_class() -> str:
+    """The class of device that this process trains on: cpu, cuda or mps, as Lightning chooses."""
+    device: str = quiet_trainer(1, []).strategy.root_device.type
+    return device
+
+
 def train_stack(
     config: TrainConfig, seeds: Sequence[int], report: Callable[[float], None] = lambda _: None
 ) -> StackResult:

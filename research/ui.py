@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research.config import UserError
-from research.console import Parser
+from research.console import Parser, named_folder, refuse
 from research.loading import study_names
 from research.store import Store
 from research.views import CELLS, VIEW
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
+# The page may ask nothing of any other host: MLflow's has a film on mlflow.org, and a note may name an image anywhere.
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 
 
 class Experiment(NamedTuple):
@@ -51,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAME", help="a study, or an experiment such as NAME-smoke (default: all of them)"
     )
     made.add_argument(
-        "--store", type=Path, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     return made
@@ -69,8 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
             serve(store, ours, "\n".join([*lines, "Ctrl-C stops it."]))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except KeyboardInterrupt:
         return 0
     return 0
@@ -81,7 +82,7 @@ def chosen(store: Store, name: str | None) -> list[Experiment]:
 
     Raises UserError, saying what to do, when there is no record, nothing in it, or nothing of this name.
     """
-    if not store.database.exists():
+    if not store.is_there():
         raise UserError(
             f"store {store.folder}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
         )
@@ -125,14 +126,28 @@ def listening(port: int) -> socket.socket:
         raise UserError(f"port {port}: {reason}; choose another with --port") from error
 
 
+def settings(port: int) -> dict[str, str]:
+    """MLflow's settings, whatever the environment says: it sends nothing, and answers no page but its own.
+
+    By default MLflow takes any host that begins like a private address, such as 10.example.com, for one of its own, so
+    that a page of that name could read the record once the name leads here.
+    """
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST},{HOST}:{port},localhost,localhost:{port}",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port}",
+    }
+
+
 def serve(store: Store, ours: socket.socket, text: str) -> None:
     """Answer on a socket until a signal comes; print the text once the server answers.
 
     MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises SystemExit with
     a line for the user when the server fails.
     """
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ.update(settings(ours.getsockname()[1]))  # only work before the import
     warnings.filterwarnings("ignore", module=r"mlflow\.")  # what MLflow will have to change is no news to its users
     try:
         import uvicorn
@@ -155,7 +170,10 @@ def serve(store: Store, ours: socket.socket, text: str) -> None:
                 if self.started:
                     print(text, flush=True)
 
-        options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        options = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
+            headers=[("Content-Security-Policy", POLICY)],
+        )  # fmt: skip
         server = Server(options)
         server.run(sockets=[ours])
     except Exception as error:  # whatever it is, the user is told in a line

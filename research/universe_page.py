@@ -89,6 +89,7 @@ def attributions(across: Across) -> str:
             f"**{escaped(finding.text)}** ({escaped(finding.passage)}): **{verdict_words(finding)}**. Of the variance "
             f"in which the arms take part, {escaped(measured(finding))} is theirs alone; the rest is their "
             f"interaction with the choices. It holds if that is {escaped(finding.region)} (n = {finding.n})."
+            + (f" It is withheld because {finding.reason}." if finding.verdict == "withheld" else "")
             + "".join(f" {escaped(line)}" for line in finding.caveat.splitlines())
         )
     return "\n\n".join(lines)
@@ -102,7 +103,7 @@ def universes_page(
     study = plan.study
     reference = {f.name: f for f in judgement.claims} if judgement else {f.name: f.reference for f in across.claims}
     parts = [
-        f"# Across universes: {study.question}",
+        f"# Across universes: {escaped(study.question)}",
         f"Study [`{study.name}`](README.md). {intro(plan)}",
         comparison(across, reference),
         attributions(across),

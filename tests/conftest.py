@@ -12,11 +12,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from research.loading import load_study
 from research.plan import make_plan
 from research.store import State, Store, read_runs, read_state
+
+# Properties get the same examples in every run, however long they take, and leave nothing behind (see strategies.py).
+hypothesis.configuration.set_hypothesis_home_dir(os.devnull)
+hypothesis.settings.register_profile(
+    "ci", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "research.study"]
@@ -189,6 +197,14 @@ class Toy:
         return content.hexdigest()
 
 
+def error_line(status, stderr):
+    """The line of a command that ended for a reason that its user can put right: status 2 and nothing else."""
+    assert status == 2, stderr
+    (line,) = stderr.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
 def command(*arguments, **environment):
     """The finished process of `python -m research.study` with these arguments."""
     return subprocess.run(
@@ -253,9 +269,39 @@ def fresh(tmp_path):
     return Toy(tmp_path).write()
 
 
+@pytest.fixture
+def mounted():
+    """A function that mounts a file system at a folder; the test is skipped where that is not permitted."""
+    places = []
+
+    def mount(place, *options):
+        if sys.platform != "linux":
+            pytest.skip("file systems are mounted as Linux does")
+        place.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["mount", *map(str, options), str(place)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in reversed(places):
+        subprocess.run(["umount", str(place)], check=True)
+
+
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    """A real browser without a window; `browser.get_log("browser")` is what its console said since last asked."""
+def hostile(tmp_path_factory):
+    """A copy of the project with a study whose every text is markup, as one watched run from nothing left it."""
+    from watched import run_project
+
+    project = run_project(tmp_path_factory.mktemp("hostile"))
+    for command in (project.study, project.report):
+        assert (command.process.returncode, command.printed("stderr")) == (0, "")
+    return project
+
+
+def new_browser(folder, *flags):
+    """A real browser without a window, with a profile of its own in a folder."""
     from selenium import webdriver
 
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
@@ -270,9 +316,16 @@ def browser(tmp_path_factory):
         "no-first-run",
         "window-size=1600,1000",
         *(f"disable-{q}" for q in quiet),
+        *flags,
     ):
         options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs["chromedriver"]))
+    options.add_argument(f"--user-data-dir={folder}")
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(programs["chromedriver"]))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser; `browser.get_log("browser")` is what its console said since last asked."""
+    driver = new_browser(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()

@@ -39,14 +39,20 @@ def test_universes_outside_the_crossed_ones_have_no_part_in_it():
     assert attribution(late).number > 0.99
 
 
-def test_diverged_replicates_count_in_it_as_declared_and_failed_controls_are_named():
+def test_diverged_replicates_count_in_it_as_declared():
     change = diverged(lambda levels: levels["init"] == "he" and levels["rate"] == "customary")
     found = attribution(mostly_the_arm, change=change)
     assert found.num_diverged == 2 * 2 * 5  # two universes, two depths, five seeds
     assert found.number < attribution(mostly_the_arm).number
-    with_control = attribution(low_tanh_with_adam, controls=(control(),))
-    assert with_control.verdict != "withheld"
-    assert "In 3 of the 6 universes that are crossed a control did not come out." in with_control.caveat
+
+
+def test_where_the_control_of_a_crossed_universe_fails_it_is_withheld_with_its_number():
+    plain = attribution(low_tanh_with_adam)
+    held = attribution(low_tanh_with_adam, controls=(control(),))
+    assert (held.verdict, held.would_be) == ("withheld", plain.verdict)
+    assert held.reason == "in 3 of the 6 universes that are crossed a control did not come out"
+    assert (held.number, held.low, held.high) == (plain.number, plain.low, plain.high)
+    assert attribution(mostly_the_arm, controls=(control(above=-1.0),)).verdict == "supported"
 
 
 def test_without_all_cells_and_seeds_it_is_not_judged():

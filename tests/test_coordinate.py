@@ -197,6 +197,9 @@ def test_a_trial_that_cannot_be_trained_costs_its_own_cell_and_no_other(unsearch
     assert list(unsearched.rates()) == ["good rate=tuned"]
     assert Counter(run.status for run in unsearched.runs("toy-tuning")) == {"FINISHED": 3, "FAILED": 2}
     assert "RUNNING" not in unsearched.statuses()
+    planned = unsearched.run("--universes", "rate=tuned", "--plan").stdout
+    assert "rate=tuned  1 of 2 stacks  failed: trial 0 of its search failed: MemoryError: Unable" in planned
+    assert "2 stacks, 1 done, 1 failed, 1 to run" in planned
 
 
 def test_the_same_command_with_another_configuration_is_refused_and_leaves_the_record_as_it_is(searched, tmp_path):

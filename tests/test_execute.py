@@ -10,6 +10,8 @@ import time
 import pytest
 from conftest import processes_of, wait_until, workers_of
 
+from benchmarks import fault_points
+from benchmarks.fault_runs import Start
 from research import execute
 from research.config import TrainConfig
 from research.design import Factor, Study, Tier
@@ -203,6 +205,19 @@ def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: slot.pool._broken)
     slot.close()
+
+
+def test_a_worker_that_is_killed_amid_the_sending_of_its_result_is_not_waited_for(finished, fresh):
+    words = [str(fresh.file), "--workers", "1", *fresh.places]
+    start = Start(words, {fault_points.RESULT: 1}, fresh.folder / "start")
+    try:
+        ((_, worker),) = wait_until(lambda: list(start.reached()), process=start.process)
+        os.kill(worker, signal.SIGKILL)
+        assert start.process.wait(timeout=120) == 0
+    finally:
+        start.kill()
+    assert fresh.tables() == finished.tables()
+    assert set(fresh.statuses()) == {"FINISHED"}
 
 
 def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_the_next_run(finished, fresh):

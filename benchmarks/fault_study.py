@@ -1,0 +1,169 @@
+"""The study that benchmarks/faults.py kills, and what its store and its reports hold."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from research.design import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.loading import load_study
+from research.plan import Plan, make_plan
+from research.store import Run, Store, read_metrics, read_runs, read_state
+
+NAME = "storm"
+SCOPES: dict[str, tuple[str, ...]] = {"reference": (), "all": ("--universes", "all")}  # with the words of the command
+OF_THE_MOMENT = ("provenance.json", "SHA256SUMS")  # of times and run ids; the sums are those of provenance.json too
+
+
+def configure(activation: str, rate: str, horizon: int) -> TrainConfig:
+    """Two replicates fill a stack, so a cell of four seeds has two of them."""
+    return TrainConfig(
+        "digits",
+        width=512,
+        activation=activation,
+        lr=0.1,
+        batch_size=1000,
+        epochs=horizon,
+        probe_epochs=(0, 1),
+        measures=("logit_gradients",),
+    )
+
+
+# A stack trains for less than a second: most of a start is what each start costs.
+STUDY = Study(
+    name=NAME,
+    question="Does a study outlive its kills?",
+    passage="nowhere",
+    configure=configure,
+    arms=Factor("activation", ("tanh", "relu")),
+    blocks=(),
+    choices=(Factor("rate", ("customary", "tuned")), Factor("horizon", (10, 15))),
+    universes=({"rate": "tuned"}, {"horizon": 15}),
+    tuning=Tuning({"lr": (0.03, 10.0)}, "validation_loss", "minimize", budget=3, at_once=2, seeds=2),
+    headline=("test_accuracy", "train_progress"),
+    tiers={"full": Tier(seeds=6, universe_seeds=4)},
+    claims=(
+        Claim(
+            "learns",
+            "relu learns",
+            "nowhere",
+            "mean",
+            Number("test_accuracy", ("relu",), {}, "only", "only", diverged=0.1),
+            above=0.5,
+        ),
+    ),
+)
+
+Recorded = dict[str, tuple[str, ...]]  # the run ids of what is done, by the key of a stack or of a trial's stack
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with the study's file, its store and its reports."""
+
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / f"{NAME}.py"
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "store")
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    def words(self, scope: str, workers: int) -> list[str]:
+        """What the command is given to run the study in a scope."""
+        places = ("--store", str(self.store.folder), "--reports", str(self.reports))
+        return [str(self.file), *SCOPES[scope], "--workers", str(workers), *places]
+
+    def write(self) -> Place:
+        """Make the folder and the study's file."""
+        self.folder.mkdir(parents=True)
+        self.file.write_text("from benchmarks.fault_study import STUDY\n\n__all__ = ['STUDY']\n")
+        return self
+
+    def plan(self, scope: str) -> Plan:
+        """The plan of the study in a scope."""
+        return make_plan(load_study(str(self.file)), scope=(scope,))
+
+    def runs(self, *scopes: str) -> list[Run]:
+        """The active runs of the experiments of some scopes, of all by default."""
+        return read_runs(self.store, *{name for scope in scopes or SCOPES for name in self.plan(scope).experiments})
+
+    def recorded(self) -> Recorded:
+        """What is done."""
+        runs = self.runs()
+        found: Recorded = {}
+        for scope in SCOPES:
+            state = read_state(self.plan(scope), runs)
+            found |= {key: tuple(run.id for run in done) for key, done in state.done.items()}
+            found |= {run.tags["stack"]: (run.id,) for run in state.trials.values()}
+        return found
+
+    def missing(self, scope: str) -> list[str]:
+        """The keys of the stacks of a scope that are not done."""
+        plan = self.plan(scope)
+        return [stack.key for stack in read_state(plan, self.runs(scope)).missing(plan)]
+
+    def experiments(self) -> set[str]:
+        """The names of the experiments in the record."""
+        return {name for (name,) in self.store.query("SELECT name FROM experiments")}
+
+    def statuses(self) -> Counter[str]:
+        """How many runs of the record, deleted ones too, have each status."""
+        return Counter(status for (status,) in self.store.query("SELECT status FROM runs"))
+
+    def doubled(self) -> list[str]:
+        """Replicates, trials and sums of cells that there are more than one of under a fingerprint."""
+        finished = [run.tags for run in self.runs() if run.status == "FINISHED"]
+        names = ("kind", "key", "seed", "fingerprint")
+        counts = Counter(tuple(tags.get(name, "") for name in names) for tags in finished)
+        return [" ".join(what[:3]) for what, number in counts.items() if number > 1]
+
+    def content(self) -> list[tuple[str, ...]]:
+        """What the record says, without ids and times: of each finished run its kind, key, seed and metrics."""
+        runs = [run for run in self.runs() if run.status == "FINISHED"]
+        metrics = read_metrics(self.store, [run.id for run in runs])
+        parents = {run.id: run.name for run in runs}
+        return sorted(
+            (
+                *(run.tags.get(name, "") for name in ("kind", "key", "seed", "fingerprint", "weights_sha256")),
+                parents.get(run.tags.get("mlflow.parentRunId", ""), ""),
+                repr(sorted((name, sorted(values.items())) for name, values in metrics[run.id].items())),
+            )
+            for run in runs
+        )
+
+    def shown(self) -> list[tuple[str, int, float]]:
+        """What Optuna's database shows: the study, number and value of each trial."""
+        database = self.store.folder / "optuna.db"
+        if not database.exists():
+            return []
+        sql = (
+            "SELECT study_name, number, value FROM trials JOIN studies USING (study_id) "
+            "LEFT JOIN trial_values USING (trial_id) ORDER BY study_name, number"
+        )
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            try:
+                return connection.execute(sql).fetchall()
+            except sqlite3.OperationalError:  # its tables are not made yet
+                return []
+
+    def files(self) -> dict[str, bytes]:
+        """All files of the reports, hidden ones too, by their paths; what is of the moment is empty."""
+        return {
+            str(path.relative_to(self.reports)): b"" if path.name in OF_THE_MOMENT else path.read_bytes()
+            for path in sorted(self.reports.rglob("*"))
+            if path.is_file()
+        }
+
+    def left_in_store(self) -> set[str]:
+        """The names of what lies in the store, but for what SQLite keeps beside a database."""
+        return {path.name for path in self.store.folder.iterdir() if not path.name.endswith(("-wal", "-shm"))}
