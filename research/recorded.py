@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,13 @@ SEEDS, TRIAL = "/seeds=", "/trial="  # in the key of a stack, and of a trial
 class Recorded:
     """A stack as the record has it, with its runs: one for each seed, or the one of a trial.
 
-    The run that was asked for comes first. `objective` is that of a trial, as `tuning.objective` has it.
+    The run that was asked for comes first. `objective` says of a trial what its `value` is, as `tuning.objective`.
     """
 
     stack: Stack
     runs: tuple[Run, ...]
     objective: str = ""
+    value: float = math.nan
 
 
 def replicate_numbers(replicate: Replicate) -> Iterator[tuple[str, int, float]]:
@@ -89,7 +91,7 @@ def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[C
         value = value_of(recorded.objective, result)
         now = [*trial_numbers(result, value), ("tag value", 0, value)]
         curves = {name for name, *_ in now} - {"value", "tag value"}
-        told = found[run.id] | {"tag value": {0: float(run.tags["value"])}}
+        told = found[run.id] | {"tag value": {0: recorded.value}}
         return [compared("", told, now, dict.fromkeys(curves, clock))]
     replicates = {replicate.seed: replicate for replicate in result.replicates}
     made = []
@@ -139,9 +141,11 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def seeds_of(stack_key: str) -> tuple[int, ...]:
-    """The seeds that the key of a stack names."""
-    first, last = map(int, stack_key.rpartition(SEEDS)[2].split("-"))
-    return tuple(range(first, last + 1))
+    """The seeds that the key of a stack names. Raises UserError for what is none: a tag can be changed by hand."""
+    found = re.fullmatch(rf"[^/]+/[^/]+/.+{SEEDS}(\d+)-(\d+)", stack_key)
+    if found is None:
+        raise UserError(f"{stack_key}: is no key of a stack; the record was changed by hand")
+    return tuple(range(int(found[1]), int(found[2]) + 1))
 
 
 def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
@@ -163,7 +167,14 @@ def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
     levels = {name: _level(level) for name, _, level in (part.partition("=") for part in placed)}
     seeds, config = seeds_of(key), configs.pop()
     stack = Stack(Cell(study, variant, levels, config, run.tags["identity"], len(seeds)), seeds)
-    return Recorded(stack, runs, _objective(store, run) if run.tags["kind"] == "trial" else "")
+    if run.tags["kind"] != "trial":
+        return Recorded(stack, runs)
+    try:
+        return Recorded(stack, runs, _objective(store, run), float(run.tags["value"]))
+    except ValueError as error:
+        raise UserError(
+            f"{key}: its value {run.tags['value']!r} is no number; the record was changed by hand"
+        ) from error
 
 
 def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
@@ -233,7 +244,7 @@ def _level(text: str) -> Level:
 
 def _objective(store: Store, trial: Run) -> str:
     """What a trial's value is; records from before this was written with it have it with the cell that was tuned."""
-    if "objective" in trial.tags:
+    if "objective" in trial.tags and trial.tags["objective"].count(" ") == 1:
         return trial.tags["objective"]
     sql = (
         "SELECT i.value FROM tags k JOIN tags i USING (run_uuid) "
