@@ -33,7 +33,7 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "evaluate_every": 0,
     "target_accuracy": 0.0,
 }
-LARGEST = 10**9  # of a whole number: beyond what any machine could do, and below where floats end
+LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
