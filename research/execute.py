@@ -36,10 +36,11 @@ _pipe: Connection | None = None  # a worker's line to its coordinator
 
 
 def _start_worker(pipe: Connection) -> None:
-    """Make this process a worker: one thread, deaf to Ctrl-C (the coordinator decides), gone with its coordinator."""
+    """Make this process a worker: one thread, deaf to signals to stop (the coordinator decides), gone with it."""
     global _pipe
     _pipe = pipe
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # Lightning would end a training at the second
+        signal.signal(number, signal.SIG_IGN)
     import torch
 
     torch.set_num_threads(1)
