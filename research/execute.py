@@ -39,8 +39,8 @@ def _start_worker(pipe: Connection) -> None:
     """Make this process a worker: one thread, deaf to signals to stop (the coordinator decides), gone with it."""
     global _pipe
     _pipe = pipe
-    for number in (signal.SIGINT, signal.SIGTERM):  # Lightning would end a training at the second
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # at which Lightning, ignored or not, ends a training
     import torch
 
     torch.set_num_threads(1)
