@@ -56,8 +56,9 @@ POINTS = {f"{side} {what}": phase for phase, writes in PHASES.items() for what i
     f"amid the writing of {at.DRAWING}": END,
 }
 TIMED = 0.25  # of the runs are killed at a random time, not at a point
+AFTER_ALL = 0.75  # of the runs whose worker was killed are killed themselves, soon after that
 STEP = 6  # parts of the work; a point in it is no later than the first of them
-LATE = 8  # kills after the work of a scope, when nothing more is trained
+LATE = 6  # kills after the work of a scope, when nothing more is trained
 POLL_SECONDS = 0.005
 
 
@@ -246,7 +247,7 @@ class Storm:
                     done.append((kind, point))
                     if kind != WORKER:
                         end = kind
-                    elif timed or self.rng.random() < 0.5:  # killed soon after its worker
+                    elif timed or self.rng.random() < AFTER_ALL:
                         moment = time.time() + self.rng.uniform(0, self.seconds[scope] / 4)
                 start.go_on(point)
             if time.time() > start.began + self.limit:
