@@ -22,15 +22,21 @@ KINDS = (COORDINATOR, WORKER, ALL, TERM, CTRL_C)
 
 
 class Start:
-    """A run of the command that halts where points are armed, in a session of its own; `folder` is what it talks by."""
+    """A run of the command in a session of its own, that halts where points are armed; `folder` is what it talks by.
 
-    def __init__(self, words: Sequence[str], armed: Mapping[str, int], folder: Path, from_nothing: bool = True) -> None:
+    With None for the points it is the plain command, which says nothing.
+    """
+
+    def __init__(
+        self, words: Sequence[str], armed: Mapping[str, int] | None, folder: Path, from_nothing: bool = True
+    ) -> None:
         folder.mkdir(parents=True)
         (folder / "armed.json").write_text(json.dumps(armed))
+        module = "research.study" if armed is None else "benchmarks.fault_points"
         self.folder, self.from_nothing, self.began = folder, from_nothing, time.time()
         with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.fault_points", *words],
+                [sys.executable, "-m", module, *words],
                 cwd=ROOT,
                 env=os.environ | {at.FOLDER: str(folder)},
                 stdout=out,

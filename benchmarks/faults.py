@@ -56,8 +56,9 @@ POINTS = {f"{side} {what}": phase for phase, writes in PHASES.items() for what i
     f"amid the writing of {at.DRAWING}": END,
 }
 TIMED = 0.25  # of the runs are killed at a random time, not at a point
+AFTER_ALL = 0.75  # of the runs whose worker was killed are killed themselves, soon after that
 STEP = 6  # parts of the work; a point in it is no later than the first of them
-LATE = 8  # kills after the work of a scope, when nothing more is trained
+LATE = 6  # kills after the work of a scope, when nothing more is trained
 POLL_SECONDS = 0.005
 
 
@@ -81,7 +82,7 @@ class Tally:
     files: int = 0
     unlike: int = 0
     ignored: int = 0
-    begun: int = 0
+    needed: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     running: int = 0
@@ -148,8 +149,9 @@ class Storm:
             turned = self.scopes[:: -1 if self.tally.stores % 2 == 0 else 1]
             for scope in turned:
                 self.disturb(place, scope)
-                self.wait_alone(self.begin(place, scope, {}))
+                self.wait_alone(self.begin(place, scope, None))
                 self.look(place)
+            self.tally.needed += len(self.known)
             self.compare(place)
         for watching in self.watching:
             watching.result()
@@ -163,8 +165,8 @@ class Storm:
             if self.one_run(place, scope):
                 break
 
-    def begin(self, place: Place, scope: str, armed: Mapping[str, int]) -> Start:
-        """Start the command."""
+    def begin(self, place: Place, scope: str, armed: Mapping[str, int] | None) -> Start:
+        """Start the command, with None for what is armed the plain one."""
         self.tally.starts += 1
         control = self.folder / "starts" / str(self.tally.starts)
         return Start(place.words(scope, self.workers), armed, control, not place.store.database.exists())
@@ -174,6 +176,7 @@ class Storm:
         try:
             status = start.process.wait(self.limit)
         except subprocess.TimeoutExpired:
+            start.kill()
             status = None
         said = (start.folder / "stderr").read_text().strip()
         if status != 0 or said:
@@ -246,7 +249,7 @@ class Storm:
                     done.append((kind, point))
                     if kind != WORKER:
                         end = kind
-                    elif timed or self.rng.random() < 0.5:  # killed soon after its worker
+                    elif timed or self.rng.random() < AFTER_ALL:
                         moment = time.time() + self.rng.uniform(0, self.seconds[scope] / 4)
                 start.go_on(point)
             if time.time() > start.began + self.limit:
@@ -279,7 +282,6 @@ class Storm:
         start.process.poll()
         self.watching.append(self.watchers.submit(self.watch, start, time.monotonic()))
         recorded = start.log("recorded")
-        self.tally.begun += len(start.log("begun"))
         if recorded:
             first = min(when for when, _ in recorded) - start.began
             (self.tally.from_nothing if start.from_nothing else self.tally.resumed).append(first)
@@ -353,8 +355,8 @@ def report(tally: Tally, command: str) -> str:
         lines.append(f"| {what} | {' | '.join(map(str, counts))} |")
     lines += [f"| a random time | | {points[RANDOM]} | |", ""]
     most = max(kills, key=lambda kill: kill.again, default=Kill("", "", 0, 0))
-    unwritten = max((kill.trained for kill in kills), default=0)
     equal = tally.files - tally.unlike
+    cost = f"{most.kind} {most.point}: {most.again - most.trained} in work, {most.trained} trained"
     rows = {
         f"`{command}`": f"{tally.starts} runs in {tally.stores} stores",
         "stacks lost": len(tally.lost),
@@ -362,9 +364,10 @@ def report(tally: Tally, command: str) -> str:
         "runs left RUNNING": tally.running,
         "processes left": f"{len(tally.orphaned)}; the last was gone after {spread(tally.gone, 's')}",
         "tables, figures and pages equal to those of an undisturbed run": f"{equal} of {tally.files}",
-        "stacks begun again": f"{sum(again)} of {tally.begun} begun; {spread(again)} a kill",
-        "at most, by one kill": f"{most.again} ({most.kind} {most.point})",
-        "of them trained, but not recorded": f"{sum(kill.trained for kill in kills)}; at most {unwritten} by one kill",
+        "stacks begun again": f"{sum(again)}, where {tally.needed} were needed; {spread(again)} a kill",
+        "in work when killed": spread([kill.again - kill.trained for kill in kills]),
+        "trained, but not recorded": spread([kill.trained for kill in kills]),
+        "the most costly kill": cost,
         "from a start to its first recorded stack, resumed": spread(tally.resumed, "s"),
         "the same from nothing": spread(tally.from_nothing, "s"),
         "signals that came when there was nothing left to stop": tally.ignored,

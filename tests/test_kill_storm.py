@@ -71,6 +71,7 @@ def test_the_report_counts_what_was_done(storm):
     assert f"| `the command` | {storm.tally.starts} runs in {storm.tally.stores} stores |" in text
     assert "| stacks lost | 0 |" in text
     assert "| processes left | 0; " in text
+    assert f", where {len(storm.known)} were needed; " in text
 
 
 def test_what_is_as_it_should_be_is_called_so(copied):
