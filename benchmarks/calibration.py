@@ -76,7 +76,7 @@ FAMILIES = {family.name: family for family in (*KINDS, *GROUPS)}
 
 def claim(above: float = -math.inf, below: float = math.inf, step: float = 0.0) -> Claim:
     """A claim that a mean lies in a region."""
-    return Claim("c", "", "", "mean", Number("score", ("arm",), {}, "only", "only", 0.0, step), above, below)
+    return Claim("c", "a claim", "", "mean", Number("score", ("arm",), {}, "only", "only", 0.0, step), above, below)
 
 
 def says(verdict: str, judged: Claim, values: Array, num_claims: int) -> NDArray[np.bool_]:
@@ -247,21 +247,21 @@ def paired_study(control_above: float = 0.5) -> Study:
     """Two arms, eight claims on their difference, and a control that the plain arm passes if it must be above 0.5."""
     number = Number("", ("treated", "plain"), {}, "difference", "only", diverged=0.0)
     claims = tuple(
-        Claim(f"{text} {i}", text, "", "mean", replace(number, metric=f"{text} {i}"), above, below)
+        Claim(f"{text} {i}".replace(" ", "-"), text, "", "mean", replace(number, metric=f"{text} {i}"), above, below)
         for text, (_, above, below) in PAIRED_CLAIMS.items()
         for i in range(2)
     )
     control = Number(claims[0].number.metric, ("plain",), {}, "only", "only", diverged=0.0)
     return Study(
         name="placebo",
-        question="",
+        question="Do the arms differ?",
         passage="",
         configure=lambda arm: TrainConfig(width=1 + (arm == "treated")),
         arms=Factor("arm", ("plain", "treated")),
         blocks=(),
         tiers={"full": Tier(seeds=3)},
         headline=("score",),
-        controls=(Control("plain-is-fine", "", control, above=control_above),),
+        controls=(Control("plain-is-fine", "The plain arm is fine", control, above=control_above),),
         claims=claims,
     )
 
@@ -281,7 +281,7 @@ def paired_rates(n: int, num_studies: int, seed: int) -> Rates:
     rng = stream(seed, "calibration paired", n)
     frames = [paired_runs(n, rng) for _ in range(num_studies)]
     judged = [judge(paired_study(), frame, n, complete=True) for frame in frames]
-    verdicts = pd.DataFrame([{f.name: f.verdict for f in judgement.claims} for judgement in judged])
+    verdicts = pd.DataFrame([{f.name.replace("-", " "): f.verdict for f in judgement.claims} for judgement in judged])
     rates = {
         f"supported: {text}": float((verdicts[[f"{text} 0", f"{text} 1"]] == "supported").to_numpy().mean())
         for text in PAIRED_CLAIMS

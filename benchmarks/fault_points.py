@@ -29,7 +29,7 @@ from typing import Any
 FOLDER = "RESEARCH_FAULTS"  # the variable with the folder of a start; all of its processes inherit it
 CLIENT = ("create_experiment", "set_experiment_tag", "create_run", "log_batch", "log_inputs", "set_terminated",
           "update_run", "set_tag", "delete_run")  # fmt: skip
-STORAGE = ("create_new_study", "create_new_trial")
+STORAGE = ("create_new_study", "delete_study", "_create_new_trial")
 NEW, RECORD, OPTUNA = "a commit of the new database", "a commit of the record", "a commit of Optuna's database"
 DATABASES = {"mlflow.new": NEW, "mlflow.db": RECORD, "optuna.db": OPTUNA}
 RENAMED = "the renaming of the new database"
@@ -158,7 +158,7 @@ def watch_coordinator(points: Points) -> None:
 
     def storage(module: ModuleType) -> None:
         for name in STORAGE:
-            points.watch(module.RDBStorage, name, f"Optuna's {name}")
+            points.watch(module.RDBStorage, name, f"Optuna's {name.strip('_')}")
 
     def recorder(module: ModuleType) -> None:
         for name in ("write_stack", "write_trial"):

@@ -45,7 +45,7 @@ PHASES = {  # of a run, with what it writes in each
     DELETING: ("delete_run",),
     MOVING: ("set_tag",),
     WORK: ("create_run", "log_batch", "log_inputs", "set_terminated", at.RECORD),
-    PROJECTION: (*(f"Optuna's {name}" for name in at.STORAGE), at.OPTUNA),
+    PROJECTION: (*(f"Optuna's {name.strip('_')}" for name in at.STORAGE), at.OPTUNA),
     END: (f"the renaming of {at.TABLE}", f"the renaming of {at.DRAWING}"),
 }
 POINTS = {f"{side} {what}": phase for phase, writes in PHASES.items() for what in writes for side in SIDES[::2]} | {

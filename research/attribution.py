@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
+from research.levels import level_word
 from research.stats import Array, attribution_share, interaction_shares
-from research.verdict import Finding, Sample, finding_of, judged_digests, level_word, sample
+from research.verdict import Finding, Sample, finding_of, judged_digests, sample
 from research.words import choice_word
 
 if TYPE_CHECKING:

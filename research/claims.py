@@ -10,9 +10,7 @@ from typing import Literal
 
 from research.config import UserError
 from research.kinds import check_kinds
-
-Level = str | int | float
-Levels = Mapping[str, Level]
+from research.levels import Level, Levels
 
 
 @dataclass(frozen=True)
@@ -20,9 +18,9 @@ class Number:
     """How one number per seed is made from the cells: a metric, read in every arm of `arms` and level of `blocks`.
 
     `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
-    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second. Of arms that are
-    numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the smallest arm whose
-    metric is below `threshold`, twice the largest if none is.
+    "spread" largest minus smallest, "difference" first minus second, "ratio" first over second, "max", "min" or "mean".
+    Of arms that are numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the
+    smallest arm whose metric is below `threshold`, twice the largest if none is.
 
     A replicate that diverged, or has no such metric, counts as `diverged`; where that is NaN the metric is one from
     before training, and what was measured stays. `resolution` is the smallest step of the number: no interval of a mean
@@ -32,8 +30,8 @@ class Number:
     metric: str
     arms: tuple[Level, ...]
     blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "log_slope", "first_below"]
-    across_blocks: Literal["only", "difference", "ratio", "max", "min", "mean"]
+    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "mean", "log_slope", "first_below"]
+    across_blocks: Literal["only", "spread", "difference", "ratio", "max", "min", "mean"]
     diverged: float
     resolution: float = 1e-6
     threshold: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass, replace
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -32,7 +33,7 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "evaluate_every": 0,
     "target_accuracy": 0.0,
 }
-LARGEST = 10**9  # of a whole number: beyond what any machine could do, and below where floats end
+LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
@@ -112,7 +113,7 @@ class TrainConfig:
             whole = isinstance(smallest, int)
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
                 raise UserError(f"{name}={value!r} must be {'a whole number' if whole else 'a number'}")
-            if not smallest <= value < float("inf"):
+            if not smallest <= value <= sys.float_info.max:
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
             if whole and value > LARGEST:
                 raise UserError(f"{name}={value!r} must be at most {LARGEST}")

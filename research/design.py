@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from research.claims import Attribution, Claim, Control, Level, Levels, Number, check_line, check_name
+from research.claims import Attribution, Claim, Control, Number, check_line
 from research.config import TrainConfig, UserError
 from research.kinds import check_kinds
+from research.levels import Factor, Level, Levels, check_levels, is_level
+from research.tiers import MOST_SEEDS, TUNED, Tier, Tuning
 
 __all__ = [
+    "TUNED",
     "Attribution",
     "Claim",
     "Control",
@@ -33,84 +35,11 @@ DOCUMENTS = {
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
 STUDY_NAME = "[a-z][a-z0-9_]*"
-MOST_SEEDS = 10_000  # a plan holds every stack of them
-TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 TRIAL_COLUMNS = ("trial", "value", "winner")  # of the table of trials, beside the tuned fields
-RESERVED = {"cell", "seed", "epoch", "step", "layer", "place"}  # columns that the tables have beside the factors
-
-
-@dataclass(frozen=True)
-class Factor:
-    """Something set on purpose, and the values it is set to. Of a choice the first level is the reference."""
-
-    name: str
-    levels: tuple[Level, ...]
-
-    def __post_init__(self) -> None:
-        check_kinds(f"factor {self.name!r}", self)
-        if not self.levels or any(len(set(each)) < len(self.levels) for each in (self.levels, map(str, self.levels))):
-            raise UserError(f"factor {self.name!r}: levels must be one or more, each once, not {self.levels}")
-        for word in (self.name, *self.levels):
-            if not re.fullmatch(r"[A-Za-z0-9_.+-]+", str(word)) or word != word:  # nan
-                raise UserError(f"factor {self.name!r}: {word!r} must be made of letters, digits and _ . + -")
-
-
-@dataclass(frozen=True)
-class Tier:
-    """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept.
-
-    Of choices too: universes with other levels are left out.
-
-    `universe_seeds` is how many there are where several universes are compared; 0 stands for `seeds`.
-    """
-
-    seeds: int
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
-    universe_seeds: int = 0
-
-    def __post_init__(self) -> None:
-        check_kinds("tier", self)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
-
-    `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
-    on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
-    `configure` sets and half way to either end; a trial is the mean of `metric`, which must come from the validation
-    split, over `seeds` seeds that are used for nothing else.
-    """
-
-    ranges: Mapping[str, tuple[float, float]]
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    budget: int
-    at_once: int
-    seeds: int
-
-    def __post_init__(self) -> None:
-        check_kinds("tuning", self)
-        numbers = {f.name for f in fields(TrainConfig) if f.type == "float"}
-        if not self.ranges:
-            raise UserError("tuning: ranges must name at least one field")
-        for name, (low, high) in self.ranges.items():
-            if name not in numbers:
-                raise UserError(f"tuning: {name!r} is no number of TrainConfig; there are {', '.join(sorted(numbers))}")
-            if not 0 < low < high < math.inf:
-                raise UserError(f"tuning: the range of {name} is empty or reversed: from {low} to {high}")
-            if not low <= 1 <= high:
-                raise UserError(f"tuning: the range of {name}, {low} to {high}, must hold 1: what configure() sets")
-        for name in ("budget", "at_once", "seeds"):
-            if getattr(self, name) < 1:
-                raise UserError(f"tuning: {name}={getattr(self, name)} must be at least 1")
-            if getattr(self, name) > MOST_SEEDS:
-                raise UserError(f"tuning: {name}={getattr(self, name)} must be at most {MOST_SEEDS}")
-        if self.metric not in ("validation_loss", "validation_accuracy", "steps_to_target"):
-            raise UserError(f"tuning: metric {self.metric!r} does not come from the validation split")
-        if self.direction not in ("maximize", "minimize"):
-            raise UserError(f"tuning: direction={self.direction!r} is not one of maximize, minimize")
+# Names that the tables, keys and params have beside the factors, and those that findings in universes have.
+RESERVED = {"cell", "seed", "seeds", "trial", "epoch", "step", "layer", "place", "diverged_step"}
+OF_FINDINGS = {"claim", "universe", "number", "low", "high", "n", "num_diverged", "verdict", "would_be", "reason"}
+OF_EXPERIMENTS = {"universes", "tuning", "part"}  # what the names of experiments and folders end in beside tiers
 
 
 def crossed(**levels: tuple[Level, ...]) -> tuple[Levels, ...]:
@@ -131,7 +60,8 @@ class Study:
     `attributions` are claims about all of them together.
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
-    among the factors, or a factor that `configure` ignores.
+    among the factors, levels that could not be told apart, a factor that `configure` ignores, or a control whose cells
+    are not there.
     """
 
     name: str
@@ -159,9 +89,12 @@ class Study:
             raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
         check_line(self.name, "question", self.question)
         names = [factor.name for factor in self.factors]
-        if len(set(names)) < len(names) or RESERVED & set(names):
+        if len(set(names)) < len(names):
+            raise UserError(f"{self.name}: factors need names of their own: {', '.join(names)}")
+        metrics = {*self.headline, *(j.number.metric for j in self.judged), *(a.metric for a in self.attributions)}
+        if taken := sorted((RESERVED | metrics) & set(names) | OF_FINDINGS & {choice.name for choice in self.choices}):
             raise UserError(
-                f"{self.name}: factors need names of their own, not {', '.join(sorted(RESERVED))}: {', '.join(names)}"
+                f"{self.name}: factors need names of their own: {taken[0]!r} is that of a column of the tables"
             )
         findings = [judged.name for judged in (*self.judged, *self.attributions)]
         if len(set(findings)) < len(findings):
@@ -172,10 +105,9 @@ class Study:
             raise UserError(f"{self.name}: headline must name at least one metric")
         if "full" not in self.tiers:
             raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
-        if wrong := [tier for tier in self.tiers if not re.fullmatch(STUDY_NAME, tier)]:
-            raise UserError(f"{self.name}: tier {wrong[0]!r} must be lower-case letters, digits and _")
         for place, levels in self._named_levels():
             self._check_levels(place, levels)
+        self._check_controls()
         self._check_universes()
         self._check_configure()
 
@@ -234,7 +166,13 @@ class Study:
 
     def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
         for name, tier in self.tiers.items():
-            check_name(f"{self.name}: tier", name)
+            if not re.fullmatch(STUDY_NAME, name) or name in OF_EXPERIMENTS:
+                others = ", ".join(sorted(OF_EXPERIMENTS))
+                raise UserError(f"{self.name}: tier {name!r} must be lower-case letters, digits and _, not {others}")
+            if name == "full" and tier.levels:
+                raise UserError(f"{self.name}: tier 'full' keeps every level; leave {', '.join(tier.levels)} out of it")
+            if empty := [factor for factor, levels in tier.levels.items() if not levels]:
+                raise UserError(f"{self.name}: tier {name!r} keeps no level of {empty[0]}")
             if tier.seeds < 1 or tier.universe_seeds < 0:
                 few = min(tier.seeds, tier.universe_seeds)
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
@@ -263,7 +201,7 @@ class Study:
                     raise UserError(f"{self.name}: {place} names choice {name!r}, the study has {', '.join(known)}")
                 if not levels:
                     raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
-                if unknown := [level for level in levels if level not in known[name]]:
+                if unknown := [level for level in levels if not is_level(level, known[name])]:
                     raise UserError(f"{self.name}: {place} names {name} {unknown[0]!r}, the study has {known[name]}")
         for claim in self.attributions:
             if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
@@ -304,19 +242,43 @@ class Study:
             if not levels:
                 raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
             for level in levels:
-                if level not in known[name]:
+                if not is_level(level, known[name]):
                     raise UserError(f"{self.name}: {place} names {name} {level!r}, the study has {known[name]}")
 
+    def _check_controls(self) -> None:
+        """Raise UserError for a control's cell that is not one, or could be taken for another, or is not there."""
+        factors = (self.arms, *self.blocks)
+        names = [factor.name for factor in factors]
+        cells = [(control.name, cell) for control in self.controls for cell in control.cells]
+        for control, cell in cells:
+            if missing := sorted(set(names) - set(cell)):
+                raise UserError(f"{self.name}: control {control!r} leaves {', '.join(missing)} open")
+            if other := sorted(set(cell) - set(names)):
+                raise UserError(f"{self.name}: control {control!r} sets {other[0]}; a cell has {', '.join(names)}")
+        for factor in factors:
+            known = list(factor.levels)
+            for control, cell in cells:
+                if not is_level(cell[factor.name], known):
+                    known.append(cell[factor.name])
+                    check_levels(f"{self.name}: control {control!r}: {factor.name}", tuple(known))
+        there = {tuple(cell[name] for name in names) for _, cell in cells}
+        there |= {*itertools.product(*(factor.levels for factor in factors))}
+        for number, control in ((control.number, control.name) for control in self.controls):
+            levels = {self.arms.name: number.arms, **number.blocks}
+            for point in itertools.product(*(levels[name] for name in names)):
+                if point not in there:
+                    lacking = ", ".join(f"{name}={level}" for name, level in zip(names, point, strict=True))
+                    raise UserError(f"{self.name}: control {control!r} needs the cell {lacking} among its cells")
+
     def _check_configure(self) -> None:
-        for tier, control in itertools.product(self.tiers, self.controls):
-            for cell in control.cells:
-                if missing := {f.name for f in (self.arms, *self.blocks)} - set(cell):
-                    raise UserError(f"{self.name}: control {control.name!r} leaves {', '.join(missing)} open")
+        for tier, size in self.tiers.items():
+            for cell in (cell for control in self.controls for cell in control.cells):
                 self.config(cell, tier)
+            kept = [(f.name, size.levels.get(f.name, f.levels)) for f in (self.arms, *self.blocks)]
+            for point in itertools.product(*(levels for _, levels in kept)):
+                self.config(dict(zip((name for name, _ in kept), point, strict=True)), tier)
         names = [factor.name for factor in self.factors]
         grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
-        for tier in self.tiers:
-            self.config(grid[0], tier)
         configs = [(levels, self.config(levels)) for levels in grid]
         self._check_tuning([config for _, config in configs])
         for factor in self.factors:

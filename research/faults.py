@@ -24,12 +24,7 @@ SQLITE = {  # what SQLite says of a file or its place, with the way out where th
     sqlite3.SQLITE_CANTOPEN: "",
     sqlite3.SQLITE_NOTADB: "",
 }
-LOST = (
-    "no such table",
-    "no such column",
-    "cannot join",
-    "Could not decode",
-)  # of a damaged file too; they have no code of their own
+LOST = ("no such table", "no such column", "cannot join", "Could not decode")  # of another program's file, or damaged
 
 
 @contextlib.contextmanager

@@ -19,16 +19,19 @@ def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | Non
     Of a cell that is tuned also how: the winner follows from it.
     """
     changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    floats = {f.name for f in fields(config) if f.type == "float"}
+    floats = {f.name for f in fields(config) if f.type == "float"}  # where 1 is 1.0, and -0.0 is 0.0
     content = {
-        "config": {name: float(value) if name in floats else value for name, value in changed.items()},
+        "config": {name: float(value) + 0.0 if name in floats else value for name, value in changed.items()},
         "data": DATA[config.dataset].digest,
         "numerics": NUMERICS,
         "revision": revision,
         "stack_size": size,
     }
     if tuning is not None:
-        content["tuning"] = {**asdict(tuning), "ranges": {name: list(ends) for name, ends in tuning.ranges.items()}}
+        content["tuning"] = {
+            **asdict(tuning),
+            "ranges": {name: [float(end) for end in ends] for name, ends in tuning.ranges.items()},
+        }
     return json.dumps(content, sort_keys=True)
 
 

@@ -54,7 +54,7 @@ def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     folder = folder / FOLDER
     if not folder.is_dir():
         return None
-    runs, tuning = read_tables(folder, UNIVERSE_TABLES)
+    runs, tuning = read_tables(folder, UNIVERSE_TABLES, study)
     made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     if not plan.of_universes:

@@ -10,8 +10,9 @@ from typing import Any
 
 from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
-from research.design import MOST_SEEDS, TUNED, Factor, Level, Levels, Study, Tuning
+from research.design import TUNED, Factor, Level, Levels, Study, Tuning
 from research.identity import identity
+from research.tiers import MOST_SEEDS
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,13 @@ SEEDS, TRIAL = "/seeds=", "/trial="  # in the key of a stack, and of a trial
 class Recorded:
     """A stack as the record has it, with its runs: one for each seed, or the one of a trial.
 
-    The run that was asked for comes first. `objective` is that of a trial, as `tuning.objective` has it.
+    The run that was asked for comes first. `objective` says of a trial what its `value` is, as `tuning.objective`.
     """
 
     stack: Stack
     runs: tuple[Run, ...]
     objective: str = ""
+    value: float = math.nan
 
 
 def replicate_numbers(replicate: Replicate) -> Iterator[tuple[str, int, float]]:
@@ -89,7 +91,7 @@ def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[C
         value = value_of(recorded.objective, result)
         now = [*trial_numbers(result, value), ("tag value", 0, value)]
         curves = {name for name, *_ in now} - {"value", "tag value"}
-        told = found[run.id] | {"tag value": {0: float(run.tags["value"])}}
+        told = found[run.id] | {"tag value": {0: recorded.value}}
         return [compared("", told, now, dict.fromkeys(curves, clock))]
     replicates = {replicate.seed: replicate for replicate in result.replicates}
     made = []
@@ -139,9 +141,11 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def seeds_of(stack_key: str) -> tuple[int, ...]:
-    """The seeds that the key of a stack names."""
-    first, last = map(int, stack_key.rpartition(SEEDS)[2].split("-"))
-    return tuple(range(first, last + 1))
+    """The seeds that the key of a stack names. Raises UserError for what is none: a tag can be changed by hand."""
+    found = re.fullmatch(rf"[^/]+/[^/]+/.+{SEEDS}(\d+)-(\d+)", stack_key)
+    if found is None:
+        raise UserError(f"{stack_key}: is no key of a stack; the record was changed by hand")
+    return tuple(range(int(found[1]), int(found[2]) + 1))
 
 
 def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
@@ -157,13 +161,20 @@ def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
     for run_id, name, value in store.query(sql, tuple(params)):
         params[run_id][name] = value
     configs = {checked_config(each, params[each.id]) for each in runs}
-    if len(configs | {each.tags["fingerprint"] for each in runs}) != 2:
+    if len(configs) > 1 or len({each.tags["fingerprint"] for each in runs}) > 1:
         raise UserError(f"{key}: its seeds were recorded with different configurations")
     study, variant, *placed = key.partition(SEEDS)[0].split("/")
     levels = {name: _level(level) for name, _, level in (part.partition("=") for part in placed)}
     seeds, config = seeds_of(key), configs.pop()
     stack = Stack(Cell(study, variant, levels, config, run.tags["identity"], len(seeds)), seeds)
-    return Recorded(stack, runs, _objective(store, run) if run.tags["kind"] == "trial" else "")
+    if run.tags["kind"] != "trial":
+        return Recorded(stack, runs)
+    try:
+        return Recorded(stack, runs, _objective(store, run), float(run.tags["value"]))
+    except ValueError as error:
+        raise UserError(
+            f"{key}: its value {run.tags['value']!r} is no number; the record was changed by hand"
+        ) from error
 
 
 def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
@@ -189,7 +200,7 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
         raise UserError(f"{where}: recorded with the field {unknown[0]!r}, which this source does not have; {source}")
     try:
         config = config_of(params)
-    except (UserError, ValueError, SyntaxError) as error:
+    except UserError as error:
         raise UserError(f"{where}: its params are no configuration of this source: {error}; {source}") from error
     if content["data"] != DATA[config.dataset].digest:
         raise UserError(
@@ -209,14 +220,16 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
 def config_of(params: Mapping[str, str]) -> TrainConfig:
     """The configuration that params were written of with `str`, to the bit. Fields that they lack are at the default.
 
-    Raises UserError, ValueError or SyntaxError for what is no configuration.
+    Raises UserError for what is no configuration.
     """
-    types = {f.name: f.type for f in fields(TrainConfig)}
-    values: dict[str, Any] = {
-        name: params[name] if types[name] == "str" else ast.literal_eval(params[name])
-        for name in types
-        if name in params
-    }
+    values: dict[str, Any] = {}
+    for field in fields(TrainConfig):
+        if field.name in params:
+            text = params[field.name]
+            try:
+                values[field.name] = text if field.type == "str" else ast.literal_eval(text)
+            except (ValueError, SyntaxError) as error:
+                raise UserError(f"{field.name}={text} cannot be read") from error
     return TrainConfig(**values)
 
 
@@ -231,7 +244,7 @@ def _level(text: str) -> Level:
 
 def _objective(store: Store, trial: Run) -> str:
     """What a trial's value is; records from before this was written with it have it with the cell that was tuned."""
-    if "objective" in trial.tags:
+    if "objective" in trial.tags and trial.tags["objective"].count(" ") == 1:
         return trial.tags["objective"]
     sql = (
         "SELECT i.value FROM tags k JOIN tags i USING (run_uuid) "

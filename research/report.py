@@ -119,7 +119,7 @@ def render_universes(universes: PublishedUniverses, judgement: Judgement | None)
     begin_drawing()
     across = universes.across
     files = drawn(universe_figures(across))
-    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across))
+    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across), across.choices)
     files[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
     files[PAGE] = universes_page(universes, judgement, universe_captions(across), HOW_TO_READ).encode()
     return files

@@ -107,7 +107,11 @@ def shown_study(
         )
 
     study = created()
-    if content(study.get_trials(deepcopy=False)) != content(trials) or study.direction.name != direction.upper():
+    try:
+        shown = content(study.get_trials(deepcopy=False))
+    except ValueError:  # what is stored is no longer JSON
+        shown = None
+    if shown != content(trials) or study.direction.name != direction.upper():
         optuna.delete_study(study_name=name, storage=storage)
         study = created()
         study.add_trials(trials)

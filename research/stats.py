@@ -18,6 +18,10 @@ GROUPS_FROM = 5
 GAP_TO_GROUP = 3
 
 
+# What is infinite, too large or not a number makes results that say so; there is nothing to warn of.
+quietly = np.errstate(divide="ignore", invalid="ignore", over="ignore")
+
+
 class Interval(NamedTuple):
     """A point with its interval and the number of values that it rests on."""
 
@@ -27,6 +31,7 @@ class Interval(NamedTuple):
     n: int
 
 
+@quietly
 def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float = float("nan")) -> Array:
     """Numbers [N, K, ...] joined over K: "max", "min", "mean", "spread" (largest minus smallest), "difference" and
     "ratio" (first and second of two), "only" (the one there is); and by K levels "log_slope" (least squares, of
@@ -50,6 +55,7 @@ def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float
     return functions[how](array, axis=1)
 
 
+@quietly
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """The mean of the finite values with Student's interval; the bounds are NaN for fewer than two values.
 
@@ -68,6 +74,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+@quietly
 def cautious_mean_interval(values: ArrayLike, level: float = 0.95, resolution: float = 0.0) -> Interval:
     """Student's interval of the mean, widened where the values themselves show that it is too narrow.
 

@@ -188,7 +188,7 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
     for run in runs:
         key = run.tags.get("key", "")
         if "/trial=" in key and run.tags["kind"] == "failure" and key not in trials:
-            lost[cell_key(run)] = f"trial {key.rpartition('=')[2]} of its search failed: {run.tags['reason']}"
+            lost.setdefault(cell_key(run), f"trial {key.rpartition('=')[2]} of its search failed: {run.tags['reason']}")
         cell = cells.get(key)
         if cell is None:
             continue

@@ -207,11 +207,11 @@ def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
 def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     check_writable(folder)
+    store.check()
     missing = (State({}, {}) if redo else state_of(store, plan)).missing(plan)
     for data in {stack.cell.config.dataset for stack in missing}:
         fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
-        store.check()
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from research.config import UserError
-from research.design import Study
+from research.design import Factor, Study
 from research.faults import told
 from research.kinds import is_a
+from research.levels import level_word
 from research.plan import Plan, make_plan
 from research.store import Frames, State, Store, read_frames
 from research.tuning import trials_frame
 from research.universes import REFERENCE
-from research.verdict import Judgement, judge, judged_digests, level_word
+from research.verdict import Judgement, judge, judged_digests
 
 if TYPE_CHECKING:
     pass
@@ -71,16 +72,19 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     """
     frames = read_frames(store, plan, state)
     if plan.of_universes:
-        files = dict(zip(UNIVERSE_TABLES, map(csv, (frames.runs, trials_frame(plan, state.trials))), strict=True))
+        tables = dict(zip(UNIVERSE_TABLES, (frames.runs, trials_frame(plan, state.trials)), strict=True))
     else:
-        files = dict(zip(TABLES, map(csv, frames), strict=True))
+        tables = dict(zip(TABLES, frames, strict=True))
+    files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
     files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
     write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
-def csv(frame: pd.DataFrame) -> bytes:
-    """A frame as a table, to six significant digits."""
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+def csv(frame: pd.DataFrame, factors: Iterable[Factor] = ()) -> bytes:
+    """A frame as a table, measured numbers to six significant digits. Levels are names: they keep all of theirs."""
+    names = [factor.name for factor in factors]
+    exact = frame.astype({name: str for name in names if len(frame)})
+    return exact.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
 def provenance(plan: Plan, state: State) -> dict[str, object]:
@@ -136,7 +140,7 @@ def read_published(study: Study, folder: Path) -> Published:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
-    frames = Frames(*read_tables(folder, TABLES))
+    frames = Frames(*read_tables(folder, TABLES, study))
     made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
     for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
@@ -160,8 +164,11 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     return made_with
 
 
-def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
-    """The tables in a folder. Raises UserError for one that is missing, was changed by hand, or is no table."""
+def read_tables(folder: Path, names: Sequence[str], study: Study) -> list[pd.DataFrame]:
+    """The tables in a folder, the factors' columns as numbers where all of their levels are, else as words.
+
+    Raises UserError for a table that is missing, was changed by hand, or is none.
+    """
     try:
         found = sums({name: content_of(folder / name) for name in (*names, PROVENANCE)}).splitlines()
         exported = content_of(folder / SUMS).splitlines()
@@ -172,7 +179,7 @@ def read_tables(folder: Path, names: Sequence[str]) -> list[pd.DataFrame]:
     tables = []
     for name in names:
         try:
-            tables.append(pd.read_csv(folder / name, keep_default_na=False, na_values=[""]))  # a level may be "None"
+            tables.append(read_csv(folder / name, [factor.name for factor in study.factors]))
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
     return tables
@@ -183,6 +190,16 @@ def content_of(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "no file", str(path))
     return path.read_bytes()
+
+
+def read_csv(path: Path, factors: Sequence[str]) -> pd.DataFrame:
+    """A table. What looks missing or true to others, such as `NA`, `none` or `true`, may be the level of a factor."""
+    text = dict.fromkeys(("cell", *factors), str)
+    frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    for name in set(factors) & set(frame):
+        with contextlib.suppress(ValueError):
+            frame[name] = pd.to_numeric(frame[name])
+    return frame
 
 
 def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> Plan:

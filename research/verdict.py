@@ -14,6 +14,7 @@ import numpy as np
 
 from research.config import UserError
 from research.design import Claim, Control, Level, Number, Study
+from research.levels import level_word
 from research.stats import (
     Array,
     Interval,
@@ -154,14 +155,6 @@ def numeric(levels: tuple[Level, ...]) -> Array:
     """The levels as numbers, none where one is a word."""
     words = any(isinstance(level, str) for level in levels)
     return np.array([] if words else levels, dtype=float)
-
-
-def level_word(level: object) -> str:
-    """A level as text, the same whether a table holds it as a number or as text."""
-    try:
-        return repr(float(str(level)))
-    except ValueError:
-        return str(level)
 
 
 def finding_of(claim: Claim, found: Sample, level: float, num_declared: int, complete: bool) -> Finding:

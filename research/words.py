@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 from research.design import Claim, Level, Number, Study
 
@@ -100,6 +101,7 @@ CHOICE_LEVELS = {  # what stands in such a sentence for a level that has no such
     ("head", "dense"): "a dense",
     ("head", "pooled"): "a pooled",
 }
+JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest", "mean": "the mean"}
 PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor", "attributed_share"}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -142,7 +144,7 @@ def digits(values: Sequence[float], unit: str = "", precision: int = 3) -> list[
     finite = [value for value in shown if math.isfinite(value)] or [0.0]
     largest, spread = max(map(abs, finite)), max(finite) - min(finite)
     places = max(0, precision - 1 - math.floor(math.log10(largest))) if largest else 0
-    if spread:
+    if 0 < spread < math.inf:
         places = max(places, min(6, -math.floor(math.log10(spread))))  # six digits are all that tables hold
     usual = 1e-4 <= largest < 1e7 or not largest
     return [_digits(value, places if usual else None, precision) for value in shown]
@@ -155,16 +157,25 @@ def _digits(value: float, places: int | None, precision: int) -> str:
         return f"{value:,.{places}f}" if float(f"{value:.{places}f}") else f"{0:.{places}f}"  # never -0.0
     if not value:
         return "0"
-    mantissa, exponent = f"{value:.{precision - 1}e}".split("e")
+    return _power(f"{value:.{precision - 1}e}")
+
+
+def _power(scientific: str) -> str:
+    """`1.110e-16` as `1.11 x 10⁻¹⁶`."""
+    mantissa, exponent = scientific.split("e")
     power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
-    mantissa = mantissa.rstrip("0").rstrip(".")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return {"1": power, "-1": f"-{power}"}.get(mantissa, f"{mantissa} {TIMES} {power}")
 
 
 def edge(value: float, unit: str = "") -> str:
     """A declared number, with all its digits and no more: `2`, `0.0083`, `10⁻⁹`, `63.99`."""
-    shown = 100 * value if unit else value
-    return f"{shown:,.6g}" if not shown or 1e-4 <= abs(shown) < 1e6 else digits([value], unit, 6)[0]
+    if not math.isfinite(value):
+        return _digits(value, None, 1)
+    shown = Decimal(repr(float(value))).scaleb(2 if unit else 0).normalize()
+    if not shown or Decimal("1e-4") <= abs(shown) < Decimal("1e7"):
+        return f"{shown if shown else abs(shown):,f}"  # never -0
+    return _power(f"{shown:e}")
 
 
 def region_text(claim: Claim) -> str:
@@ -174,7 +185,7 @@ def region_text(claim: Claim) -> str:
     region = f"between {above} and {below}"
     if math.isinf(claim.above) or math.isinf(claim.below):
         region = f"below {below}" if math.isinf(claim.above) else f"above {above}"
-    more = f" in more than {100 * claim.share:g} % of seeds"
+    more = f" in more than {edge(claim.share, '%')} % of seeds"
     ends = {"share": more, "existence": " in at least one seed", "never": " in every seed"}
     return f"{region} {unit}".strip() + ends.get(claim.kind, "")
 
@@ -201,21 +212,21 @@ def number_words(number: Number, study: Study) -> str:
             lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
             text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * max(map(float, number.arms)))} if none)"
         case join:
-            how = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest"}[join]
             of = "of" if isinstance(number.arms[0], str) else "over"
-            text = f"{metric}, {how} {of} {listed(factor, number.arms)}"
+            text = f"{metric}, {JOINS[join]} {of} {listed(factor, number.arms)}"
     declared = {block.name: block.levels for block in study.blocks}
     blocks = {name: levels for name, levels in number.blocks.items() if levels != declared[name] or len(levels) > 1}
     if not blocks:
         return text
     if number.across_blocks in ("difference", "ratio"):
         ((name, (first, second)),) = [(name, levels) for name, levels in blocks.items() if len(levels) > 1]
+        fixed = [of_level(name, levels[0], "with") for name, levels in blocks.items() if len(levels) == 1]
         how = "minus the same" if number.across_blocks == "difference" else "divided by the same"
-        return f"{text}, {of_level(name, first, 'with')} {how} {of_level(name, second, 'with')}"
+        text = ", ".join([text, " and ".join([*fixed, of_level(name, first, "with")])])
+        return f"{text} {how} {of_level(name, second, 'with')}"
     if number.across_blocks == "only":
         return f"{text}, {' and '.join(of_level(name, levels[0], 'with') for name, levels in blocks.items())}"
-    joins = {"max": "the largest over", "min": "the smallest over", "mean": "the mean over"}
-    return f"{text}, {joins[number.across_blocks]} {' and '.join(listed(*block) for block in blocks.items())}"
+    return f"{text}, {JOINS[number.across_blocks]} over {' and '.join(listed(*block) for block in blocks.items())}"
 
 
 def of_level(factor: str, level: Level, preposition: str = "of") -> str:

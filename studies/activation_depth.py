@@ -6,7 +6,7 @@ layers on sigmoid and tanh barely move the loss while ReLU and GELU converge, be
 quarter of the gradient at each layer. Document A says the same of sigmoid ("Vanishing Gradient Problem") and of ReLU.
 
 Cost. Full tier: 26 cells of 10 seeds, five to eight minutes on two cores. Quick: about a minute. Smoke: half a minute.
-All universes: about 80 minutes at 5 seeds (estimated), a third of it for tuning.
+All universes: about 100 minutes at 5 seeds, measured on two cores that had other work too.
 
 What to expect. Sigmoid learns at one or two layers and not at all when deep; whether tanh shares its fate, and whether
 ReLU converges at every depth under this start and horizon, is for the data to say.

@@ -12,11 +12,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from research.loading import load_study
 from research.plan import make_plan
 from research.store import State, Store, read_runs, read_state
+
+# Properties get the same examples in every run, however long they take, and leave nothing behind (see strategies.py).
+hypothesis.configuration.set_hypothesis_home_dir(os.devnull)
+hypothesis.settings.register_profile(
+    "ci", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "research.study"]

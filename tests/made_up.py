@@ -10,7 +10,7 @@ import pandas as pd
 
 from research.attribution import claim_digests
 from research.data import stream
-from research.design import Study
+from research.design import Factor, Study
 from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 from research.plan import Plan, make_plan
 from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
@@ -89,7 +89,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     for name, rows in zip(TABLES, (runs, curves, layers, profiles), strict=True):
         frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=empty[name])
         head = [*first, *(column for column in (clock, "layer", "place") if column in frame)]
-        write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]])
+        write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]], plan.columns)
     write_provenance(plan, folder)
     sign(folder)
     return folder
@@ -114,8 +114,9 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     columns = ["cell", *(factor.name for factor in plan.columns), "trial", *settings, "value", "winner"]
     (folder / "universes").mkdir(parents=True)
-    write_table(folder / "universes" / "runs.csv", table)
-    write_table(folder / "universes" / "tuning.csv", pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns))
+    tuning = pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns)
+    write_table(folder / "universes" / "runs.csv", table, plan.columns)
+    write_table(folder / "universes" / "tuning.csv", tuning, plan.columns)
     write_provenance(plan, folder / "universes")
     sign(folder / "universes", UNIVERSE_TABLES)
     return folder
@@ -133,8 +134,8 @@ def write_provenance(plan: Plan, folder: Path) -> None:
     (folder / PROVENANCE).write_text(json.dumps(made_with))
 
 
-def write_table(path: Path, frame: pd.DataFrame) -> None:
-    path.write_bytes(csv(frame))
+def write_table(path: Path, frame: pd.DataFrame, factors: Sequence[Factor] = ()) -> None:
+    path.write_bytes(csv(frame, factors))
 
 
 def sign(folder: Path, tables: Sequence[str] = TABLES) -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from research.config import CHOICES, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
+from research.config import CHOICES, LARGEST, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
 from research.data import DATA
 from research.identity import identity
 from research.losses import OUTPUTS
@@ -36,8 +36,10 @@ def test_a_number_is_refused_below_its_smallest_and_of_another_kind(name):
     refused({name: below}, f"{name}={below} must be finite and at least {smallest}")
     for wrong in ("1", None, True, *((0.5,) if whole else ())):
         refused({name: wrong}, f"{name}={wrong!r} must be {'a whole number' if whole else 'a number'}")
-    if not whole:
-        for wrong in (float("nan"), float("inf")):
+    if whole:
+        refused({name: LARGEST + 1}, f"{name}={LARGEST + 1} must be at most {LARGEST}")
+    else:
+        for wrong in (float("nan"), float("inf"), 10**400):
             refused({name: wrong}, f"{name}={wrong!r} must be finite and at least {smallest}")
 
 

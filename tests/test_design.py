@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from research.across import Across, across_frame
 from research.config import UserError
 from research.design import (
     Attribution,
@@ -97,12 +98,6 @@ def test_a_control_must_set_every_factor():
         replace(TOY, controls=(Control("linear", "text", NUMBER, cells=({"activation": "identity"},)),))
 
 
-@pytest.mark.parametrize("levels", [(), (1, 1), ("a/b",), ("a=b",), ("a b",)])
-def test_levels_are_one_or_more_different_words(levels):
-    with pytest.raises(UserError):
-        Factor("f", levels)
-
-
 def test_a_study_is_a_value_that_can_be_changed_and_shrunk():
     small = replace(TOY, blocks=(Factor("depth", (1,)),))
     assert small.config({"activation": "relu", "depth": 1}) == TOY.config({"activation": "relu", "depth": 1})
@@ -138,10 +133,78 @@ def test_mistakes_in_claims_show_before_any_training():
         replace(TOY, claims=(replace(good, number=replace(NUMBER, blocks={})),))
 
 
-@pytest.mark.parametrize("name", ["cell", "epoch", "layer", "place", "seed", "step"])
+@pytest.mark.parametrize(
+    "name", ["cell", "diverged_step", "epoch", "layer", "place", "seed", "seeds", "step", "test_accuracy", "trial"]
+)
 def test_a_factor_may_not_take_the_name_of_a_column(name):
-    with pytest.raises(UserError, match=f"not cell, epoch, layer, place, seed, step: activation, {name}"):
+    with pytest.raises(UserError, match=f"toy: factors need names of their own: '{name}' is that of a column of the t"):
         replace(TOY, blocks=(Factor(name, (1, 2)),))
+
+
+def test_a_choice_may_not_take_the_name_of_a_column_of_findings():
+    findings = across_frame(Across((), (), ()))
+    for name in {*findings, "universe"}:
+        with pytest.raises(UserError, match=f"toy: factors need names of their own: '{name}' is that of a column"):
+            replace(CHOOSY, choices=(*CHOOSY.choices, Factor(name, (1, 2))))
+
+
+def test_a_factor_may_not_take_the_name_of_a_metric_that_is_judged():
+    good = claim(("relu",), (1,))
+    judged = replace(good, number=replace(good.number, metric="case", blocks={"depth": (1,), "case": (1,)}))
+    with pytest.raises(UserError, match="toy: factors need names of their own: 'case' is that of a column"):
+        replace(TOY, blocks=(*TOY.blocks, Factor("case", (1, 2))), claims=(judged,))
+
+
+@pytest.mark.parametrize("name", ["", "a+lr=1", "a/b", "a b", "A", "part", "tuning", "universes"])
+def test_a_tier_may_not_take_a_name_that_other_results_have(name):
+    with pytest.raises(
+        UserError, match=r"toy: tier '.*' must be lower-case letters, digits and _, not part, tuning, u"
+    ):
+        replace(TOY, tiers={**TOY.tiers, name: Tier(seeds=1)})
+
+
+def test_the_full_tier_keeps_every_level_and_others_keep_at_least_one():
+    with pytest.raises(UserError, match="toy: tier 'full' keeps every level; leave depth out of it"):
+        replace(TOY, tiers={"full": Tier(seeds=3, levels={"depth": (1,)})})
+    with pytest.raises(UserError, match="toy: tier 'smoke' keeps no level of depth"):
+        replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=3, levels={"depth": ()})})
+
+
+def test_what_a_tier_overrides_must_go_with_every_cell_that_it_keeps():
+    adam = replace(TOY, configure=lambda activation, depth: replace(
+        configure(activation, depth), optimizer="adam" if depth == 2 else "sgd"
+    ))  # fmt: skip
+    replace(adam, tiers={**TOY.tiers, "smoke": Tier(1, {"momentum": 0.9}, {"depth": (1,)})})
+    with pytest.raises(UserError, match="goes with optimizer='sgd', not 'adam'"):
+        replace(adam, tiers={**TOY.tiers, "smoke": Tier(1, {"momentum": 0.9})})
+
+
+@pytest.mark.parametrize("level", [1.0, True, "1"])
+def test_a_level_is_named_as_it_was_declared_wherever_it_is_named(level):
+    with pytest.raises(UserError, match=r"toy: claim 'c' names depth .*, the study has \(1, 2\)"):
+        replace(TOY, claims=(claim(("relu",), (level,)),))
+    with pytest.raises(UserError, match=r"toy: tier 'smoke' names depth .*, the study has \(1, 2\)"):
+        replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=1, levels={"depth": (level,)})})
+    with pytest.raises(UserError, match=r"toy: control 'd': depth: "):
+        replace(TOY, controls=(Control("d", "text", NUMBER, cells=({"activation": "identity", "depth": level},)),))
+    choices = (*CHOOSY.choices, Factor("lr", (0, 1)))
+    with pytest.raises(UserError, match=r"toy: universe .* names lr .*, the study has \(0, 1\)"):
+        replace(CHOOSY, choices=choices, universes=({"lr": level},))
+
+
+def test_a_controls_cell_has_levels_of_arms_and_blocks_alone():
+    cell = {"activation": "identity", "depth": 1, "rate": "tenth"}
+    with pytest.raises(UserError, match="toy: control 'd' sets rate; a cell has activation, depth"):
+        replace(CHOOSY, controls=(Control("d", "text", NUMBER, cells=(cell,)),))
+    with pytest.raises(UserError, match="toy: control 'd': activation: 'a/b' must be made of letters"):
+        replace(TOY, controls=(Control("d", "text", NUMBER, cells=({"activation": "a/b", "depth": 1},)),))
+
+
+def test_a_control_needs_the_cells_that_its_number_is_made_of():
+    number = replace(NUMBER, arms=("identity",), blocks={"depth": (0,)})
+    cells = ({"activation": "identity", "depth": 1}, {"activation": "relu", "depth": 0})
+    with pytest.raises(UserError, match="control 'd' needs the cell activation=identity, depth=0 among its cells"):
+        replace(TOY, controls=(Control("d", "text", number, cells=cells),))
 
 
 def test_a_share_a_control_and_a_direction_that_cannot_be_are_refused():
@@ -191,38 +254,6 @@ def test_crossed_gives_every_combination_of_levels_the_last_choice_changing_fast
         {"rate": "a", "width": 1}, {"rate": "a", "width": 2}, {"rate": "b", "width": 1}, {"rate": "b", "width": 2},
     )  # fmt: skip
     assert crossed() == ({},)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"ranges": {}}, "tuning: ranges must name at least one field"),
-        ({"ranges": {"rate": (0.1, 10.0)}}, "tuning: 'rate' is no number of TrainConfig; there are init_std, .*lr,"),
-        ({"ranges": {"width": (0.5, 2.0)}}, "tuning: 'width' is no number of TrainConfig; there are "),
-        ({"ranges": {"lr": (10.0, 0.1)}}, r"tuning: the range of lr is empty or reversed: from 10.0 to 0.1"),
-        ({"ranges": {"lr": (1.0, 1.0)}}, r"tuning: the range of lr is empty or reversed: from 1.0 to 1.0"),
-        ({"ranges": {"lr": (0.0, 10.0)}}, r"tuning: the range of lr is empty or reversed: from 0.0 to 10.0"),
-        ({"ranges": {"lr": (0.1, float("inf"))}}, r"tuning: the range of lr is empty or reversed: from 0.1 to inf"),
-        ({"ranges": {"lr": (float("nan"), 10.0)}}, r"tuning: the range of lr is empty or reversed: from nan to 10.0"),
-        ({"ranges": {"lr": (0.1, 10.0), "momentum": (2.0, 3.0)}}, r"range of momentum, 2.0 to 3.0, must hold 1: what"),
-        ({"ranges": {"lr": (0.1, 0.9)}}, r"tuning: the range of lr, 0.1 to 0.9, must hold 1: what configure\(\) sets"),
-        ({"budget": 0}, "tuning: budget=0 must be at least 1"),
-        ({"at_once": 0}, "tuning: at_once=0 must be at least 1"),
-        ({"seeds": 0}, "tuning: seeds=0 must be at least 1"),
-        ({"seeds": -1}, "tuning: seeds=-1 must be at least 1"),
-        ({"metric": "test_accuracy"}, "tuning: metric 'test_accuracy' does not come from the validation split"),
-        ({"metric": "train_loss"}, "tuning: metric 'train_loss' does not come from the validation split"),
-        ({"direction": "down"}, "tuning: direction='down' is not one of maximize, minimize"),
-    ],
-)
-def test_a_tuning_that_cannot_be_is_refused_when_it_is_built(changes, message):
-    with pytest.raises(UserError, match=message):
-        replace(TUNING, **changes)
-
-
-@pytest.mark.parametrize("name", ["validation_loss", "validation_accuracy", "steps_to_target"])
-def test_what_comes_from_the_validation_split_may_be_tuned_by_to_the_very_ends_of_a_range(name):
-    assert replace(TUNING, metric=name, ranges={"lr": (1.0, 2.0), "momentum": (0.5, 1.0)}, budget=1).metric == name
 
 
 def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:

@@ -73,6 +73,12 @@ def test_a_file_that_is_not_the_database_is_told_through_a_library_too(database,
     assert line == f"some.db cannot be written ({reason}); do this"
 
 
+def test_the_table_of_another_program_is_told(database):
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        line = refusal(sqlite3.Error, lambda: connection.execute("SELECT size FROM things"))
+    assert line == "some.db cannot be written (no such column: size); do this"
+
+
 def test_text_that_is_no_text_is_told(database):
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE things SET name = CAST(x'ff' AS TEXT)")
@@ -82,7 +88,7 @@ def test_text_that_is_no_text_is_told(database):
 
 MISTAKES = {
     "a typing error": lambda connection: connection.execute("SELEC * FROM things"),
-    "another column": lambda connection: connection.execute("SELECT size FROM things"),
+    "another function": lambda connection: connection.execute("SELECT size(name) FROM things"),
     "a wrong number of values": lambda connection: connection.execute("SELECT ?", ()),
     "no SQL at all": lambda connection: connection.execute(1),
     "a name that is not there": lambda connection: connection.execut(),

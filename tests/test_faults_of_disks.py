@@ -60,7 +60,7 @@ def test_a_study_whose_store_is_on_a_full_disk_goes_on_once_there_is_room(fresh,
 
 
 # There is no room for the first table, or for all tables but not for the figures.
-@pytest.mark.parametrize("room", [0, 100_000])
+@pytest.mark.parametrize("room", [0, 30 * 1024])
 def test_tables_and_figures_that_find_no_room_leave_what_was_there(copied, finished, mounted, room):
     image, reports = copied.folder / "image", copied.folder / "reports"
     image.write_bytes(b"\0" * (4 << 20))
@@ -139,7 +139,7 @@ def test_a_store_is_refused_where_the_user_has_no_permission_and_looked_at_where
         copied.store.chmod(0)
         done = as_owner(copied.file, "--plan", *copied.places)
         assert error_line(done.returncode, done.stderr) == (
-            f"store {copied.store}: mlflow.db cannot be read (Permission denied); choose another with --store"
+            f"argument --store: {copied.store} may not be looked into; see --help"
         )
     finally:
         copied.store.chmod(0o755)

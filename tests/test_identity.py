@@ -1,6 +1,9 @@
 """What fingerprints are taken of."""
 
 import json
+from dataclasses import replace
+
+from test_design import TUNING
 
 from research.config import TrainConfig
 from research.data import DATA
@@ -20,6 +23,23 @@ def test_only_fields_that_differ_from_their_default_are_in_the_identity():
 
 def test_a_whole_rate_and_the_same_rate_as_a_float_are_one_identity():
     assert identity(TrainConfig(lr=1), 1, 1) == identity(TrainConfig(lr=1.0), 1, 1)
+
+
+def test_other_data_make_another_identity(monkeypatch):
+    digits, mnist = (identity(TrainConfig(dataset), 1, 1) for dataset in ("digits", "mnist"))
+    monkeypatch.setitem(DATA, "digits", replace(DATA["digits"], digest="another"))
+    assert identity(TrainConfig("digits"), 1, 1) != digits
+    assert identity(TrainConfig("mnist"), 1, 1) == mnist
+
+
+def test_minus_nothing_is_nothing():
+    assert identity(TrainConfig(lr=-0.0), 1, 1) == identity(TrainConfig(lr=0.0), 1, 1)
+    assert identity(TrainConfig(momentum=-0.0), 1, 1) == identity(TrainConfig(), 1, 1)
+
+
+def test_a_range_of_whole_numbers_and_the_same_of_floats_are_one_identity():
+    whole, real = (replace(TUNING, ranges={"lr": ends}) for ends in ((0.1, 10), (0.1, 10.0)))
+    assert identity(TrainConfig(), 1, 1, whole) == identity(TrainConfig(), 1, 1, real)
 
 
 def test_the_difference_of_two_identities_names_field_and_both_values():

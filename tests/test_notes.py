@@ -1,8 +1,11 @@
 """What the notes of the reports say in words is in the published tables."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from research import results
 from research.piecewise import capacity_limit
@@ -160,6 +163,104 @@ def test_each_activation_stops_at_the_depth_that_is_named():
     accuracy = results("activation_depth").runs.pivot_table("test_accuracy", "activation", "depth")
     assert accuracy[2].idxmin() == "sigmoid"
     assert np.ptp(accuracy.loc[list(wanted), 2]) == pytest.approx(0.09, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def depth_universes():
+    """Mean progress of each activation and depth in each universe, and what is said of the claims there."""
+    found = results("activation_depth")
+    choices = ["init", "optimizer", "rate", "horizon", "width"]
+    progress = found.universe_runs.groupby([*choices, "activation", "depth"])["train_progress"].mean().unstack()
+    return progress[[4, 6, 8]].reset_index(), found.universe_findings.set_index("claim"), found
+
+
+def test_another_start_or_adam_lets_relu_and_all_but_once_gelu_converge_at_every_depth(depth_universes):
+    progress, findings, _ = depth_universes
+    changed = "(init != 'default' or optimizer == 'adam') and rate != 'tuned'"
+    converged = progress.query(changed).set_index("activation")[[4, 6, 8]].min(axis=1) > 0.8
+    assert converged["relu"].tolist() == [True] * 10
+    assert converged["gelu"].sum() == 9
+    stopped = progress.query(f"{changed} and activation == 'gelu'").set_index(["init", "optimizer", "rate"])
+    assert stopped[8].idxmin() == ("xavier", "sgd", "tenth")
+    assert (stopped[8].min() < 0.01, stopped[6].min() > 0.7) == (True, True)
+    would_be = findings.loc["relu-converges"].query(changed)["would_be"]
+    assert would_be.tolist() == ["supported"] * 10
+    usual = progress.query("init == 'default' and optimizer == 'sgd'").set_index(["activation", "rate"])
+    assert usual.query("horizon == 5").loc["relu", 8].max() < 0.05
+    assert usual.query("horizon == 20").loc["relu", 8].item() > 0.9
+    assert usual.loc["gelu", 8].max() < 0.01
+
+
+def test_sigmoid_learns_with_adam_and_stops_with_sgd(depth_universes):
+    progress, _, found = depth_universes
+    sigmoid = progress.query("activation == 'sigmoid'")
+    adam, sgd = sigmoid.query("optimizer == 'adam'"), sigmoid.query("optimizer == 'sgd'")
+    assert adam[4].min() > 0.5
+    assert adam.query("rate == 'customary'")[8].min() > 0.5
+    assert sgd[8].max() < 0.01
+    runs = found.universe_runs.query("activation == 'sigmoid' and optimizer == 'sgd'")
+    means = runs.groupby(["init", "rate", "horizon", "width", "depth"])["train_progress"].mean().unstack()
+    stops = (means < 0.2).idxmax(axis=1)
+    assert (stops.min(), stops.max()) == (2, 6)
+    assert set(stops[stops == 6].index.droplevel([2, 3])) == {
+        ("default", "tuned"),
+        ("he", "tuned"),
+        ("he", "customary"),
+    }
+
+
+def test_tanh_stays_behind_nowhere_but_at_8_layers_at_a_tenth_of_the_rate(depth_universes):
+    progress, findings, _ = depth_universes
+    tanh = progress.query("activation == 'tanh'").set_index(["init", "optimizer", "rate", "horizon", "width"])
+    stalled = tanh[[4, 6, 8]] < 0.1
+    assert stalled.to_numpy().sum() == 1
+    assert stalled.loc[("default", "sgd", "tenth", 5, 128), 8]
+    assert findings.loc["tanh-stalls"]["would_be"].fillna(findings.loc["tanh-stalls"]["verdict"]).eq("refuted").all()
+    assert findings.loc["relu-over-tanh"]["number"].max() < 0.013
+
+
+def test_controls_fail_in_all_but_two_universes_for_the_reasons_that_are_named(depth_universes):
+    _, findings, found = depth_universes
+    one = findings.loc["tanh-stalls"]
+    judged = one.query("verdict != 'withheld'")[["init", "rate", "horizon"]]
+    assert judged.to_numpy().tolist() == [["default", "customary", 20], ["he", "tuned", 5]]
+    linear = found.universe_runs.query("activation == 'identity'").assign(
+        score=lambda runs: runs["test_accuracy"].where(runs["diverged_step"].isna(), 0.1)
+    )
+    choices = ["init", "optimizer", "rate", "horizon", "width"]
+    ahead = linear.pivot_table("score", choices, "depth").pipe(lambda means: means[4] - means[0])
+    tenth = ahead[ahead.index.get_level_values("rate") == "tenth"].drop(("default", "sgd", "tenth"))
+    assert (len(tenth), tenth.between(0.025, 0.045).all()) == (5, True)
+    assert one["reason"].str.contains("shallow-learns").sum() == 1
+    gone = linear.query("depth == 4").groupby(choices)["diverged_step"].count()
+    assert gone[gone > 0].to_dict() == {("he", "sgd", "customary", 5, 128): 5}
+    assert (ahead.abs() < 0.01).sum() == 16 - 5 - 1
+
+
+def test_what_a_layer_of_sigmoid_passes_back_is_what_theory_says_of_each_start(depth_universes):
+    _, findings, _ = depth_universes
+    at, weights = np.polynomial.hermite_e.hermegauss(101)
+    weights /= weights.sum()
+    measured = findings.loc["a-quarter-a-layer"].groupby("init")["number"].mean()
+    for init, gain in {"default": 1 / 3, "xavier": 1, "he": 2}.items():  # inputs x variance of a weight
+        variance = 1.0
+        for _ in range(100):  # mean-field recursion (Poole and others 2016), without the biases
+            activations = 1 / (1 + np.exp(-np.sqrt(variance) * at))
+            variance = gain * (weights @ activations**2)
+        slopes = activations * (1 - activations)
+        assert measured[init] == pytest.approx(np.sqrt(gain * (weights @ slopes**2)), rel=0.01)
+    assert findings.loc["four-layers"].query("would_be == 'supported'")["init"].unique().tolist() == ["xavier"]
+
+
+def test_65_percent_of_the_differences_are_the_activations_alone(depth_universes):
+    *_, found = depth_universes
+    share = found.universe_summary.set_index("claim").loc["activation-alone"]
+    assert (round(share["number"], 2), share["verdict"], share["would_be"]) == (0.65, "withheld", "supported")
+    page = (ROOT / "reports" / "activation_depth" / "README.md").read_text()
+    parts = re.search(
+        r"Interaction with one choice alone: initialisation (\d+) %, optimiser (\d+) %, rate (\d+) %", page
+    )
+    assert int(parts[2]) > max(int(parts[1]), int(parts[3]))
 
 
 def test_seed_6_ends_on_a_bad_step_in_nearly_every_cell_that_learns():

@@ -18,7 +18,7 @@ from research.design import Factor, Study, Tier
 from research.identity import NUMERICS
 from research.lookup import whole_stacks
 from research.plan import make_plan
-from research.recorded import compared, comparisons, config_of, read_back, replicate_numbers, trial_numbers
+from research.recorded import compared, comparisons, config_of, read_back, replicate_numbers, seeds_of, trial_numbers
 from research.store import Store, read_metrics, read_runs
 from research.tracking import Recorder
 from research.tuning import trial_stack, tuned
@@ -101,7 +101,7 @@ def test_every_stack_comes_back_as_it_was_planned(recorded):
 
 
 def test_levels_come_back_so_that_keys_and_names_are_the_same(tmp_path):
-    levels = (8, 0.5, "08", "1e3", "1.50", "relu+he", "-3", -3.0)
+    levels = (8, 0.5, "010", "1e3", "1.50", "relu+he", "-3", -4.0)
     configs = {str(level): TrainConfig("digits", width=place + 1) for place, level in enumerate(levels)}
     study = replace(STUDY, configure=lambda case: configs[str(case)], arms=Factor("case", levels))
     plan = make_plan(study, settings={"lr": "1e-5"}, tier="small")
@@ -153,6 +153,21 @@ def test_a_trial_comes_back_with_what_its_value_is_of(tmp_path):
         read_back(store, runs)
     recorder.write_stack(plan.stacks[0], made_up_result(plan.stacks[0].seeds))
     assert read_back(store, runs).objective == "minimize validation_loss"
+
+
+def test_a_trial_whose_value_is_no_number_and_a_key_that_is_none_are_refused(tmp_path):
+    store, plan = Store(tmp_path), make_plan(CHOOSY, scope=("rate=tuned",), num_seeds=3)
+    trial = trial_stack(plan.stacks[0].cell, 0, {})
+    Recorder(store, plan).write_trial(trial, result_of((1.0, 2.0)), 1.5)
+    change(store, "UPDATE tags SET value = 'half' WHERE key = 'value'")
+    with pytest.raises(
+        UserError, match=r"trial=0/seeds=.*: its value 'half' is no number; the record was changed by hand"
+    ):
+        read_back(store, runs_of(store, trial.key, "toy-tuning"))
+    for wrong in ("toy", "toy/full/seeds=0-9", "toy/full/depth=1/seeds=0", "toy/full/depth=1/seeds=0-9/"):
+        with pytest.raises(UserError, match=f"{wrong}: is no key of a stack; the record was changed by hand"):
+            seeds_of(wrong)
+    assert seeds_of("toy/full/depth=1/seeds=8-10") == (8, 9, 10)
 
 
 def test_a_trial_that_came_to_nothing_is_compared_by_its_tag(tmp_path):
@@ -216,7 +231,10 @@ DAMAGES = {
         with_param("dataset", "cifar"),
         "no configuration of this source: dataset='cifar'",
     ),
-    "no number": (with_param("width", "wide"), "its params are no configuration of this source: "),
+    "no number": (
+        with_param("width", "wide"),
+        "its params are no configuration of this source: width=wide cannot be read; ",
+    ),
 }
 
 

@@ -125,7 +125,8 @@ def test_a_run_of_a_replicate_names_its_seed_first_and_compares_its_whole_stack(
 
 def test_what_was_recorded_through_a_kill_comes_out_again(fresh):
     with fresh.start("--workers", "2") as process:
-        wait_until(lambda: len(fresh.statuses()) >= 5, process=process)
+        wait_until(lambda: (fresh.store / "mlflow.db").exists(), process=process)
+        wait_until(lambda: len(fresh.statuses()) >= 5, process=process)  # amid the recording of the first stack
         kill(process)
     resumed = fresh.run("--workers", "2")
     assert (resumed.returncode, resumed.stderr) == (0, "")
@@ -156,8 +157,9 @@ def test_tuned_cells_and_trials_come_out_again_those_too_that_came_to_nothing(tm
 
 
 def test_a_cnn_on_mnist_comes_out_again(tmp_path):
-    only = "--only network=cnn --only pixels=permuted --set dataset=mnist --set num_train=64 --set epochs=1".split()
-    done = command("pixel_shuffle", "--tier", "smoke", *only, "--store", tmp_path / "store", "--workers", "2")
+    only = ("--only", "network=cnn", "--only", "pixels=permuted")
+    settings = ("--set", "dataset=mnist", "--set", "num_train=64", "--set", "epochs=1")
+    done = command("pixel_shuffle", "--tier", "smoke", *only, *settings, "--store", tmp_path / "store")
     assert (done.returncode, done.stderr) == (0, "")
     toy, variant = Toy(tmp_path), "smoke+dataset=mnist+epochs=1+num_train=64"
     recorded = stacks_in(toy, f"pixel_shuffle-{variant}")

@@ -83,7 +83,7 @@ def test_a_new_level_has_its_place_in_the_grid_and_its_trial_once_there_is_a_res
     assert [trial.params["activation"] for trial in trials] == ["tanh", "tanh", "relu", "relu", "gelu", "gelu"]
 
 
-@pytest.mark.parametrize("damage", ["an unfinished trial", "a trial too few", "another value"])
+@pytest.mark.parametrize("damage", ["an unfinished trial", "a trial too few", "another value", "no JSON"])
 def test_what_a_crash_or_a_user_left_in_the_grid_gives_way_to_the_record(copied, damage):
     plan = copied.plan()
     good = shown(stored(copied))
@@ -93,6 +93,9 @@ def test_what_a_crash_or_a_user_left_in_the_grid_gives_way_to_the_record(copied,
     elif damage == "a trial too few":
         project_grid(Store(copied.store), plan, frame_of(copied, plan).query("depth == 1"))
         assert len(stored(copied)) == 2
+    elif damage == "no JSON":
+        with contextlib.closing(sqlite3.connect(copied.store / "optuna.db")) as connection, connection:
+            connection.execute("UPDATE trial_params SET distribution_json = replace(distribution_json, '}', '|')")
     else:
         project_grid(Store(copied.store), plan, frame_of(copied, plan).assign(test_accuracy=0.5))
         assert set(shown(stored(copied)).values()) == {0.5}

@@ -82,6 +82,18 @@ def test_a_ratio_is_first_over_second():
         joined("ratio", [[1, 2, 3]])
 
 
+def test_what_is_infinite_or_nothing_is_joined_without_a_warning():
+    assert joined("ratio", [[1, 0], [-1, 0], [0, 0]]).tolist() == pytest.approx(
+        [math.inf, -math.inf, math.nan], nan_ok=True
+    )
+    for how in ("difference", "spread", "mean"):
+        assert math.isnan(joined(how, [[math.inf, math.inf if how != "mean" else -math.inf]])[0])
+    assert joined("log_slope", [[0.0, 1.0]], [1, 2]).tolist() == [math.inf]
+    assert math.isnan(joined("log_slope", [[-1.0, 1.0]], [1, 2])[0])
+    assert cautious_mean_interval([math.inf, -math.inf, 1.0])[1:] == (-math.inf, math.inf, 3)
+    assert cautious_mean_interval([1e300, -1e300, 1e300])[1:3] == (-math.inf, math.inf)
+
+
 def test_a_log_slope_is_the_exponent_of_a_power_law_and_else_that_of_least_squares():
     levels = np.array([8, 32, 128, 512, 2048])
     powers = np.array([[3 * level**-1.5 for level in levels], [0.1 * level**0.25 for level in levels]])

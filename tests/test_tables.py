@@ -12,7 +12,7 @@ from test_store import PLAN, made_up_result
 
 import research
 from research.config import UserError
-from research.design import Claim
+from research.design import Claim, Factor, Tier, TrainConfig
 from research.frames import results
 from research.loading import load_study
 from research.plan import make_plan
@@ -90,6 +90,31 @@ def test_a_claim_that_changed_since_the_runs_is_noticed(folder):
     changed = replace(STUDY, claims=(replace(STUDY.claims[0], above=0.4),))
     assert read_published(changed, folder).changed == ("good",)
     assert changed_claims(judged_digests(STUDY), {}) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "read"),
+    [
+        (("NA", "None", "null", "nan"), ["NA", "None", "null", "nan"]),
+        (("true", "false"), ["true", "false"]),
+        (("01", "2"), [1, 2]),
+        ((0.12345678, 1234567.5), [0.12345678, 1234567.5]),
+        ((8, "8-wide"), ["8", "8-wide"]),
+    ],
+)
+def test_levels_come_back_as_they_were_whatever_they_look_like(tmp_path, levels, read):
+    widths = {str(level): place for place, level in enumerate(levels, 8)}
+    study = replace(
+        STUDY,
+        configure=lambda case: TrainConfig("digits", width=widths[str(case)]),
+        arms=Factor("case", levels),
+        blocks=(),
+        tiers={"full": Tier(seeds=1)},
+        claims=(),
+    )
+    found = read_published(study, write_tables(study, tmp_path / "toy")).tables.runs
+    assert found["case"].tolist() == read
+    assert found["cell"].tolist() == [level if isinstance(level, str) else f"case={level}" for level in levels]
 
 
 @pytest.mark.parametrize("table", [*TABLES, PROVENANCE])

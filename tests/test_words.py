@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from test_design import NUMBER, TOY
 
-from research.design import Claim
+from research.design import Claim, Factor
 from research.loading import load_study, study_names
 from research.words import (
     METRICS,
@@ -54,8 +54,26 @@ def test_numbers_that_lie_close_get_places_until_they_differ():
     assert digits((2.0, 2.0, 2.0)) == ["2.00"] * 3
 
 
+def test_numbers_as_far_apart_as_can_be_are_written_too():
+    assert digits((-1.7e308, 1.7e308)) == [f"{sign}1.7 \N{MULTIPLICATION SIGN} 10³⁰⁸" for sign in ("-", "")]
+
+
 @pytest.mark.parametrize(
-    ("value", "unit", "text"), [(0.02, "%", "2"), (63.99, "", "63.99"), (1e-12, "", "10⁻¹²"), (-2.708, "", "-2.708")]
+    ("value", "unit", "text"),
+    [
+        (0.02, "%", "2"),
+        (63.99, "", "63.99"),
+        (1e-12, "", "10⁻¹²"),
+        (-2.708, "", "-2.708"),
+        (-0.0, "", "0"),
+        (0.07, "%", "7"),
+        (0.12345678, "", "0.12345678"),
+        (0.12345678, "%", "12.345678"),
+        (1234567.25, "", "1,234,567.25"),
+        (1.5e-7, "", "1.5 \N{MULTIPLICATION SIGN} 10⁻⁷"),
+        (math.inf, "", "∞"),
+        (-math.inf, "%", "-∞"),
+    ],
 )
 def test_a_declared_number_keeps_its_digits(value, unit, text):
     assert edge(value, unit) == text
@@ -99,6 +117,10 @@ def test_accuracies_are_percentages_and_their_differences_points(changes, unit):
             "test accuracy of ReLU, at depth 2 minus the same at depth 1",
         ),
         ({"metric": "twin_difference"}, "largest difference between the two trainings"),
+        (
+            {"arms": ("relu", "tanh"), "across_arms": "mean", "blocks": {"depth": (1, 2)}, "across_blocks": "spread"},
+            "test accuracy, the mean of ReLU, tanh, largest minus smallest over depth 1, 2",
+        ),
     ],
 )
 def test_what_is_measured_is_said_in_words(changes, words):
@@ -122,6 +144,14 @@ def test_what_is_measured_is_said_in_words(changes, words):
 def test_arms_that_are_numbers_are_named_and_a_block_of_one_level_is_not(changes, words):
     study = load_study("width_sine")
     assert number_words(replace(NUMBER, blocks={"case": ("sine",)}, **changes), study) == words
+
+
+def test_a_difference_of_blocks_says_at_which_levels_the_others_are():
+    study = replace(TOY, blocks=(*TOY.blocks, Factor("width", (8, 32))), configure=lambda activation, depth, width: (
+        replace(TOY.configure(activation, depth), width=width)
+    ))  # fmt: skip
+    number = replace(NUMBER, blocks={"depth": (1, 2), "width": (32,)}, across_blocks="difference")
+    assert number_words(number, study) == "test accuracy of ReLU, at width 32 and at depth 1 minus the same at depth 2"
 
 
 def test_a_block_level_without_a_name_of_its_own_is_named_with_its_factor():
