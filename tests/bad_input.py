@@ -59,6 +59,36 @@ STUDY = Study(
 )
 '''
 
+ADMITTED = {  # what looks wrong and says what is meant: words after `study toy.py --plan` -> why it is taken
+    ("--seeds", "+3"): "a number with its sign",
+    ("--seeds", " 3 "): "blanks around a number",
+    ("--seeds", "1_000"): "as Python writes thousands",
+    ("--seeds", "\uff13"): "a digit of full width, as East Asian keyboards have it",
+    ("--seeds", "3", "--seeds", "4"): "of an option that is given twice the last counts, as everywhere",
+    ("--plan",): "a flag twice",
+    ("--workers=2", "--tier=small"): "a sign of equality for a blank",
+    ("--only", "depth=1,1"): "a level twice",
+    ("--only", "depth=1", "--only", "activation=relu"): "an option of several factors",
+    ("--universes", "init=he,he"): "a level twice",
+    ("--set", "lr=1e-2"): "an exponent in a fraction",
+    ("--set", "lr= .5"): "as Python reads a number",
+    ("--set", "epochs=+3"): "a number with its sign",
+    ("--set", "lr=0"): "a rate at which nothing is learnt",
+    ("--reports", "nowhere"): "nothing is written for a plan",
+    ("--store", "nowhere"): "there is no record yet",
+    ("--store", "store/../store/"): "another way to the same folder",
+    ("--store", "~"): "a folder of this name, which the shell did not replace",
+}
+ADMITTED_LINES = {  # the same of lines at the end of the study file
+    "print('hello')": "a study file may print",
+    "import time; time.sleep(0.1)": "and take its time",
+    "STUDY = replace(STUDY, blocks=[*STUDY.blocks], headline=['test_accuracy'])": "a list for a tuple",
+    "Factor('depth', range(1, 4))": "so is a range",
+    "Factor('nesterov', (False, True))": "truths as levels",
+    "replace(NUMBER, diverged=float('inf'))": "a replicate that diverged may count as endless",
+    "replace(STUDY.claims[0], passage='')": "a claim of nobody",
+}
+
 
 @dataclass(frozen=True)
 class Case:

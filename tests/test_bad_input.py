@@ -11,15 +11,18 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import bad_tables
 import pytest
-from bad_input import STUDY_FILE, Case, copied, corpus, counts, digest, trouble
+from bad_input import ADMITTED, ADMITTED_LINES, STUDY_FILE, Case, copied, corpus, counts, digest, trouble, typed
 from conftest import ROOT
-from made_up import write_tables, write_universes
+from made_up import sign, write_tables, write_universes
 from test_store import made_up_result
 
+from research.config import UserError
 from research.loading import load_study
 from research.plan import make_plan
 from research.store import Store
+from research.tables import read_published
 from research.tracking import Recorder
 
 CASES = corpus()
@@ -93,6 +96,34 @@ def test_bad_input_is_refused_in_a_line_and_nothing_is_changed(case, world, in_p
         done = as_process(case, world) if case.process else in_process(case, world)
         assert trouble(done, case.says) == ""
         assert digest(world) == before
+
+
+@pytest.mark.parametrize(("words", "why"), ADMITTED.items())
+def test_what_can_only_mean_one_thing_is_admitted(words, why, world, in_process):
+    before = digest(world)
+    status, out, err = in_process(Case("", why, typed("study", "toy.py", "--plan", *words), ""), world)
+    assert (status, err) == (0, "")
+    assert "toy, tier " in out
+    assert digest(world) == before
+
+
+@pytest.mark.parametrize(("line", "why"), ADMITTED_LINES.items())
+def test_so_is_a_study_file_that_only_looks_odd(line, why, world, tmp_path, in_process):
+    (tmp_path / "toy.py").write_text(f"{STUDY_FILE}\n{line}\n")
+    status, out, err = in_process(Case("", why, ("study", "toy.py", "--plan", "--store", "store"), ""), tmp_path)
+    assert (status, err) == (0, "")
+    assert "toy, tier full" in out
+
+
+@pytest.mark.parametrize("change", bad_tables.ADMITTED.values(), ids=bad_tables.ADMITTED)
+def test_tables_with_new_sums_may_hold_the_same_in_other_bytes_and_other_numbers(world, tmp_path, change):
+    folder = copied(world, tmp_path / "world") / "reports" / "toy"
+    (folder / "runs.csv").write_bytes(change((folder / "runs.csv").read_bytes()))
+    study = load_study(str(world / "toy.py"))
+    with pytest.raises(UserError, match="is not what was exported"):
+        read_published(study, folder)
+    sign(folder)
+    assert len(read_published(study, folder).tables.runs) == 15
 
 
 def test_there_are_hundreds_of_cases_and_each_is_told_from_the_others():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from research import data
-from research.config import TrainConfig
+from research.config import TrainConfig, metrics_of
 from research.module import StackModule
 from research.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
@@ -330,3 +330,22 @@ def test_what_is_measured_changes_no_training():
         assert one.metrics.items() <= other.metrics.items()
         assert set(other.profiles) == {"cross_entropy_gradient", "mse_gradient"}
         assert other.metrics["twin_difference"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig("digits", depth=0, num_train=64, epochs=1),
+        TrainConfig("digits", depth=1, num_train=64, epochs=1, probe_epochs=(0,)),
+        TrainConfig("digits", depth=2, num_train=64, epochs=2, probe_epochs=(0, 2), target_accuracy=0.5),
+        TrainConfig("digits", depth=5, num_train=64, epochs=1, probe_epochs=(0,), measures=("logit_gradients",)),
+        TrainConfig("digits", depth=5, num_train=64, epochs=2, probe_epochs=(1,), measures=("permuted_twin",)),
+        TrainConfig("sine", loss="mse", output="raw", steps=4, evaluate_every=2, measures=("curve_fit",)),
+        TrainConfig("line", loss="mse", output="raw", epochs=1, measures=("curve_fit",)),
+        TrainConfig("sine", epochs=1),
+    ],
+)
+def test_the_metrics_that_a_configuration_promises_are_those_that_its_training_gives(config):
+    (replicate,) = train_stack(config, [0]).replicates
+    found = {*replicate.metrics, *replicate.curves} - {"diverged_step"}
+    assert {name for name in found if "/layer_" not in name} == metrics_of(config)
