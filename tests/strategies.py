@@ -29,6 +29,7 @@ AWKWARD = (
     "01", "1.0", "1e3", "1E3", "+1", "-1", "1_0", ".5", "0", "0x1", "-a", "a_", "nan", "NaN", "inf", "-inf", "NA",
     "None", "null", "n-a", "true", "True", "false", "FALSE", "reference", "all", "seed", "he", "He", "x",
 )  # fmt: skip
+ALIKE = (0, -0.0, "-0", "0", 1, 1.0, True, "1", "01", "1.0", "+1", 1000, 1e3, "1e3", "nan", "NaN", 2**53, 2**53 + 1)
 NAMES = ("alpha", "b", "Gamma", "d_1", "E", "rate", "init", "width", "loss", "x", "y_", "number_of", "cells")
 FIELDS: dict[str, Callable[[int], Any]] = {  # what a factor may set, and to what at its first, second ... level
     "depth": lambda place: place + 1,
@@ -42,6 +43,16 @@ FIELDS: dict[str, Callable[[int], Any]] = {  # what a factor may set, and to wha
     "output_bias": lambda place: place / 2,
     "epochs": lambda place: place + 1,
 }
+BASES = (
+    TrainConfig(),
+    TrainConfig("digits", optimizer="adam"),
+    TrainConfig(network="cnn"),
+    TrainConfig(network="cnn", head="pooled"),
+    TrainConfig(loss="mse", output="raw"),
+    TrainConfig("digits", steps=100, evaluate_every=50),
+    TrainConfig("sine", loss="mse", output="raw", measures=("curve_fit",)),
+    TrainConfig("line", target_accuracy=0.0),
+)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -59,7 +70,7 @@ def any_levels(most: int = 4) -> SearchStrategy[tuple[Level, ...]]:
     """Levels of one factor, whether it can have them or not."""
     numbers = st.integers(-3, 20) | st.integers() | finite | st.sampled_from((0.1, 1.0, 1e-05, 1 / 3, 1e16, -0.0))
     odd = st.booleans() | st.sampled_from(("", ".", "_", "a b", "a/b", "a=b", "a,b", "é", math.nan, -math.inf))
-    kinds = (words(), numbers, words() | numbers, words() | numbers | odd)
+    kinds = (words(), numbers, words() | numbers, words() | numbers | odd, st.sampled_from(ALIKE))
     return st.sampled_from(kinds).flatmap(lambda kind: st.lists(kind, min_size=1, max_size=most)).map(tuple)
 
 
@@ -78,20 +89,20 @@ def levels_of(least: int = 1, most: int = 4) -> SearchStrategy[tuple[Level, ...]
 class Configured:
     """A `configure` that sets a field of its own for each factor, to a value for each of its levels.
 
-    `deaf` names arms and a choice that they ignore.
+    `deaf` holds arms, a choice and a level that is to them as its reference.
     """
 
     dataset: str
     field: Mapping[str, str]
     levels: Mapping[str, tuple[Level, ...]]
     arms: str
-    deaf: tuple[tuple[str, str], ...] = ()
+    deaf: frozenset[tuple[str, str, str]] = frozenset()
 
     def __call__(self, **levels: Level) -> TrainConfig:
         usual: dict[str, Any] = {"loss": "mse", "output": "raw"} if self.dataset == "sine" else {}
         places = {name: [*map(str, self.levels[name])].index(str(level)) for name, level in levels.items()}
         for name, level in levels.items():
-            if level == TUNED or (str(levels[self.arms]), name) in self.deaf:
+            if level == TUNED or (str(levels[self.arms]), name, str(level)) in self.deaf:
                 places[name] = 0
         return TrainConfig(
             self.dataset, **usual, **{self.field[name]: FIELDS[self.field[name]](at) for name, at in places.items()}
@@ -115,12 +126,13 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
         at = draw(st.integers(1, len(choice.levels)))
         choices[tuned - 1] = replace(choice, levels=(*choice.levels[:at], TUNED, *choice.levels[at:]))
     controls = draw(all_controls(arms, blocks))
+    deaf = [(str(arm), c.name, str(level)) for arm in arms.levels[1:] for c in choices for level in c.levels[1:]]
     configure = Configured(
         draw(st.sampled_from(("digits", "mnist") if tuned else ("digits", "mnist", "sine"))),
         dict(zip(names, draw(st.permutations(list(FIELDS))), strict=False)),
         known_levels((arms, *blocks, *choices), controls),
         arms.name,
-        tuple((str(arm), c.name) for c in choices for arm in arms.levels[1:] if draw(st.booleans())),
+        draw(st.frozensets(st.sampled_from(deaf))) if deaf else frozenset(),
     )
     universes = draw(st.lists(universes_of(choices), max_size=4)) if choices else []
     attributions = draw(st.lists(attributions_of(blocks, choices), max_size=1)) if choices and judged else []
@@ -187,11 +199,9 @@ def tiers(draw: DrawFn, arms: Factor, blocks: Sequence[Factor], choices: Sequenc
 
 
 def universes_of(choices: Sequence[Factor]) -> SearchStrategy[dict[str, Level]]:
-    """Levels of some of the choices, in any order."""
-    each = {choice.name: st.sampled_from(choice.levels) for choice in choices}
-    return st.permutations(list(each)).flatmap(
-        lambda order: st.fixed_dictionaries({}, optional={name: each[name] for name in order})
-    )
+    """A level of each of the choices, in any order; that of one may be the reference, or left out."""
+    every = st.tuples(*(st.tuples(st.just(choice.name), st.sampled_from(choice.levels)) for choice in choices))
+    return every.flatmap(st.permutations).map(dict) | every.map(lambda levels: dict(levels[1:]))
 
 
 def tunings() -> SearchStrategy[Tuning]:
@@ -263,8 +273,8 @@ def attributions_of(draw: DrawFn, blocks: Sequence[Factor], choices: Sequence[Fa
 
 @st.composite
 def configs(draw: DrawFn) -> TrainConfig:
-    """Any configuration: every field by itself at any value that it may have, as far as the others let it."""
-    config = TrainConfig(draw(st.sampled_from(CHOICES["dataset"][:2])))
+    """Any configuration: fields by themselves at any value that they may have, as far as the others let them."""
+    config = draw(st.sampled_from(BASES))
     for name in draw(st.lists(st.sampled_from([f.name for f in fields(TrainConfig)]), max_size=8)):
         config = changed(config, name, draw(field_values(name)))
     return config

@@ -9,6 +9,10 @@ import subprocess
 import pytest
 from conftest import COMMAND, ROOT, command, error_line, processes_of, wait_until
 
+from research.config import UserError
+from research.store import Store
+from research.study import present
+
 AGAIN = "free some space and run the same command again"
 
 
@@ -100,6 +104,9 @@ def test_a_store_that_is_read_only_can_be_looked_at_and_is_not_written(copied, f
         left_open(copied)
     planned, listed = copied.run("--plan").stdout, command("--store", copied.store).stdout
     assert f"4 stacks, {3 if is_open else 4} done" in planned
+    if not is_open:
+        for left in copied.store.glob("mlflow.db-*"):  # by those who read
+            left.unlink()
     mounted(copied.store, "-o", "bind,ro", copied.store)
     before = copied.digest()
     for done, expected in ((copied.run("--plan"), planned), (command("--store", copied.store), listed)):
@@ -175,4 +182,11 @@ def test_a_study_whose_store_is_deleted_ends_and_leaves_the_tables_that_there_ar
         shutil.rmtree(copied.store)
         assert ended(copied, process) == f"store {copied.store}: {REMOVED}"
     assert not copied.store.exists()
+    assert copied.tables() == finished.tables()
+
+
+def test_no_tables_are_made_of_a_record_that_has_lost_what_was_trained(copied, finished):
+    (copied.store / "mlflow.db").unlink()
+    with pytest.raises(UserError, match=f"store {copied.store}: no longer holds all that was recorded; bring it back"):
+        present(Store(copied.store), copied.plan(), copied.folder / "reports" / "toy", {})
     assert copied.tables() == finished.tables()

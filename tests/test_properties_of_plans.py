@@ -9,8 +9,10 @@ import pickle
 import subprocess
 import sys
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import any_levels, changed, configs, examples, field_values, studies
@@ -18,7 +20,7 @@ from strategies import any_levels, changed, configs, examples, field_values, stu
 from research.config import TrainConfig, UserError
 from research.design import TUNED, Control, Factor, Number, Study, Tier, Tuning
 from research.identity import identity, identity_difference
-from research.levels import Level
+from research.levels import Level, level_word
 from research.plan import Plan, _field_value, make_plan
 from research.universes import ALL, REFERENCE
 
@@ -51,6 +53,36 @@ def test_every_cell_and_stack_has_a_key_of_its_own_and_every_cell_a_name(study, 
     assert len({stack.key for stack in plan.stacks}) == len(plan.stacks)
     assert not [cell.key for cell in plan.cells if len(cell.key.split()) > 1]
     assert len({cell.fingerprint for cell in plan.cells}) == len({cell.identity for cell in plan.cells})
+
+
+@examples(50)
+@given(studies(), st.data())
+def test_each_universe_has_every_cell_of_the_tier_once_and_those_of_the_controls(study, data):
+    plan = plan_of(study, data)
+    kept = [(f.name, study.tiers[plan.tier].levels.get(f.name, f.levels)) for f in (study.arms, *study.blocks)]
+    points = [dict(zip((name for name, _ in kept), at, strict=True)) for at in product(*(at for _, at in kept))]
+    points += [dict(cell) for control in study.controls for cell in control.cells]
+    for universe in plan.universes:
+        assert all(points.count(dict(cell.levels)) for cell in universe.cells)
+        assert len(universe.cells) == len({tuple(sorted(point.items())) for point in points})
+    assert list(plan.cells) == list({cell.key: cell for universe in plan.universes for cell in universe.cells}.values())
+
+
+@examples(100)
+@given(studies(), st.data())
+def test_a_cell_departs_from_the_reference_in_what_makes_a_difference_to_it(study, data):
+    plan = plan_of(study, data)
+    pairs = [(universe.levels, cell) for universe in plan.universes for cell in universe.cells]
+    for at, cell in pairs:
+        usual = study.config(cell.levels, plan.tier)
+        for choice in study.choices:
+            reference, level = choice.levels[0], at[choice.name]
+            others = [o for o in choice.levels if o not in (reference, TUNED)] if level == TUNED else [level]
+            configs = [study.config({**cell.levels, choice.name: other}, plan.tier) for other in others]
+            differs = level != reference and (not others or any(config != usual for config in configs))
+            assert cell.universe.get(choice.name, reference) == (level if differs else reference)
+        assert cell.config == study.config({**cell.universe, **cell.levels}, plan.tier)
+        assert cell.tuning == (study.tuning if TUNED in cell.universe.values() else None)
 
 
 @examples(100)
@@ -188,6 +220,7 @@ def test_whatever_levels_a_study_is_given_they_are_refused_or_keep_their_cells_a
     asked = [level for level in (*levels, *more)]
     cells = make_plan(study).cells
     assert {cell.key for cell in cells} == {f"toy/full/f={level}" for level in asked}
+    assert len({level_word(level) for level in asked}) == len(cells)
     assert [cell.config.width for cell in cells] == [places[str(cell.levels["f"])] for cell in cells]
     assert len({cell.name for cell in cells}) == len(cells) == len({str(level) for level in asked})
 
@@ -198,10 +231,10 @@ def test_two_identities_are_the_same_if_and_only_if_what_decides_them_is(one, ot
     assert (identity(one, size, revision) == identity(other, 1, 1)) == ((one, size, revision) == (other, 1, 1))
 
 
-@examples(300)
+@pytest.mark.parametrize("name", FIELDS)
+@examples(20)
 @given(configs(), st.data())
-def test_a_field_that_changes_changes_the_identity_and_is_named(config, data):
-    name = data.draw(st.sampled_from(FIELDS))
+def test_a_field_that_changes_changes_the_identity_and_is_named(name, config, data):
     another = changed(config, name, data.draw(field_values(name)))
     old, new = identity(config, 5, 1), identity(another, 5, 1)
     assert (old != new) == (getattr(another, name) != getattr(config, name))
