@@ -84,7 +84,6 @@ ADMITTED_LINES = {  # the same of lines at the end of the study file
     "import time; time.sleep(0.1)": "and take its time",
     "STUDY = replace(STUDY, blocks=[*STUDY.blocks], headline=['test_accuracy'])": "a list for a tuple",
     "Factor('depth', range(1, 4))": "so is a range",
-    "Factor('nesterov', (False, True))": "truths as levels",
     "replace(NUMBER, diverged=float('inf'))": "a replicate that diverged may count as endless",
     "replace(STUDY.claims[0], passage='')": "a claim of nobody",
 }
