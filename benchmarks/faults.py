@@ -55,10 +55,10 @@ POINTS = {f"{side} {what}": phase for phase, writes in PHASES.items() for what i
     f"amid the writing of {at.TABLE}": END,
     f"amid the writing of {at.DRAWING}": END,
 }
-TIMED = 0.25  # of the runs are killed at a random time, not at a point
+TIMED = 0.25  # of the kills are at a random time, not at a point; the first ones are at points
 AFTER_ALL = 0.75  # of the runs whose worker was killed are killed themselves, soon after that
 STEP = 6  # parts of the work; a point in it is no later than the first of them
-LATE = 6  # kills after the work of a scope, when nothing more is trained
+LATE = 3  # kills after the work of a scope, when nothing more is trained
 POLL_SECONDS = 0.005
 
 
@@ -233,7 +233,7 @@ class Storm:
 
     def one_run(self, place: Place, scope: str) -> bool:
         """Begin a run and kill it, at a point or at a time; whether it came to its end all the same."""
-        timed = self.rng.random() < TIMED
+        timed = sum(kill.point == RANDOM for kill in self.tally.kills) < TIMED * len(self.tally.kills) - 1
         start = self.begin(place, scope, {} if timed else self.armed(place, scope))
         moment = start.began + self.rng.uniform(0, self.seconds[scope]) if timed else float("inf")
         done: list[tuple[str, str]] = []  # the kinds, with their points

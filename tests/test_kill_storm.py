@@ -60,7 +60,7 @@ def test_a_study_in_a_storm_of_kills_loses_and_doubles_nothing_and_comes_to_the_
     assert storm.tally.failures == []
     assert len(storm.tally.kills) >= KILLS
     assert {kill.kind for kill in storm.tally.kills} == set(KINDS)
-    assert len({kill.point for kill in storm.tally.kills} - {RANDOM}) >= KILLS / 2
+    assert len({kill.point for kill in storm.tally.kills} - {RANDOM}) >= KILLS / 3
     assert storm.tally.files >= 8
 
 
@@ -71,7 +71,7 @@ def test_the_report_counts_what_was_done(storm):
     assert f"| `the command` | {storm.tally.starts} runs in {storm.tally.stores} stores |" in text
     assert "| stacks lost | 0 |" in text
     assert "| processes left | 0; " in text
-    assert f", where {len(storm.known)} were needed; " in text
+    assert f", where {len(storm.known) * storm.tally.stores} were needed; " in text
 
 
 def test_what_is_as_it_should_be_is_called_so(copied):
