@@ -10,8 +10,10 @@ from pathlib import Path
 
 from research.design import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
 from research.loading import load_study
+from research.measured import read_metrics
 from research.plan import Plan, make_plan
-from research.store import Run, Store, read_metrics, read_runs, read_state
+from research.state import Run, read_runs, read_state
+from research.store import Store
 
 NAME = "storm"
 SCOPES: dict[str, tuple[str, ...]] = {"reference": (), "all": ("--universes", "all")}  # with the words of the command

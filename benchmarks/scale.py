@@ -37,8 +37,10 @@ from research.console import Parser
 from research.data import stream
 from research.design import Claim, Factor, Number, Study, Tier
 from research.loading import load_study
+from research.measured import read_frames
 from research.plan import Stack, make_plan
-from research.store import Store, read_frames, read_runs, read_state
+from research.state import state_of
+from research.store import Store
 
 if TYPE_CHECKING:
     from research.train import StackResult
@@ -142,10 +144,10 @@ class Made:
     def resume(self) -> None:
         from research.tracking import Recorder
 
-        if read_state(self.planned, read_runs(self.store, "scale")).missing(self.planned):
+        if state_of(self.store, self.planned).missing(self.planned):
             raise RuntimeError("what was recorded is not there")
         Recorder(self.store, self.planned)
-        self.state = read_state(self.planned, read_runs(self.store, "scale"))
+        self.state = state_of(self.store, self.planned)
 
     def read_back(self) -> None:
         self.frames = read_frames(self.store, self.planned, self.state)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from research.figures import draw_against, draw_curves, draw_layers, place_legend
-from research.store import Frames
+from research.measured import Frames
 from research.words import word
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]

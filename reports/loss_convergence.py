@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from research.figures import draw_curves, looks, place_legend
+from research.measured import Frames
 from research.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
-from research.store import Frames
 
 ARMS = ["cross_entropy", "mse"]
 CASES = {"mnist": "the usual start", "wrong-start": "a start that is sure of one class"}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from research.examples import moved_pixels
 from research.figures import draw_curves, intervals, looks, place_legend
-from research.store import Frames
+from research.measured import Frames
 
 EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data
 KINDS = {

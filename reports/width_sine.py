@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from research.figures import intervals
+from research.measured import Frames
 from research.piecewise import asymptotic_limit, capacity_limit
-from research.store import Frames
 from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, VISIBLE, Y_RANGE
 
 X = np.linspace(-2 * np.pi, 2 * np.pi, 4096)

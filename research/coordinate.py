@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from research.console import Progress
 from research.execute import Failure, Stopped, Workers, stop_signals
 from research.plan import Plan, Stack
-from research.store import Run, Store
+from research.state import Run
+from research.store import Store
 from research.tuning import Searches, trial_value, trials_to_come
 from research.words import word
 
@@ -29,7 +30,8 @@ def train(
     tuned = [stack for stack in missing if stack.cell.tuning]
     others = [stack for stack in missing if not stack.cell.tuning]
     with stop_signals() as check, Workers(others, workers, bool(tuned), devices) as at_work:
-        from research.tracking import Recorder, writing
+        from research.database import writing
+        from research.tracking import Recorder
 
         with writing(store):
             recorder = Recorder(store, plan, redo)

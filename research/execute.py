@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from research.config import UserError
 from research.plan import Stack, in_one_pass
-from research.store import check_device
+from research.state import check_device
 
 if TYPE_CHECKING:
     from research.train import StackResult

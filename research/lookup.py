@@ -10,7 +10,8 @@ from research.config import UserError
 from research.data import stream
 from research.loading import study_names
 from research.recorded import SEEDS, TRIAL, seeds_of
-from research.store import Run, Store, number_of, read_runs
+from research.state import Run, number_of, read_runs
+from research.store import Store
 
 RUN_ID = "[0-9a-f]{6,32}"  # or how one begins
 

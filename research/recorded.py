@@ -16,8 +16,10 @@ from research.config import TrainConfig, UserError
 from research.data import DATA
 from research.design import Level
 from research.identity import NUMERICS, identity, identity_difference
+from research.measured import read_metrics
 from research.plan import Cell, Stack
-from research.store import Run, Store, read_metrics
+from research.state import Run
+from research.store import Store
 from research.tuning import value_of
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan
-from research.store import State, Store
+from research.state import State
+from research.store import Store
 from research.tables import (
     AGAIN,
     PROVENANCE,

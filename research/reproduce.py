@@ -16,7 +16,8 @@ from research.environment import environment, listed
 from research.execute import Failure, Stopped, Workers, cores, stop_signals
 from research.lookup import asked_for, sampled
 from research.recorded import Comparison, Recorded, comparisons, read_back
-from research.store import Run, Store
+from research.state import Run
+from research.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from research.config import UserError
 from research.faults import PATIENCE, told
 from research.plan import Plan
-from research.store import MADE_AGAIN, Run, Store
+from research.state import Run
+from research.store import MADE_AGAIN, Store
 from research.tuning import multiples_of, recorded_trials, search_space
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from research.console import (
     cell_table,
     check_workers,
     counted,
-    duration,
     findings_table,
     named_folder,
     refuse,
@@ -25,10 +24,13 @@ from research.console import (
 from research.coordinate import train, trials_missing
 from research.data import fetch
 from research.execute import Stopped, cores, stop_at_once
-from research.loading import load_study, study_names
-from research.plan import Cell, Plan, in_one_pass, make_plan
-from research.store import State, Store, read_frames, read_runs, read_state, recorded_devices
-from research.universes import REFERENCE, departing, universe_name
+from research.loading import load_study
+from research.measured import read_frames
+from research.outlook import list_studies, show_plan
+from research.plan import Plan, make_plan
+from research.state import State, read_runs, read_state, recorded_devices, state_of
+from research.store import Store
+from research.universes import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from research.multiverse import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 12  # imports, first use of the store, figures
 
 
 def parser() -> argparse.ArgumentParser:
@@ -126,67 +127,6 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
             raise UserError(f"{option} {text}: {name} is given twice")
         found[name] = value
     return found
-
-
-def list_studies(store: Store) -> None:
-    """Print each study with its question, how far its full tier is, and the time that it still needs."""
-    for name in study_names():
-        try:
-            plan = make_plan(load_study(name))
-            state = state_of(store, plan)
-        except UserError as error:
-            print(f"{name}\n    error: {error}")
-            continue
-        left = f", about {duration(estimate(plan, state, cores()))} to go" if state.missing(plan) else ""
-        stacks = f"{len(state.done)} of {len(plan.stacks)} stacks done{left}"
-        print(f"{name}\n    {plan.study.question}\n    {len(plan.cells)} cells, {plan.num_seeds} seeds: {stacks}")
-    print("\npython -m research.study NAME runs one; --plan shows what it would do, --tier quick is a first look.")
-
-
-def show_plan(store: Store, plan: Plan, workers: int) -> None:
-    """Print the cells of a plan, or its universes, with how many of their stacks are done, failed and missing."""
-    state = state_of(store, plan)
-    rows: list[tuple[str, tuple[Cell, ...], str]] = [
-        (cell.name, (cell,), f" of {cell.stack_size} seeds") for cell in plan.cells
-    ]
-    if plan.of_universes:
-        named = [universe_name(departing(plan.study, universe.levels)) for universe in plan.universes]
-        rows = [(name, universe.cells, "") for name, universe in zip(named, plan.universes, strict=True)]
-    keys: dict[str, list[str]] = {cell.key: [] for cell in plan.cells}
-    for stack in plan.stacks:
-        keys[stack.cell.key].append(stack.key)
-    width = max(len(name) for name, *_ in rows)
-    for name, cells, of in rows:
-        stacks = [key for cell in cells for key in keys[cell.key]]
-        done = sum(key in state.done for key in stacks)
-        reasons = [state.failed[key] for key in stacks if key in state.failed]
-        status = "done" if done == len(stacks) else f"failed: {reasons[0]}" if reasons else "to do"
-        print(f"{name:{width}}  {done} of {len(stacks)} stacks{of}  {status}")
-    missing = state.missing(plan)
-    print(
-        f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
-        f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
-    )
-    if trials := trials_missing(missing, state.trials):
-        print(f"{counted(len(trials), 'trial')} of searches come before them")
-    if missing:
-        print(f"estimated time: {duration(estimate(plan, state, workers))} with {counted(workers, 'worker')}")
-
-
-def state_of(store: Store, plan: Plan) -> State:
-    """How far the record of a plan is."""
-    return read_state(plan, read_runs(store, *plan.experiments))
-
-
-def estimate(plan: Plan, state: State, workers: int) -> float:
-    """Seconds to train what is missing: the nominal time, scaled by what the finished stacks took."""
-    took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
-    ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
-    scale = ratios[len(ratios) // 2] if ratios else 1.0
-    missing = state.missing(plan)
-    to_train = [*missing, *trials_missing(missing, state.trials)]
-    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(to_train)]
-    return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
 
 
 def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:

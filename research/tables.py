@@ -20,8 +20,10 @@ from research.design import Factor, Study
 from research.faults import told
 from research.kinds import is_a
 from research.levels import level_word
+from research.measured import Frames, read_frames
 from research.plan import Plan, make_plan
-from research.store import Frames, State, Store, read_frames
+from research.state import State
+from research.store import Store
 from research.tuning import trials_frame
 from research.universes import REFERENCE
 from research.verdict import Judgement, judge, judged_digests

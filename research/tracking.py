@@ -5,36 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import math
 import os
-import sqlite3
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from research.attribution import claim_digests
 from research.config import UserError
 from research.data import DATA
+from research.database import open_client
 from research.environment import environment
-from research.faults import PATIENCE, told
+from research.measured import read_metrics
 from research.pages import cell_note, experiment_note, failure_note
 from research.plan import TUNING, Cell, Plan, Stack
 from research.recorded import replicate_numbers, trial_numbers
+from research.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
 from research.stats import mean_interval
-from research.store import (
-    ANOTHER,
-    Run,
-    State,
-    Store,
-    cell_key,
-    check_device,
-    number_of,
-    read_metrics,
-    read_runs,
-    read_state,
-)
+from research.store import Store
 from research.tuning import as_won, objective
 from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
@@ -43,18 +31,6 @@ if TYPE_CHECKING:
     from research.train import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
-
-
-@contextlib.contextmanager
-def writing(store: Store) -> Iterator[None]:
-    """Raise UserError where the record cannot be written while the block runs: a full disk, a lock, a damaged file."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    what = f"store {store.folder}: {store.database.name} cannot be written"
-    with told(what, ANOTHER, MlflowException, SQLAlchemyError, sqlite3.Error):
-        yield
 
 
 class Recorder:
@@ -70,13 +46,6 @@ class Recorder:
     """
 
     def __init__(self, store: Store, plan: Plan, redo: bool = False) -> None:
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
-        from mlflow import MlflowClient
-        from sqlalchemy import Engine, event
-
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # prints what it raises
         self.store, self.plan = store, plan
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
@@ -86,10 +55,8 @@ class Recorder:
             self.missing[stack.cell.key].add(stack.key)
         self.environment = environment()
         self.claims = json.dumps(claim_digests(plan.study))
-        event.listen(Engine, "connect", _sync_seldom)
-        _create_database(store)
+        self.client = open_client(store)
         self.opened = store.database.stat()
-        self.client = MlflowClient(tracking_uri=store.mlflow_uri)
         self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
         self.devices: set[str] = set()
         self.as_trained = {cell.key: as_won(cell, self.trials) for cell in plan.cells if cell.tuning}
@@ -319,35 +286,6 @@ class Recorder:
             if found is None or found.tags.get(tag) != value:
                 self.client.set_experiment_tag(experiment_id, tag, value)
         return str(experiment_id)
-
-
-def _create_database(store: Store) -> None:
-    """Make MLflow's database where there is none, under its own name only once it is whole."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    beside = told(f"store {store.folder}: cannot be written", ANOTHER, OSError)
-    with store.lock("creation", f"store {store.folder}", patient=True), beside:
-        if not store.database.exists():
-            fresh = store.database.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            SqlAlchemyStore(  # type: ignore[no-untyped-call]
-                f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri()
-            )
-            with fresh.open("rb") as file:
-                os.fsync(file.fileno())
-            fresh.replace(store.database)
-        with contextlib.closing(sqlite3.connect(store.database, timeout=PATIENCE)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
-
-
-def _sync_seldom(connection: sqlite3.Connection, _: object) -> None:
-    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the record whole.
-
-    A database in the making (a thousand commits) is synced once, before it gets its name.
-    """
-    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
-    if level := {"mlflow.db": "NORMAL", "mlflow.new": "OFF"}.get(os.path.basename(path)):
-        connection.execute(f"PRAGMA synchronous={level}")
 
 
 def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:

@@ -12,7 +12,7 @@ from research.config import TrainConfig, UserError
 from research.design import Tuning
 from research.identity import identity
 from research.plan import Cell, Plan, Stack
-from research.store import Run, check_fingerprint
+from research.state import Run, check_fingerprint
 
 if TYPE_CHECKING:
     import optuna

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 
 from research.loading import load_study
 from research.plan import make_plan
-from research.store import State, Store, read_runs, read_state
+from research.state import State, read_runs, read_state
+from research.store import Store
 
 # Properties get the same examples in every run, however long they take, and leave nothing behind (see strategies.py).
 hypothesis.configuration.set_hypothesis_home_dir(os.devnull)
@@ -329,3 +331,28 @@ def browser(tmp_path_factory):
     driver = new_browser(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with the first two stacks of the made-up plan recorded."""
+    from made_up import PLAN, made_up_result
+
+    from research.tracking import Recorder
+
+    store = Store(tmp_path_factory.mktemp("store"))
+    recorder = Recorder(store, PLAN)
+    for stack in PLAN.stacks[:2]:
+        recorder.write_stack(stack, made_up_result(stack.seeds))
+    recorder.write_failure(PLAN.stacks[2], "RuntimeError: out of luck")
+    return store
+
+
+@pytest.fixture
+def copied_record(record: Store, tmp_path: Path) -> Iterator[Store]:
+    """A copy of the recorded store that may be harmed."""
+    with sqlite3.connect(record.database) as source, sqlite3.connect(tmp_path / "mlflow.db") as target:
+        source.backup(target)
+    target.close()
+    source.close()
+    return Store(tmp_path)

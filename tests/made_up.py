@@ -1,4 +1,4 @@
-"""Published tables of any study, from numbers that are made up: what export would have written."""
+"""What was never trained: results of stacks, and published tables of any study as export would have written them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from test_design import TOY
 
 from research.attribution import claim_digests
 from research.data import stream
@@ -14,7 +15,9 @@ from research.design import Factor, Study
 from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 from research.plan import Plan, make_plan
 from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
+from research.train import Replicate, StackResult
 
+PLAN = make_plan(TOY, num_seeds=3)
 Row = Mapping[str, Any]
 METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "train_loss": lambda row, rng: 0.4,
@@ -40,6 +43,24 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "twin_difference": lambda row, rng: 1e-13 * rng.random(),
     "num_cases": lambda row, rng: 10_000.0,
 }
+
+
+def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
+    """Recognisable numbers: metric = value + seed, curve = epoch + seed / 10, profile = place - seed."""
+    replicates = tuple(
+        Replicate(
+            seed,
+            {"test_accuracy": value + seed, "test_loss": float("nan") if seed == 1 else 1.0},
+            {
+                "train_loss": tuple((epoch, epoch + seed / 10) for epoch in (1, 2)),
+                **{f"backward_norm/layer_{layer}": ((0, layer / 2), (2, seed / 2)) for layer in (1, 2)},
+            },
+            {"fit": tuple((place, place - seed) for place in range(3))},
+            f"{seed:064x}",
+        )
+        for seed in seeds
+    )
+    return StackResult(replicates, "cpu", 1000.0, 1002.5)
 
 
 def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Callable[[Row, Any], float]) -> Path:

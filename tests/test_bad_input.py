@@ -15,8 +15,7 @@ import bad_tables
 import pytest
 from bad_input import ADMITTED, ADMITTED_LINES, STUDY_FILE, Case, copied, corpus, counts, digest, trouble, typed
 from conftest import ROOT
-from made_up import sign, write_tables, write_universes
-from test_store import made_up_result
+from made_up import made_up_result, sign, write_tables, write_universes
 
 from research.config import UserError
 from research.loading import load_study

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_store import PLAN
+from made_up import PLAN
 
 from research.console import Progress, cell_table, counted, duration
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import Toy, processes_of, wait_until
 from test_execute import kill
 
-from research.store import State, Store
-from research.study import state_of
+from research.state import State, state_of
+from research.store import Store
 from research.tuning import FIRST_SEED
 
 TRIALS, STACKS = 4 * 4, 10  # four tuned cells of four trials, ten cells of one stack

@@ -13,7 +13,7 @@ LAYOUT = re.findall(r"^  (\w+)\.py ", (ROOT / "CONTRIBUTING.md").read_text(), re
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
     "pytorch_lightning": {"module", "probes", "train"},
-    "mlflow": {"tracking", "ui"},
+    "mlflow": {"database", "tracking", "ui"},
     "optuna": {"search", "tuning"},
     "multiprocessing": {"execute"},
 }

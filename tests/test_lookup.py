@@ -5,13 +5,14 @@ import re
 import sqlite3
 
 import pytest
+from made_up import made_up_result
 from test_design import CHOOSY, TOY
-from test_store import made_up_result
 
 from research.config import UserError
 from research.lookup import asked_for, experiments, sampled, whole_stacks
 from research.plan import make_plan
-from research.store import Store, read_runs
+from research.state import read_runs
+from research.store import Store
 from research.tracking import Recorder
 from research.tuning import trial_stack
 

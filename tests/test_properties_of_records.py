@@ -18,9 +18,11 @@ from strategies import examples, field_values, finite, studies
 
 from research.across import judge_across
 from research.levels import level_word
+from research.measured import Frames, read_frames
 from research.multiverse import read_universes, runs_of
 from research.plan import Plan, Stack, make_plan
-from research.store import Frames, Store, read_frames, read_runs, read_state
+from research.state import state_of
+from research.store import Store
 from research.tables import export, read_published
 from research.tracking import Recorder
 from research.train import Replicate, StackResult
@@ -33,7 +35,7 @@ recordable = finite | st.sampled_from((math.nan, -0.0, 5e-324, -2.5e-310, 1.7976
 def empty(tmp_path_factory):
     """A store that MLflow has made, with nothing of the studies below."""
     store = Store(tmp_path_factory.mktemp("empty"))
-    from test_store import PLAN
+    from made_up import PLAN
 
     Recorder(store, PLAN)
     return store
@@ -119,11 +121,11 @@ def test_what_is_recorded_comes_back_to_the_bit_and_what_is_exported_to_six_digi
         recorder = Recorder(store, plan)
         for stack in first:
             recorder.write_stack(stack, results[stack.key])
-        assert set(read_state(plan, read_runs(store, *plan.experiments)).done) == {stack.key for stack in first}
+        assert set(state_of(store, plan).done) == {stack.key for stack in first}
         for stack in plan.stacks:
             if stack not in first:
                 recorder.write_stack(stack, results[stack.key])
-        state = read_state(plan, read_runs(store, *plan.experiments))
+        state = state_of(store, plan)
         assert list(state.done) == [stack.key for stack in plan.stacks]
         assert not state.failed
         assert all_held(read_frames(store, plan, state), bits) == expected(plan, results, bits)

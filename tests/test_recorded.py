@@ -9,17 +9,19 @@ import sqlite3
 from dataclasses import asdict, fields, replace
 
 import pytest
+from made_up import made_up_result
 from test_design import CHOOSY
-from test_store import made_up_result
 from test_tuning import result_of
 
 from research.config import TrainConfig, UserError
 from research.design import Factor, Study, Tier
 from research.identity import NUMERICS
 from research.lookup import whole_stacks
+from research.measured import read_metrics
 from research.plan import make_plan
 from research.recorded import compared, comparisons, config_of, read_back, replicate_numbers, seeds_of, trial_numbers
-from research.store import Store, read_metrics, read_runs
+from research.state import read_runs
+from research.store import Store
 from research.tracking import Recorder
 from research.tuning import trial_stack, tuned
 

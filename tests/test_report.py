@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import write_tables, write_universes
-from test_store import PLAN
+from made_up import PLAN, write_tables, write_universes
 from test_tables import recorded_state
 
 from research.loading import load_study

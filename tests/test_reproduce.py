@@ -15,8 +15,10 @@ from conftest import ROOT, Toy, command, processes_of, wait_until, workers_of
 from test_execute import kill
 
 from research.lookup import whole_stacks
+from research.measured import read_metrics
 from research.reproduce import environment_lines, main
-from research.store import Store, read_metrics, read_runs
+from research.state import read_runs
+from research.store import Store
 
 COMMAND = [sys.executable, "-m", "research.reproduce"]
 

@@ -7,16 +7,18 @@ from dataclasses import replace
 import optuna
 import pandas as pd
 import pytest
+from made_up import made_up_result
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from test_design import CHOOSY
-from test_store import made_up_result
 
 from research.config import UserError
 from research.design import Tier
+from research.measured import read_frames
 from research.plan import make_plan
 from research.search import project_grid, project_grids, project_searches
-from research.store import Store, read_frames, read_runs, read_state
+from research.state import state_of
+from research.store import Store
 from research.tracking import Recorder
 from research.tuning import trial_stack
 
@@ -147,7 +149,7 @@ def test_other_universes_have_a_grid_with_the_choices_and_that_of_the_reference_
         if cell.tuning:
             trial = trial_stack(cell, 0, {})
             recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
-    state = read_state(plan, read_runs(store, *plan.experiments))
+    state = state_of(store, plan)
     runs = read_frames(store, plan, state).runs
     project_grids(store, plan, runs)
     names = optuna.study.get_all_study_names(storage=store.optuna_uri)
@@ -177,7 +179,7 @@ def test_a_finished_search_is_a_study_of_its_own_and_shows_what_was_tried_last(t
             trial = trial_stack(first, number, {"lr": rate})
             recorder.write_trial(trial, made_up_result(trial.seeds), 10 * rate if rate < 2 else float("inf"))
         recorder.write_trial(trial_stack(other, 0, {}), made_up_result((0,)), 0.5)  # and no more
-        project_searches(store, plan, read_state(plan, read_runs(store, *plan.experiments)).trials)
+        project_searches(store, plan, state_of(store, plan).trials)
         assert optuna.study.get_all_study_names(storage=store.optuna_uri) == [first.key]
         trials = optuna.load_study(study_name=first.key, storage=store.optuna_uri).trials
         return [(pytest.approx(trial.params["lr"]), trial.value) for trial in trials]
@@ -185,6 +187,6 @@ def test_a_finished_search_is_a_study_of_its_own_and_shows_what_was_tried_last(t
     rates = [1.0, 0.5, 4.0, 0.1, 0.2]
     assert tried(rates) == [(1.0, 10.0), (0.5, 5.0), (4.0, float("inf")), (0.1, 1.0), (0.2, 2.0)]
     before = (tmp_path / "optuna.db").read_bytes()
-    project_searches(store, plan, read_state(plan, read_runs(store, *plan.experiments)).trials)
+    project_searches(store, plan, state_of(store, plan).trials)
     assert (tmp_path / "optuna.db").read_bytes() == before
     assert [rate for rate, _ in tried(rates[::-1], redo=True)] == rates[::-1]

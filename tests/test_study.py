@@ -1,7 +1,6 @@
-"""What holds for `python -m research.study` as a user types it: extending a study, looking at it, and mistakes."""
+"""What holds for `python -m research.study` as a user types it: running and extending a study, and mistakes."""
 
 import os
-import re
 import subprocess
 import sys
 from subprocess import PIPE
@@ -64,30 +63,6 @@ def test_help_list_and_plan_import_nothing_heavy(untouched, words):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\nimported:\n")
-
-
-def test_without_a_name_the_studies_are_listed_and_no_store_is_made(tmp_path):
-    done = command("--store", tmp_path / "store")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "activation_depth\n    Do sigmoid and tanh stop learning" in done.stdout
-    assert re.search("26 cells, 10 seeds: 0 of [0-9]+ stacks done, about .* to go", done.stdout)
-    assert not (tmp_path / "store").exists()
-
-
-def test_plan_shows_what_is_to_do_and_makes_nothing(fresh):
-    done = fresh.run("--plan", "--seeds", "12", "--workers", "1")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "relu depth=2  0 of 2 stacks of 10 seeds  to do" in done.stdout
-    assert "8 stacks, 0 done, 0 failed, 8 to run" in done.stdout
-    assert "estimated time: " in done.stdout
-    assert [path.name for path in fresh.folder.iterdir()] == ["toy.py"]
-
-
-def test_plan_shows_what_is_done(untouched):
-    done = untouched.run("--plan", "--seeds", "12")
-    assert "relu depth=2  1 of 2 stacks of 10 seeds  to do" in done.stdout
-    assert "8 stacks, 4 done, 0 failed, 4 to run" in done.stdout
-    assert "4 stacks, 4 done, 0 failed, 0 to run\n" in untouched.run("--plan").stdout
 
 
 def test_a_run_says_what_it_does_and_ends_with_the_cells_and_where_the_tables_are(finished):

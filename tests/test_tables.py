@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import sign, write_table, write_tables
+from made_up import PLAN, made_up_result, sign, write_table, write_tables
 from test_design import NUMBER, TOY
-from test_store import PLAN, made_up_result
 
 import research
 from research.config import UserError
@@ -16,7 +15,8 @@ from research.design import Claim, Factor, Tier, TrainConfig
 from research.frames import results
 from research.loading import load_study
 from research.plan import make_plan
-from research.store import State, Store, read_runs, read_state
+from research.state import State, read_runs, read_state
+from research.store import Store
 from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
 from research.tracking import Recorder
 from research.verdict import judged_digests

@@ -10,18 +10,21 @@ from dataclasses import replace
 import pytest
 import scipy.stats
 from conftest import ROOT
+from made_up import PLAN, made_up_result
 from mlflow import MlflowClient
-from test_design import CHOOSY, TOY
-from test_store import made_up_result
+from test_design import CHOOSY, NUMBER, TOY
 
 from research.config import UserError
 from research.data import DATA
-from research.design import Tier
+from research.design import Claim, Tier
+from research.measured import read_metrics
 from research.plan import make_plan
-from research.store import Store, read_metrics, read_runs, read_state
+from research.state import read_runs, state_of
+from research.store import Store
 from research.tracking import Recorder
 from research.train import StackResult
 from research.tuning import trial_stack
+from research.verdict import claim_digest
 from research.views import VIEW
 
 CURVES = ("train_loss", "validation_loss", "validation_accuracy")
@@ -196,13 +199,6 @@ def test_runs_that_a_crash_left_open_are_closed_as_killed_and_of_two_parents_one
     assert set(children(copied, parents(copied)["relu depth=1"])) == set(range(10))
 
 
-def test_a_commit_to_the_record_does_not_wait_for_the_disk_but_leaves_it_whole(copied):
-    recorder = Recorder(Store(copied.store), copied.plan())
-    with recorder.client._tracking_client.store.engine.connect() as connection:
-        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
-    assert pragmas == ["wal", 1]
-
-
 def test_results_of_another_device_class_are_refused(copied):
     recorder = Recorder(Store(copied.store), copied.plan(num_seeds=12))
     before = copied.statuses()
@@ -324,7 +320,7 @@ def of_universes(tmp_path):
 def record_universes(store, plan, redo=False):
     """Record what a plan lacks: a trial for each tuned cell, and all cells."""
     recorder = Recorder(store, plan, redo)
-    missing = read_state(plan, read_runs(store, *plan.experiments)).missing(plan)
+    missing = state_of(store, plan).missing(plan)
     for cell in {stack.cell.key: stack.cell for stack in missing if stack.cell.tuning}.values():
         trial = trial_stack(cell, 0, {"lr": 2.0})
         recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
@@ -426,3 +422,28 @@ def test_trials_of_another_device_class_are_refused(of_universes):
     with pytest.raises(UserError, match=r"toy-tuning: recorded on cpu, this machine trains on cuda"):
         recorder.write_trial(trial, replace(made_up_result(trial.seeds), device="cuda"), 0.5)
     assert read_runs(store, "toy-tuning") == []
+
+
+def test_redo_removes_the_results_of_its_cells_and_no_others(copied_record):
+    first = PLAN.cells[0]
+    part = make_plan(TOY, num_seeds=3, only={name: (str(level),) for name, level in first.levels.items()})
+    Recorder(copied_record, part, redo=True)
+    assert set(state_of(copied_record, PLAN).done) == {PLAN.stacks[1].key}
+    assert not [run for run in read_runs(copied_record, "toy") if run.tags["key"] == first.key]
+
+
+def test_redo_is_the_way_out_of_a_changed_configuration(copied_record):
+    changed = make_plan(replace(TOY, configure=lambda **levels: replace(TOY.configure(**levels), lr=0.2)), num_seeds=3)
+    with pytest.raises(UserError, match="--redo"):
+        Recorder(copied_record, changed)
+    recorder = Recorder(copied_record, changed, redo=True)
+    recorder.write_stack(changed.stacks[0], made_up_result(changed.stacks[0].seeds))
+    assert set(state_of(copied_record, changed).done) == {changed.stacks[0].key}
+
+
+def test_the_claims_that_stood_when_a_run_was_made_are_on_it(tmp_path):
+    study = replace(TOY, claims=(Claim("c", "text", "A", "mean", NUMBER, above=0.5),))
+    plan = make_plan(study, num_seeds=3)
+    Recorder(Store(tmp_path), plan).write_stack(plan.stacks[0], made_up_result(plan.stacks[0].seeds))
+    (run, *_) = state_of(Store(tmp_path), plan).done[plan.stacks[0].key]
+    assert json.loads(run.tags["claims"]) == {"c": claim_digest(study.claims[0])}

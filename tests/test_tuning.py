@@ -11,8 +11,10 @@ from test_design import CHOOSY, TUNING
 
 from research.config import UserError
 from research.identity import identity
+from research.measured import read_frames, read_metrics
 from research.plan import in_one_pass, make_plan
-from research.store import Store, finished_trials, read_frames, read_metrics, read_runs, read_state
+from research.state import finished_trials, read_runs, state_of
+from research.store import Store
 from research.tracking import Recorder
 from research.train import Replicate, StackResult, train_stack
 from research.tuning import (
@@ -387,12 +389,12 @@ def test_a_trial_is_one_run_with_its_value_and_nothing_of_the_test_part(complete
 
 def test_trials_are_in_no_table_and_count_as_no_result(complete):
     store, *_ = complete
-    state = read_state(PLAN, read_runs(store, *PLAN.experiments))
+    state = state_of(store, PLAN)
     assert (state.done, state.failed, len(state.trials)) == ({}, {}, 4 * 8)
     assert state.missing(PLAN) == list(PLAN.stacks)
     assert all(len(frame) == 0 for frame in read_frames(store, PLAN, state))
     reference = make_plan(STUDY, num_seeds=3)
-    assert read_state(reference, read_runs(store, *reference.experiments)).trials == {}
+    assert state_of(store, reference).trials == {}
 
 
 def test_what_tuning_takes_of_a_real_training_is_of_its_validation_split():
