@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TRIES = 3  # how often a stack may take its worker down before it counts as failed
 POLL_SECONDS = 0.25
-PILE = 10  # outcomes for each worker that may wait to be written: where writing takes longer than training
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
@@ -66,8 +65,8 @@ def _work(job: Job, devices: Collection[str]) -> list[StackResult]:
 class Slot:
     """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
 
-    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come. Where
-    `devices` are named, it must be on one of these classes.
+    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come; `unwritten`
+    how many stacks of its last job are not recorded yet. Where `devices` are named, it must be on one of these classes.
     """
 
     future: Future[list[StackResult]]
@@ -76,6 +75,7 @@ class Slot:
         self.context, self.devices = context, devices
         self.job: Job | None = None
         self.share = 0.0
+        self.unwritten = 0
         self._open()
 
     def _open(self) -> None:
@@ -176,11 +176,15 @@ class Failure:
     traceback: str = ""
 
 
+Outcome = tuple[Stack, "StackResult | Failure"]  # what became of a stack
+
+
 class Workers:
     """Worker processes that train stacks, longest first, from the moment this is made; they end with the `with` block.
 
-    Stacks that differ only in their horizon train in one pass. A thread hands them out, so that no worker waits while
-    the caller writes down what others have finished. With `open_end` it waits for more (`add`) until `no_more` is said.
+    Stacks that differ only in their horizon train in one pass. A thread hands them out, to a worker the next once the
+    caller has taken up what the last came to: no worker waits for another, and a kill costs each no more than one pass.
+    With `open_end` it waits for more (`add`) until `no_more` is said.
     Nothing is trained where the class of device is not among `devices`, if there are any.
     """
 
@@ -192,7 +196,8 @@ class Workers:
         self.added.put(stacks)
         self.all_added = threading.Event()
         self.deaths: Counter[str] = Counter()
-        self.told: SimpleQueue[tuple[Stack, StackResult | Failure] | None] = SimpleQueue()  # None is the last
+        self.told: SimpleQueue[tuple[Slot, Outcome] | None] = SimpleQueue()  # None is the last
+        self.news = threading.Event()  # a job has ended or was recorded, others were added
         self.ending = threading.Event()
         self.slots: list[Slot] = []
         if not open_end:
@@ -215,17 +220,21 @@ class Workers:
     def add(self, stacks: Sequence[Stack]) -> None:
         """Let these be trained too."""
         self.added.put(stacks)
+        self.news.set()
 
     def no_more(self) -> None:
         """Say that none will be added."""
         self.all_added.set()
+        self.news.set()
 
     def outcomes(
         self,
         progress: Callable[[dict[str, float]], None] = lambda _: None,
         check: Callable[[], None] = lambda: None,
-    ) -> Iterator[tuple[Stack, StackResult | Failure]]:
-        """What became of each stack. What one stack raises, or a worker that dies with it, does not stop the others.
+    ) -> Iterator[Outcome]:
+        """What became of each stack, which is taken for recorded when the next is asked for.
+
+        What one stack raises, or a worker that dies with it, does not stop the others.
 
         `progress` is called now and then with the share that is done of each stack in work, by its key; `check` between
         outcomes: it raises Stopped when the user has asked to stop. What is finished is told all the same.
@@ -234,16 +243,19 @@ class Workers:
         """
         while True:
             with contextlib.suppress(Empty):
-                outcome = self.told.get(timeout=POLL_SECONDS)
-                if outcome is None:
+                told = self.told.get(timeout=POLL_SECONDS)
+                if told is None:
                     break
+                slot, outcome = told
                 yield outcome
+                slot.unwritten -= 1
+                self.news.set()
             progress({job[0].key: slot.share for slot in self.slots if (job := slot.job)})
             try:
                 check()
             except Stopped:
                 self.ending.set()
-                yield from iter(self.told.get, None)
+                yield from (outcome for _, outcome in iter(self.told.get, None))
                 raise
         check()  # a signal may have reached the workers too
         self.all_told.result()  # raises what has gone wrong in the thread
@@ -252,20 +264,17 @@ class Workers:
         """Hand out stacks and take what became of them until there are no more."""
         try:
             while not self.ending.is_set():
+                self.news.clear()
                 complete = self.all_added.is_set()  # asked before what was added is taken
                 self._take_added()
                 for slot in self.slots:
-                    for outcome in self._outcomes(slot):
-                        self.told.put(outcome)
-                    if self.waiting and slot.job is None and self.told.qsize() < PILE * len(self.slots):
+                    self._tell(slot)
+                    if self.waiting and slot.job is None and not slot.unwritten:
                         slot.start(self.waiting.pop())
-                at_work = [slot.future for slot in self.slots if slot.job]
-                if at_work:
-                    wait(at_work, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                elif self.waiting or not complete:
-                    self.ending.wait(POLL_SECONDS)
-                else:
+                        slot.future.add_done_callback(lambda _: self.news.set())
+                if complete and not self.waiting and all(slot.job is None for slot in self.slots):
                     break
+                self.news.wait(POLL_SECONDS)
         finally:
             self.told.put(None)
 
@@ -276,21 +285,24 @@ class Workers:
                 jobs = in_one_pass(self.added.get_nowait())
                 self.waiting = sorted([*reversed(jobs), *self.waiting], key=lambda job: job[0].nominal_seconds)
 
-    def _outcomes(self, slot: Slot) -> Sequence[tuple[Stack, StackResult | Failure]]:
-        """What became of a slot's job, if it has come to an end. One that took its worker down is tried again."""
+    def _tell(self, slot: Slot) -> None:
+        """Tell what became of a slot's job, if it has come to an end. One that took its worker down is tried again."""
         if slot.job is None or not slot.listen():
-            return ()
+            return
         job, outcome = slot.take()
-        if not isinstance(outcome, BaseException):
-            return tuple(zip(job, outcome, strict=True))
         if isinstance(outcome, UserError):
             raise outcome
-        if not isinstance(outcome, BrokenProcessPool):
-            failure = Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))
+        results: Sequence[StackResult | Failure]
+        if not isinstance(outcome, BaseException):
+            results = outcome
+        elif not isinstance(outcome, BrokenProcessPool):
+            results = [Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))] * len(job)
         elif self.deaths[job[0].key] < TRIES - 1:
             self.deaths[job[0].key] += 1
             self.waiting.append(job)
-            return ()
+            return
         else:
-            failure = Failure(f"its worker process died {TRIES} times, perhaps for want of memory")
-        return tuple((stack, failure) for stack in job)
+            results = [Failure(f"its worker process died {TRIES} times, perhaps for want of memory")] * len(job)
+        slot.unwritten = len(job)
+        for told in zip(job, results, strict=True):
+            self.told.put((slot, told))

@@ -87,26 +87,25 @@ def short_stacks():
     return make_plan(study).stacks
 
 
-def test_workers_go_on_with_the_next_stacks_before_their_results_are_taken(short_stacks):
+def test_a_worker_gets_its_next_stack_once_what_it_came_to_is_taken_up(short_stacks):
     with Workers(list(short_stacks), 2) as at_work:
-        wait_until(lambda: at_work.told.qsize() == 1 + len(short_stacks))
-        told = [stack.key for stack, _ in at_work.outcomes()]
-    assert sorted(told) == sorted(stack.key for stack in short_stacks)
+        wait_until(lambda: at_work.told.qsize() == 2)
+        time.sleep(2 * execute.POLL_SECONDS)
+        assert at_work.told.qsize() == 2
+        assert [slot.job for slot in at_work.slots] == [None, None]
+        outcomes = at_work.outcomes()
+        first, _ = next(outcomes)
+        second, _ = next(outcomes)  # now the first is taken up
+        wait_until(lambda: at_work.told.qsize() == 1)
+        time.sleep(2 * execute.POLL_SECONDS)
+        assert at_work.told.qsize() == 1
+        told = {first.key, second.key, *(stack.key for stack, _ in outcomes)}
+    assert told == {stack.key for stack in short_stacks}
 
 
 def test_the_longest_stack_is_trained_first(short_stacks):
     with Workers(list(short_stacks), 1) as at_work:
         assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == list(range(12, 0, -1))
-
-
-def test_where_results_are_not_taken_they_do_not_pile_up(short_stacks, monkeypatch):
-    monkeypatch.setattr(execute, "PILE", 2)
-    with Workers(list(short_stacks), 1) as at_work:
-        wait_until(lambda: at_work.told.qsize() == 2)
-        time.sleep(0.5)
-        assert at_work.told.qsize() == 2
-        assert at_work.slots[0].job is None
-        assert len(list(at_work.outcomes())) == len(short_stacks)
 
 
 def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_back_each_as_if_trained_alone():
@@ -178,10 +177,10 @@ def test_what_is_finished_is_told_when_work_is_stopped_too(short_stacks):
     def stop():
         raise Stopped(signal.SIGINT)
 
-    with Workers(list(short_stacks[:4]), 1) as at_work:
-        wait_until(lambda: at_work.told.qsize() == 5)
+    with Workers(list(short_stacks[:2]), 2) as at_work:
+        wait_until(lambda: at_work.told.qsize() == 3)
         outcomes = at_work.outcomes(check=stop)
-        assert {next(outcomes)[0].key for _ in range(4)} == {stack.key for stack in short_stacks[:4]}
+        assert {next(outcomes)[0].key for _ in range(2)} == {stack.key for stack in short_stacks[:2]}
         with pytest.raises(Stopped):
             next(outcomes)
 
