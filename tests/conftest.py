@@ -16,6 +16,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from research.config import UserError
+from research.data import fetch
 from research.loading import load_study
 from research.plan import make_plan
 from research.state import State, read_runs, read_state
@@ -331,6 +333,13 @@ def browser(tmp_path_factory):
     driver = new_browser(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fetched():
+    """MNIST is there before the first test, whichever that is, if it can be had: what fetches it says so."""
+    with contextlib.suppress(UserError):
+        fetch("mnist")
 
 
 @pytest.fixture(scope="module")
