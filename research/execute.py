@@ -159,7 +159,7 @@ def warm_up() -> ForkServerContext:
     """Start the server that workers are forked from: its heavy imports go on while the caller does other things."""
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["research.train"])
+    context.set_forkserver_preload(["research.mortal", "research.train"])
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
     try:
         forkserver.ensure_running()

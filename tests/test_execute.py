@@ -19,8 +19,6 @@ from research.execute import TRIES, Stopped, Workers
 from research.plan import in_one_pass, make_plan
 from research.train import train_stack
 
-IMPORTS = 60  # seconds within which a fork server has its imports behind it, even on a busy machine; it is deaf before
-
 
 def kill(process, seconds=5):
     """End a coordinator as `kill -9` does, and hold it to leaving no process behind for longer than this."""
@@ -40,7 +38,7 @@ def test_killed_at_any_moment_a_study_resumes_to_the_same_tables(finished, fresh
     rng = random.Random(0)
     with fresh.start("--workers", "2") as process:
         wait_until(lambda: (fresh.store / "mlflow.new").exists(), process=process)
-        kill(process, IMPORTS)  # while the database is made and the fork server imports
+        kill(process)  # while the database is made and the fork server imports
     with fresh.start("--workers", "2") as process:
         wait_until(lambda: len(workers_of(process.pid)) == 2, process=process)
         time.sleep(rng.uniform(0, 1))
@@ -198,7 +196,7 @@ def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
     slot = execute.Slot(execute.warm_up())
     for stack in short_stacks[:2]:
         slot.start((stack,))
-        slot.future.result(timeout=IMPORTS)
+        slot.future.result(timeout=60)
         assert slot.take()[0] == (stack,)
         (worker,) = slot.pool._processes
         os.kill(worker, signal.SIGKILL)
@@ -298,6 +296,6 @@ def test_ctrl_c_before_the_work_begins_ends_it_with_one_line_too(fresh, seconds)
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=20) in (130, -signal.SIGINT)  # a shell shows 130 for either
-        wait_until(lambda: not processes_of(process.pid), seconds=IMPORTS)
+        wait_until(lambda: not processes_of(process.pid), 5)
     assert len(fresh.printed("stderr").strip().splitlines()) == 1
     assert "RUNNING" not in fresh.statuses()

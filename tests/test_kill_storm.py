@@ -36,8 +36,8 @@ POINTS = (
 
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory):
-    """A storm over all universes of the study. A fork server is deaf while it imports, on a busy machine for long."""
-    made = Storm(tmp_path_factory.mktemp("storm"), KILLS, 1, 2, POINTS, ["all"], grace=60)
+    """A storm over all universes of the study."""
+    made = Storm(tmp_path_factory.mktemp("storm"), KILLS, 1, 2, POINTS, ["all"])
     made.run()
     return made
 
