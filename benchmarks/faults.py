@@ -9,7 +9,7 @@ tables, figures and pages must be those of an undisturbed run byte for byte, and
 is done with a new store until there were so many kills. The seed decides what is drawn; what a run has come to by then
 is up to the machine. The exit status is 1 if anything was lost, doubled, left behind or different.
 
-200 kills take about twenty minutes on two cores. Linux only: processes are found in /proc.
+200 kills take about 25 minutes on two cores. Linux only: processes are found in /proc.
 """  # fmt: skip
 
 from __future__ import annotations
