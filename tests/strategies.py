@@ -117,7 +117,8 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
     names = draw(st.lists(st.sampled_from(NAMES), min_size=6, max_size=6, unique=True))
     levels = [draw(levels_of(1, 5)), *(draw(levels_of(1, 2)) for _ in range(num_blocks))]
     while math.prod(map(len, levels)) > most_cells:
-        levels[0] = levels[0][:-1]
+        most = max(range(len(levels)), key=lambda place: len(levels[place]))
+        levels[most] = levels[most][:-1]
     arms, *blocks = (Factor(name, some) for name, some in zip(names, levels, strict=False))
     choices = [Factor(name, draw(levels_of(2, 3))) for name in names[len(levels) : len(levels) + num_choices]]
     tuned = draw(st.integers(0, len(choices)))
