@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -109,7 +110,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def word(name: object) -> str:
     """How a column, field or level is called in a figure or table."""
-    return WORDS.get(str(name), str(name).replace("_", " "))
+    return WORDS.get(str(name), re.sub("(?<=[^_])_(?=[^_])", " ", str(name)))  # `a_` stays apart from `a`
 
 
 def in_sentence(name: object) -> str:

@@ -214,3 +214,7 @@ def test_every_choice_of_a_study_can_be_said(name):
     for choice in load_study(name).choices:
         assert "_" not in choice_word(choice.name) + under(choice.name, choice.levels)
         assert len({choice_level(choice.name, level) for level in choice.levels}) == len(choice.levels)
+
+
+def test_a_line_in_a_name_is_a_blank_between_words_alone():
+    assert [word(name) for name in ("no_such_word", "a_", "a__b")] == ["no such word", "a_", "a__b"]
