@@ -189,9 +189,8 @@ JSON = {  # what provenance.json is instead
     "an endless number": b'{"seeds": ' + b"9" * 5000 + b"}",
     "nan": b'{"variant": NaN, "declared": NaN, "seeds": NaN, "fingerprints": NaN, "claims": NaN}',
 }
-ADMITTED: dict[
-    str, Callable[[bytes], bytes]
-] = {  # what new sums make good: the numbers are the same, or somebody's own
+# What new sums make good: the numbers are the same, or somebody's own.
+ADMITTED: dict[str, Callable[[bytes], bytes]] = {
     "Windows' ends of lines": lambda content: content.replace(b"\n", b"\r\n"),
     "a mark of UTF-8": lambda content: b"\xef\xbb\xbf" + content,
     "quotes": lambda content: content.replace(b"cell,", b'"cell",', 1),
