@@ -34,7 +34,8 @@ def part_of(examples, part, row):
         (examples.test_inputs, examples.test_targets) if part == "test" else (examples.inputs, examples.targets)
     )
     indices = getattr(examples, part)[row]
-    return inputs.numpy()[indices], targets.numpy()[indices]
+    images = inputs.numpy()[indices]
+    return images if examples.orders is None else images[:, examples.orders[row]], targets.numpy()[indices]
 
 
 @pytest.mark.parametrize("pixels", CHOICES["pixels"])
@@ -100,9 +101,9 @@ def test_sorted_pixels_are_the_same_whatever_order_they_had(digits):
 
 
 @pytest.mark.parametrize("pixels", CHOICES["pixels"])
-def test_each_replicate_looks_up_its_own_copy_and_no_other(pixels, digits):
+def test_each_replicate_looks_up_its_own_copy_where_there_is_one(pixels, digits):
     examples = made(digits, pixels=pixels)
-    copies = len(SEEDS) if pixels in ("permuted", "scrambled") else 1
+    copies = len(SEEDS) if pixels == "scrambled" else 1
     assert examples.inputs.shape == (copies * 1500, 64)
     assert examples.test_inputs.shape == (copies * 297, 64)
     for row, seed in enumerate(SEEDS):
