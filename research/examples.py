@@ -56,7 +56,8 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
     elif config.pixels == "scrambled":
         copies = np.arange(len(seeds))[:, None]
         inputs, test_inputs = (
-            copies_of(images, config.pixels, seeds, part) for images, part in ((inputs, "pool"), (test_inputs, "test"))
+            torch.from_numpy(scrambled(images.numpy(), seeds, part)).flatten(0, 1)
+            for images, part in ((inputs, "pool"), (test_inputs, "test"))
         )
         targets, test_targets = targets.repeat(len(seeds)), test_targets.repeat(len(seeds))
         train, validation = train + copies * info.num_pool, validation + copies * info.num_pool
@@ -80,15 +81,15 @@ def moved_pixels(images: Array, pixels: str, seed: int, part: str) -> Array:
     """Images [N, D] with their pixels in one order for all ("permuted"), or another for each image ("scrambled")."""
     if pixels == "permuted":
         return images[:, pixel_order(seed, images.shape[1])]
-    return stream(seed, f"pixels of each image, {part}").permuted(images, axis=1)
+    return scrambled(images, (seed,), part)[0]
 
 
-def copies_of(images: Tensor, pixels: str, seeds: Sequence[int], part: str) -> Tensor:
-    """A copy of images [N, D] with moved pixels for each seed, one after the other."""
-    found = np.empty((len(seeds), *images.shape), dtype=np.uint8)
+def scrambled(images: Array, seeds: Sequence[int], part: str) -> Array:
+    """A copy of images [N, D] for each seed, [R, N, D], each image with its pixels in an order of its own."""
+    found = np.repeat(images[None], len(seeds), axis=0)
     for seed, copy in zip(seeds, found, strict=True):
-        copy[:] = moved_pixels(images.numpy(), pixels, seed, part)
-    return torch.from_numpy(found).flatten(0, 1)
+        stream(seed, f"pixels of each image, {part}").permuted(copy, axis=1, out=copy)
+    return found
 
 
 def pixel_order(seed: int, num_pixels: int) -> Array:
