@@ -11,7 +11,7 @@ from typing import Any
 from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
-from research.identity import identity
+from research.identity import NUMERICS, identity
 from research.tiers import MOST_SEEDS
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
@@ -105,7 +105,8 @@ class Plan:
     """What a study needs at a tier: seeds 0..num_seeds-1 of every cell of the universes, in whole stacks.
 
     `variant` is the tier and behind it the fields that were set by hand, such as `full+lr=0.01`; it is in the keys.
-    `whole` says that no cell was left out; `scope` is how the universes were asked for.
+    `whole` says that no cell was left out; `scope` is how the universes were asked for. `numerics` is this source's,
+    unless the plan is that of results which were made before.
     """
 
     study: Study
@@ -117,6 +118,7 @@ class Plan:
     stacks: tuple[Stack, ...]
     scope: tuple[str, ...] = (REFERENCE,)
     universes: tuple[Universe, ...] = ()
+    numerics: int = NUMERICS
 
     @property
     def of_universes(self) -> bool:
@@ -184,6 +186,7 @@ def make_plan(
     only: Mapping[str, tuple[str, ...]] | None = None,
     settings: Mapping[str, str] | None = None,
     scope: tuple[str, ...] = (REFERENCE,),
+    numerics: int = NUMERICS,
 ) -> Plan:
     """The plan of a study: of the cells that have the levels in `only`, with the fields in `settings` set by hand.
 
@@ -202,7 +205,7 @@ def make_plan(
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
     variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
-    every = [Universe(levels, tuple(_cells(study, tier, variant, values, levels))) for levels in asked]
+    every = [Universe(levels, tuple(_cells(study, tier, variant, values, levels, numerics))) for levels in asked]
     universes = tuple(
         replace(universe, cells=tuple(cell for cell in universe.cells if _is_wanted(study, cell, only or {})))
         for universe in every
@@ -215,7 +218,8 @@ def make_plan(
         for first in range(0, num_seeds, cell.stack_size):
             stacks.append(Stack(cell, tuple(range(first, first + cell.stack_size))))
     whole = universes == tuple(every)
-    return Plan(study, tier, variant, num_seeds, whole, tuple(cells.values()), tuple(stacks), scope, universes)
+    planned = tuple(cells.values())
+    return Plan(study, tier, variant, num_seeds, whole, planned, tuple(stacks), scope, universes, numerics)
 
 
 def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
@@ -269,7 +273,9 @@ def _control_cells(study: Study) -> list[Mapping[str, Level]]:
     return [cell for control in study.controls for cell in control.cells]
 
 
-def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels) -> list[Cell]:
+def _cells(
+    study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels, numerics: int
+) -> list[Cell]:
     """The cells of a universe: the grid first, then what the controls need."""
     kept = study.tiers[tier].levels
     factors = (study.arms, *study.blocks)
@@ -278,12 +284,20 @@ def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any], uni
     points += [{f.name: cell[f.name] for f in factors} for cell in _control_cells(study)]
     cells: dict[str, Cell] = {}
     for levels in points:
-        cell = _cell(study, tier, variant, values, levels, universe)
+        cell = _cell(study, tier, variant, values, levels, universe, numerics)
         cells.setdefault(cell.key, cell)
     return list(cells.values())
 
 
-def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], levels: Levels, universe: Levels) -> Cell:
+def _cell(
+    study: Study,
+    tier: str,
+    variant: str,
+    values: Mapping[str, Any],
+    levels: Levels,
+    universe: Levels,
+    numerics: int,
+) -> Cell:
     def configure(choices: Levels) -> TrainConfig:
         config = replace(study.config({**choices, **levels}, tier), **values)
         if config.steps and "epochs" in values:
@@ -296,7 +310,7 @@ def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], leve
     if tuning is not None:
         _check_tuned(study, levels, config, tuning)
     size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
-    what = identity(config, size, study.revision, tuning)
+    what = identity(config, size, study.revision, tuning, numerics)
     return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
 
 

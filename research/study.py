@@ -162,8 +162,18 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, workers, redo, devices)
+        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study.name))
         return present(store, plan, folder, failures)
+
+
+def prepare(study: str) -> None:
+    """Import and set up what is needed once all is trained: Optuna's storage, pandas, fonts, the study's figures."""
+    from research.report import begin_drawing, script_of
+    from research.search import import_optuna
+
+    import_optuna()
+    begin_drawing()
+    script_of(study)
 
 
 def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:

@@ -18,6 +18,7 @@ import pandas as pd
 from research.config import UserError
 from research.design import Factor, Study
 from research.faults import told
+from research.identity import NUMERICS
 from research.kinds import is_a
 from research.levels import level_word
 from research.measured import Frames, read_frames
@@ -42,9 +43,11 @@ MADE_WITH = {  # what provenance.json says, as far as it is read back
     "declared": bool,
     "seeds": int,
     "universes": tuple[str, ...],
+    "numerics": int,
     "fingerprints": Mapping[str, str],
     "claims": Mapping[str, tuple[str, ...]],
 }
+NUMERICS_THEN = 2  # of tables from before they named theirs
 AGAIN = "run the study to export it again"
 
 
@@ -112,6 +115,7 @@ def provenance(plan: Plan, state: State) -> dict[str, object]:
         "declared": plan.declared,
         "seeds": plan.num_seeds,
         "universes": list(plan.scope),
+        "numerics": plan.numerics,
         "environments": environments,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": claims_at_the_runs(state),
@@ -153,16 +157,25 @@ def read_published(study: Study, folder: Path) -> Published:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind."""
+    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind.
+
+    Their numerics may be those of an earlier source: what was made by it stays what it was.
+    """
     path = folder / PROVENANCE
     try:
-        made_with: dict[str, Any] = {"universes": [REFERENCE], **json.loads(path.read_bytes())}
+        made_with: dict[str, Any] = {
+            "universes": [REFERENCE],
+            "numerics": NUMERICS_THEN,
+            **json.loads(path.read_bytes()),
+        }
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     if missing := set(MADE_WITH) - set(made_with):
         raise UserError(f"{path}: does not say {', '.join(sorted(missing))}; {AGAIN}")
     if wrong := [name for name, kind in MADE_WITH.items() if not is_a(made_with[name], kind)]:
         raise UserError(f"{path}: says {wrong[0]}={made_with[wrong[0]]!r}, which no export writes; {AGAIN}")
+    if not 1 <= (numerics := made_with["numerics"]) <= NUMERICS:
+        raise UserError(f"{path}: made under NUMERICS {numerics}, and this source has {NUMERICS}; {AGAIN}")
     return made_with
 
 
@@ -206,11 +219,12 @@ def read_csv(path: Path, factors: Sequence[str]) -> pd.DataFrame:
 
 def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> Plan:
     """The plan that tables were made by, of their provenance. Raises UserError where the study has become another."""
+    scope, numerics = tuple(made_with["universes"]), made_with["numerics"]
     tier, *settings = re.split(r"\+(?=[a-z_]+=)", str(made_with["variant"]))
     seeds, recorded = made_with["seeds"], made_with["fingerprints"]
     pairs = dict(text.split("=", 1) for text in settings)
     try:
-        plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(made_with["universes"]))
+        plan = make_plan(study, tier, seeds, settings=pairs, scope=scope, numerics=numerics)
     except UserError as error:
         raise UserError(f"{folder / PROVENANCE}: {error}; {AGAIN}") from error
     if not made_with["declared"]:  # perhaps a part of it

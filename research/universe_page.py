@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.across import Across, AcrossFinding
 from research.multiverse import PublishedUniverses, cells_of
-from research.pages import COUNTED, SIGNS, counts_words, measured, verdict_words
+from research.pages import COUNTED, SIGNS, counts_words, measured, numerics_line, verdict_words
 from research.plan import Plan, Universe
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
 
@@ -221,6 +221,8 @@ def caveats(universes: PublishedUniverses) -> str:
                 f"“{escaped(finding.text)}” rests on {len(different)} different sets of networks, since some choices "
                 "do not touch it: universes that share them count each."
             )
+    if line := numerics_line(plan):
+        lines.append(line)
     if universes.changed:
         lines.append(f"**Changed after runs were made**: {', '.join(universes.changed)}.")
     return "\n".join(f"- {line}" for line in lines)

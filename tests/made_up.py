@@ -149,6 +149,7 @@ def write_provenance(plan: Plan, folder: Path) -> None:
         "declared": plan.declared,
         "seeds": plan.num_seeds,
         "universes": plan.scope,
+        "numerics": plan.numerics,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": {name: [digest] for name, digest in claim_digests(plan.study).items()},
     }

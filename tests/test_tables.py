@@ -13,8 +13,10 @@ import research
 from research.config import UserError
 from research.design import Claim, Factor, Tier, TrainConfig
 from research.frames import results
+from research.identity import NUMERICS
 from research.loading import load_study
 from research.plan import make_plan
+from research.report import render
 from research.state import State, read_runs, read_state
 from research.store import Store
 from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
@@ -53,7 +55,28 @@ def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp
     assert "torch" in provenance["environments"][stack["environment"]]["versions"]
     assert provenance["fingerprints"][PLAN.cells[0].key] == PLAN.cells[0].fingerprint
     assert (provenance["variant"], provenance["declared"], provenance["seeds"]) == ("full", True, 3)
+    assert provenance["numerics"] == NUMERICS
     assert len(read_published(TOY, tmp_path / "out").tables.runs) == 12
+
+
+def test_tables_of_an_earlier_numerics_are_read_and_judged_as_such_and_their_page_says_so(tmp_path):
+    earlier = make_plan(STUDY, numerics=NUMERICS - 1)
+    published = read_published(STUDY, write_tables(STUDY, tmp_path / "toy", earlier))
+    assert published.plan == earlier != make_plan(STUDY)
+    assert (published.plan.declared, published.judgement.claims[0].verdict) == (True, "supported")
+    line = f"These tables were made with numerics {NUMERICS - 1}. This code has {NUMERICS}: a run now gives other"
+    assert line in render(published)["README.md"].decode()
+    now = read_published(STUDY, write_tables(STUDY, tmp_path / "now"))
+    assert "made with numerics" not in render(now)["README.md"].decode()
+
+
+def test_tables_that_name_no_numerics_were_made_with_2(tmp_path):
+    folder = write_tables(STUDY, tmp_path / "toy", make_plan(STUDY, numerics=2))
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    del made_with["numerics"]
+    (folder / PROVENANCE).write_text(json.dumps(made_with))
+    sign(folder)
+    assert read_published(STUDY, folder).plan.numerics == 2
 
 
 def test_a_study_as_declared_is_judged(folder):
