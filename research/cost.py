@@ -52,12 +52,13 @@ def layer_sizes(config: TrainConfig) -> list[int]:
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
-def stack_size(config: TrainConfig, seeds: int = 0) -> int:
+def stack_size(config: TrainConfig, seeds: int = 0, count_copies: bool = True) -> int:
     """How many seeds train together: the largest of SIZES, or of equal parts of `seeds`, that fits cache and memory.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
-    units: pre-activation, activation and gradient.
+    units: pre-activation, activation and gradient. Copies of images that each seed has of its own must fit the memory
+    of a worker; up to numerics 2 they were not counted.
     """
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
@@ -68,7 +69,7 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
     possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
     info = DATA[config.dataset]
-    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" else 0
+    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" and count_copies else 0
     return next((n for n in possible if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES), 1)
 
 

@@ -309,7 +309,7 @@ def _cell(
     tuning = study.tuning if TUNED in departing.values() else None
     if tuning is not None:
         _check_tuned(study, levels, config, tuning)
-    size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
+    size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0, numerics > 2)
     what = identity(config, size, study.revision, tuning, numerics)
     return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
 
