@@ -109,7 +109,7 @@ def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     pixels = DATA[config.dataset].num_features
     places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
     hidden = config.width * config.depth
-    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 1.1e-9 * hidden + 3e-10 * places
+    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 4.7e-10 * hidden + 3e-10 * places
     if config.evaluate_every:
         per_example *= 1 + DATA[config.dataset].num_validation / (3 * config.batch_size * config.evaluate_every)
-    return float(0.1 + num_seeds * examples * per_example + 2e-4 * steps)
+    return float(0.1 + num_seeds * examples * per_example + 1e-4 * steps)

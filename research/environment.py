@@ -17,7 +17,7 @@ def environment() -> dict[str, str]:
         "versions": ", ".join(
             [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
         ),
-        "cpu": _cpu_model(),
+        "cpu": _cpu_class(),
         "threads": "1",
     }
     root = Path(__file__).resolve().parents[1]
@@ -51,9 +51,20 @@ def _git(root: Path, *words: str) -> bytes:
         return b""
 
 
-def _cpu_model() -> str:
+def _cpu_class() -> str:
+    """The processor's name, family and model, and its widest vectors: all that decides by which routines it computes.
+
+    Different generations share a name, such as AMD EPYC. With AMX products are MKL's, else oneDNN's where these are
+    exact (`compute.choose_products`).
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in found:
+        return platform.machine()
+    flags = found.get("flags", "").split()
+    vectors = [name for flag, name in (("amx_tile", "AMX"), ("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags]
+    generation = f"family {found.get('cpu family', '?')} model {found.get('model', '?')}"
+    return ", ".join([found["model name"], generation, *vectors[:1]])

@@ -1,6 +1,9 @@
 """What results were made with is recorded."""
 
 from importlib.metadata import version
+from pathlib import Path
+
+import pytest
 
 from research.environment import environment, listed
 
@@ -25,3 +28,12 @@ def test_what_tags_say_is_listed_a_thing_each_whatever_else_they_hold():
     assert {"python", "numpy", "CPU class", "device", "threads"} <= set(found)
     assert {"key", "claims", "versions", "cpu"}.isdisjoint(found)
     assert listed({}) == {}
+
+
+def test_processors_of_different_generations_are_different_classes():
+    if not Path("/proc/cpuinfo").exists():
+        pytest.skip("the system names its processor otherwise")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    for field in ("model name", "cpu family", "model"):
+        (value, *_) = (line.partition(": ")[2] for line in lines if line.partition("\t")[0].strip() == field)
+        assert value in environment()["cpu"]
