@@ -10,7 +10,8 @@ import pandas as pd
 from research.across import across_frame, summary_frame
 from research.loading import load_study
 from research.multiverse import read_universes
-from research.tables import REPORTS, findings_frame, read_published
+from research.publication import REPORTS
+from research.tables import findings_frame, read_published
 
 
 class Results(NamedTuple):

@@ -24,12 +24,12 @@ from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan
+from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
 from research.tables import (
     AGAIN,
     PROVENANCE,
-    REPORTS,
     SUMS,
     TABLES,
     UNIVERSE_TABLES,
@@ -53,30 +53,35 @@ INDEX = ("index.html", "README.md")
 README = REPORTS.parent / "README.md"
 
 
-def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.DataFrame, Judgement | None]:
+def publish(
+    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+) -> tuple[pd.DataFrame, Judgement | None]:
     """Export a plan whose stacks are all done into a folder and draw all of it there; its runs and its judgement.
 
     Only the study as declared is judged: of another plan there is no judgement, and no verdict on its page.
+    `published` is what its provenance says: whether it is for reports/.
     """
-    export(store, plan, state, folder)
-    published = read_published(plan.study, folder)
-    files = render(published, read_universes(plan.study, folder))
+    export(store, plan, state, folder, published)
+    found = read_published(plan.study, folder)
+    files = render(found, read_universes(plan.study, folder))
     write({folder / name: content for name, content in files.items()})
-    return published.tables.runs, published.judgement if plan.declared else None
+    return found.tables.runs, found.judgement if plan.declared else None
 
 
-def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> PublishedUniverses | None:
+def publish_universes(
+    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+) -> PublishedUniverses | None:
     """Export a plan of universes whose stacks are all done into the folder of its study, and draw all of it there.
 
     The page of the study is drawn again too, where its own tables are there. Without the reference universe there is
     nothing to compare with, so nothing is drawn.
     """
-    export(store, plan, state, folder / UNIVERSES)
+    export(store, plan, state, folder / UNIVERSES, published)
     universes = read_universes(plan.study, folder)
     if universes is None:
         return None
-    published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
-    files = render(published, universes) if published else render_universes(universes, None)
+    found = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
+    files = render(found, universes) if found else render_universes(universes, None)
     write({folder / name: content for name, content in files.items()})
     return universes
 
@@ -266,11 +271,15 @@ def main(arguments: list[str] | None = None) -> int:
     for name, reason in left_out.items():
         print(f"left out of the index: {name}: {reason}", file=sys.stderr)
     stale = unlike(names, options.reports, files) if options.check else []
+    ours = options.check and options.reports.resolve() == REPORTS
     for path in stale:
         print(
             f"stale: {path} does not come from its tables; draw it again with python -m research.report, or delete it"
         )
-    if stale:
+    refused = [text for name in names for text in unpublishable(options.reports / Path(name).stem)] if ours else []
+    for text in refused:
+        print(f"refused: {text}")
+    if stale or refused:
         return 1
     print(f"{'fits its tables' if options.check else 'drawn'}: {', '.join(names) or 'no study has tables yet'}")
     return 0

@@ -31,7 +31,6 @@ from research.verdict import Judgement, judge, judged_digests
 if TYPE_CHECKING:
     pass
 
-REPORTS = Path(__file__).resolve().parents[1] / "reports"
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
 UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
@@ -66,8 +65,8 @@ class Published:
         return self.plan.study
 
 
-def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
-    """Write the tables of a plan, their provenance and their sums.
+def export(store: Store, plan: Plan, state: State, folder: Path, published: bool = False) -> None:
+    """Write the tables of a plan, their provenance and their sums. `published` says that it is for reports/.
 
     The tables hold results only, to six significant digits; what they were made with stands in provenance.json. Of
     other universes than the reference there are the replicates and the trials of searches, no curves.
@@ -78,7 +77,7 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     else:
         tables = dict(zip(TABLES, frames, strict=True))
     files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
-    files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
+    files[PROVENANCE] = (json.dumps({"published": published, **provenance(plan, state)}, indent=1) + "\n").encode()
     write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
