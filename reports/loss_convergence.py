@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from research.figures import draw_curves, looks, place_legend
+from research.figures import draw_curves, looks, place_legend, side_by_side
 from research.measured import Frames
 from research.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
 
@@ -32,7 +32,7 @@ def steps_to_target(runs: pd.DataFrame) -> Figure:
     for ax, (case, title) in zip(row, CASES.items(), strict=True):
         for place, (loss, look) in enumerate(looks(ARMS).items()):
             rows = runs[(runs["case"] == case) & (runs["loss"] == loss)]
-            height = place + 0.5 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+            height = place + 0.5 * side_by_side(rows["seed"])
             arrived = rows["reached_target"] == 1
             kind = {"marker": look["marker"], "s": 22, "linewidth": 1.1, "edgecolor": look["color"]}
             ax.scatter(rows["steps_to_target"][arrived], height[arrived], facecolor=look["color"], **kind)

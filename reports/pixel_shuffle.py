@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.examples import moved_pixels
-from research.figures import draw_curves, intervals, looks, place_legend
+from research.figures import draw_curves, intervals, looks, place_legend, side_by_side
 from research.measured import Frames
 
 EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data
@@ -49,7 +49,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     kinds = list(KINDS)
     for shift, (network, look) in zip((-0.12, 0.12), looks(NETWORKS).items(), strict=True):
         rows = runs[runs["network"] == network]
-        jitter = 0.1 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+        jitter = 0.1 * side_by_side(rows["seed"])
         left.scatter(
             rows["pixels"].map(kinds.index) + shift + jitter, rows["test_accuracy"], s=7, color=look["color"],
             alpha=0.5, linewidth=0,

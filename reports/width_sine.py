@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from research.figures import intervals
+from research.figures import intervals, side_by_side
 from research.measured import Frames
 from research.piecewise import asymptotic_limit, capacity_limit
 from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, VISIBLE, Y_RANGE
@@ -81,7 +81,7 @@ def error_by_width(runs: pd.DataFrame) -> Figure:
 
 def draw_errors(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
     """Each seed a dot, each width's mean with its 95 % interval."""
-    shift = 1 + 0.06 * (runs["seed"] / max(1, runs["seed"].max()) - 0.5)
+    shift = 1 + 0.06 * side_by_side(runs["seed"])
     ax.scatter(runs["width"] * shift, runs[metric], s=7, color=BLUE, alpha=0.45, linewidth=0)
     summary = intervals(runs, ["width"], metric).sort_values("width")
     low = np.maximum(summary["low"], 1e-12)  # an interval that reaches zero ends below the axis, which is logarithmic

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("name", nargs="?", metavar="NAME", help="a study of studies/, or the path of a study file (.py)")
     made.add_argument("--plan", action="store_true", help="show what is done, failed and missing; train nothing")
     made.add_argument("--tier", default="full", help="the study's size: smoke, quick or full (default: full)")
-    made.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 of every cell (default: the tier's number)")
+    made.add_argument("--seeds", type=int, metavar="N", help="N seeds of every cell (default: the tier's number)")
     made.add_argument(
         "--only", action="append", default=[], metavar="FACTOR=LEVEL[,LEVEL]", help="only cells with these levels"
     )

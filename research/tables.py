@@ -39,6 +39,7 @@ SUMS = "SHA256SUMS"
 MADE_WITH = {  # what provenance.json says, as far as it is read back
     "variant": str,
     "declared": bool,
+    "first_seed": int,
     "seeds": int,
     "universes": tuple[str, ...],
     "fingerprints": Mapping[str, str],
@@ -59,6 +60,7 @@ class Published:
     tables: Frames
     judgement: Judgement | None
     changed: tuple[str, ...]
+    folder: Path
 
     @property
     def study(self) -> Study:
@@ -109,6 +111,7 @@ def provenance(plan: Plan, state: State) -> dict[str, object]:
     return {
         "variant": plan.variant,
         "declared": plan.declared,
+        "first_seed": plan.seeds.start,
         "seeds": plan.num_seeds,
         "universes": list(plan.scope),
         "environments": environments,
@@ -148,14 +151,14 @@ def read_published(study: Study, folder: Path) -> Published:
         check_rows(folder / name, frame, plan, keys)
     check_runs(folder / TABLES[0], frames.runs, plan)
     judgement = judge(study, frames.runs, plan.num_seeds, complete=plan.declared) if study.judged else None
-    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])))
+    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])), folder)
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind."""
     path = folder / PROVENANCE
     try:
-        made_with: dict[str, Any] = {"universes": [REFERENCE], **json.loads(path.read_bytes())}
+        made_with: dict[str, Any] = {"universes": [REFERENCE], "first_seed": 0, **json.loads(path.read_bytes())}
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     if missing := set(MADE_WITH) - set(made_with):
@@ -212,6 +215,8 @@ def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> 
         plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(made_with["universes"]))
     except UserError as error:
         raise UserError(f"{folder / PROVENANCE}: {error}; {AGAIN}") from error
+    if (first := made_with["first_seed"]) != plan.seeds.start:
+        raise UserError(f"{folder}: made with seeds from {first} on, now they begin at {plan.seeds.start}; {AGAIN}")
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         universes = tuple(
@@ -250,13 +255,14 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
         if known.get(str(name)) != [level_word(level) for level in levels]:
             written = ", ".join(map(str, levels))
             raise UserError(f"{path}: has a cell {name!r} of levels {written}, which the study has not; {AGAIN}")
-    if len(other := frame["seed"][~frame["seed"].isin(range(plan.num_seeds))]):
-        raise UserError(f"{path}: has seed {other.iloc[0]}, the study has 0 to {plan.num_seeds - 1}; {AGAIN}")
+    if len(other := frame["seed"][~frame["seed"].isin(plan.seeds)]):
+        told = f"has seed {other.iloc[0]}, the study has {plan.seeds[0]} to {plan.seeds[-1]}"
+        raise UserError(f"{path}: {told}; {AGAIN}")
     if len(twice := frame[frame.duplicated(["cell", "seed", *keys])]):
         row = twice.iloc[0]
         raise UserError(f"{path}: has seed {row['seed']} of {row['cell']} twice; {AGAIN}")
     if keys and not frame.empty:
-        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=range(plan.num_seeds))
+        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=plan.seeds)
         if len(uneven := rows[rows.nunique(axis=1, dropna=False) > 1]):
             raise UserError(f"{path}: has not as many rows of each seed of {uneven.index[0]}; {AGAIN}")
 
@@ -265,7 +271,7 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
     """Raise UserError where a replicate of the plan has no row, or a declared study lacks a metric that is judged."""
     found = set(zip(runs["cell"], runs["seed"], strict=True))
     for cell in plan.cells:
-        for seed in range(plan.num_seeds):
+        for seed in plan.seeds:
             if (cell.name, seed) not in found:
                 raise UserError(f"{path}: has no row for seed {seed} of {cell.name}; {AGAIN}")
     needed = {"diverged_step": "any of them"}

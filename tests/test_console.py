@@ -37,9 +37,9 @@ def test_away_from_a_terminal_each_stack_is_a_line_and_all_but_the_last_say_what
         progress.line(PLAN.stacks[0], "fine")
         progress.line(PLAN.stacks[1], "fine too")
     first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("[1/2] tanh depth=1 seeds 0-9: fine  (")
+    assert first.startswith("[1/2] tanh depth=1 seeds 0-2: fine  (")
     assert first.endswith(" left)")
-    assert last == "[2/2] tanh depth=2 seeds 0-9: fine too"
+    assert last == "[2/2] tanh depth=2 seeds 0-2: fine too"
 
 
 def test_a_shorter_horizon_costs_nothing_beside_a_longer_one_unless_each_is_trained_alone():
