@@ -1,6 +1,6 @@
 """What is drawn from a study's published tables, by anyone: findings, figures and page, and the index of all studies.
 
-    python -m research.report [NAME ...] [--check] [--reports DIR]
+    python -m research.report [NAME ...] [--check] [--freeze] [--reports DIR]
 """  # fmt: skip
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import pandas as pd
 from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser, named_folder, refuse
+from research.exploration import FOLDER, amendments_section, changes, freeze, read_exploration
 from research.index import Entry, index_html, index_markdown, with_results
 from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
@@ -169,7 +170,8 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
         from research.specification import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
-    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section)
+    amended = amendments_section(published.study, read_exploration(published.folder))
+    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section, amended)
 
 
 def entry(published: Published, files: Mapping[str, bytes], universes: PublishedUniverses | None = None) -> Entry:
@@ -212,7 +214,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             published, universes = read_published(study, folder), read_universes(study, folder)
             found = render(published, universes)
             files |= {folder / file: content for file, content in found.items()}
-        elif not folder.is_dir():
+        elif not has_tables(folder):
             continue
         else:
             try:
@@ -243,10 +245,19 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
         folder = reports / Path(name).stem
         exported = (PROVENANCE, SUMS)
         known = {*files, *(folder / file for file in (*TABLES, *exported))}
-        known |= {folder / UNIVERSES, *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported))}
+        known |= {
+            folder / FOLDER,
+            folder / UNIVERSES,
+            *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported)),
+        }
         found = (*folder.glob("[!.]*"), *folder.glob(f"{UNIVERSES}/[!.]*"))
         wrong += sorted(path for path in found if path not in known)
     return wrong
+
+
+def has_tables(folder: Path) -> bool:
+    """Whether there is anything in a study's folder but what was frozen of it."""
+    return folder.is_dir() and [path.name for path in folder.glob("*")] != [FOLDER]
 
 
 def parser() -> Parser:
@@ -254,15 +265,31 @@ def parser() -> Parser:
     made = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
     made.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
     made.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
+    made.add_argument(
+        "--freeze", action="store_true", help="keep what is published of NAME now as the exploration that it was"
+    )
     made.add_argument("--reports", type=named_folder, default=REPORTS, metavar="DIR", help="default: reports/")
     return made
+
+
+def keep(names: Sequence[str], reports: Path, check: bool) -> int:
+    """Freeze what is published of the named studies (`exploration.freeze`)."""
+    if check or not names:
+        raise UserError("--freeze: needs the NAME of a study, and goes without --check")
+    for name in names:
+        files = freeze(load_study(name), reports / Path(name).stem)
+        write(files)
+        print(f"frozen: {reports / Path(name).stem / FOLDER}, {len(files)} files")
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
     try:
         options = parser().parse_args(arguments)
-        names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
+        if options.freeze:
+            return keep(options.names, options.reports, options.check)
+        names = options.names or [name for name in study_names() if has_tables(options.reports / name)]
         files, left_out = draw(names, options.reports)
         if not options.check:
             write(files)
@@ -277,6 +304,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"stale: {path} does not come from its tables; draw it again with python -m research.report, or delete it"
         )
     refused = [text for name in names for text in unpublishable(options.reports / Path(name).stem)] if ours else []
+    if options.check:
+        every = {Path(name).stem for name in (*study_names(), *names)}
+        refused += [text for name in sorted(every) for text in changes(options.reports / name)]
     for text in refused:
         print(f"refused: {text}")
     if stale or refused:

@@ -142,11 +142,11 @@ NAMES = {
 OPTIONS = {
     "study": ("--plan", "--tier", "--seeds", "--only", "--universes", "--set", "--redo", "--workers", "--store",
               "--reports", "--publish"),
-    "report": ("--check", "--reports"),
+    "report": ("--check", "--freeze", "--reports"),
     "ui": ("--store", "--port"),
     "reproduce": ("--sample", "--seed", "--workers", "--store"),
 }  # fmt: skip
-FLAGS = ("--plan", "--redo", "--check", "--publish")
+FLAGS = ("--plan", "--redo", "--check", "--publish", "--freeze")
 MISTYPED = {
     "study": ("--plann", "--sedes 3", "--seed 3", "--red", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3",
               "--seeds:3", "-n 3", "--no-plan", "---plan", "--tie full", "toy.py", "width_sine", "\u2013\u2013plan",
