@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser, named_folder, refuse
 from research.exploration import FOLDER, amendments_section, changes, freeze, read_exploration
+from research.frames import gathered
 from research.index import Entry, index_html, index_markdown, with_results
 from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
@@ -95,6 +97,15 @@ def script_of(study: str) -> ModuleType | None:
     return importlib.import_module(f"reports.{study}")
 
 
+@contextlib.contextmanager
+def needed_columns(study: str) -> Iterator[None]:
+    """Say in a line which column or level a study's own script needs and no table has."""
+    try:
+        yield
+    except KeyError as error:
+        raise UserError(f"{study}: reports/{study}.py needs {error}, which no table has; {AGAIN}") from error
+
+
 def render(published: Published, universes: PublishedUniverses | None = None) -> dict[str, bytes]:
     """All that is drawn from a study's tables, as file name -> bytes: figures, and if it is judged findings and page.
 
@@ -108,10 +119,8 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
     if script := script_of(name := published.study.name):
-        try:
+        with needed_columns(name):
             figures.update(script.figures(published.tables))
-        except KeyError as error:
-            raise UserError(f"{name}: reports/{name}.py needs {error}, which no table has; {AGAIN}") from error
     files = drawn(figures)
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))
@@ -157,21 +166,29 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
 
 
 def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None = None) -> str:
-    """The Markdown page of a judged study with the figures of these names."""
+    """The Markdown page of a judged study with the figures of these names.
+
+    What `reports/NAME.py` concludes (`notes`) stands there where the study and its universes are as declared.
+    """
     assert published.judgement is not None
     script = script_of(published.study.name)
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
+    notes = ""
+    if published.plan.declared and universes and universes.plan.declared and script and hasattr(script, "notes"):
+        with needed_columns(published.study.name):
+            notes = script.notes(gathered(published, universes))
     own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
-    runs, notes = published.tables.runs, getattr(script, "NOTES", "")
     section = ""
     if universes:
         from research.specification import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
     amended = amendments_section(published.study, read_exploration(published.folder))
-    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section, amended)
+    return study_page(
+        published.plan, published.judgement, published.tables.runs, captions, notes, published.changed, section, amended
+    )
 
 
 def entry(published: Published, files: Mapping[str, bytes], universes: PublishedUniverses | None = None) -> Entry:
