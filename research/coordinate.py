@@ -108,8 +108,8 @@ def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list
 
 
 def result_words(plan: Plan, result: StackResult) -> str:
-    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
-    values = [replicate.metrics for replicate in result.replicates]
+    """What the seeds that are asked for came to in a line: means of the headline metrics, how many diverged."""
+    values = [replicate.metrics for replicate in result.replicates if replicate.seed in plan.seeds]
     means = [
         f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
         for name in plan.study.headline

@@ -7,12 +7,7 @@ import itertools
 from research.config import TrainConfig
 from research.data import DATA
 
-SIZES = (
-    10,
-    5,
-    2,
-    1,
-)  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
+MOST_AT_ONCE = 10  # seeds: more would save little, and be lost together when a run is stopped
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
@@ -52,8 +47,8 @@ def layer_sizes(config: TrainConfig) -> list[int]:
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
-def stack_size(config: TrainConfig, seeds: int = 0, count_copies: bool = True) -> int:
-    """How many seeds train together: the largest of SIZES, or of equal parts of `seeds`, that fits cache and memory.
+def stack_size(config: TrainConfig, seeds: int = MOST_AT_ONCE, count_copies: bool = True) -> int:
+    """How many of a cell's seeds train together: the largest nearly equal parts of them that fit cache and memory.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
@@ -67,10 +62,16 @@ def stack_size(config: TrainConfig, seeds: int = 0, count_copies: bool = True) -
     per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
-    possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
     info = DATA[config.dataset]
     copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" and count_copies else 0
-    return next((n for n in possible if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES), 1)
+    fitting = (n for n in stack_sizes(seeds) if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES)
+    return next(fitting, 1)
+
+
+def stack_sizes(seeds: int) -> list[int]:
+    """The sizes of nearly equal parts, largest first: 10, 5, 4, 2 and 1 of 10. The last is at least half as large."""
+    sizes = {-(-seeds // parts) for parts in range(-(-seeds // MOST_AT_ONCE), seeds + 1)}
+    return [size for size in sorted(sizes, reverse=True) if 2 * ((seeds - 1) % size + 1) >= size]
 
 
 def slice_size(units: int) -> int:

@@ -52,7 +52,7 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         print(f"{name:{width}}  {done} of {len(stacks)} stacks{of}  {status}")
     missing = state.missing(plan)
     print(
-        f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
+        f"\n{plan.study.name}, tier {plan.variant}, seeds {plan.seeds[0]}-{plan.seeds[-1]}: {len(plan.stacks)} stacks, "
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
     if trials := trials_missing(missing, state.trials):

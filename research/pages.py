@@ -31,9 +31,11 @@ def study_page(
     notes: str = "",
     changed: Sequence[str] = (),
     universes: str = "",
+    amendments: str = "",
 ) -> str:
     """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
-    so when the runs were made; `universes` is the section about other universes, where these were run."""
+    so when the runs were made; `universes` is the section about other universes, where these were run, `amendments`
+    that about what was declared otherwise before."""
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
@@ -54,6 +56,7 @@ def study_page(
         design_lines(plan),
         "## What the findings do not say",
         caveats(study, judgement, runs, changed),
+        amendments,
         "## Run it again",
         f"```\npython -m research.study {study.name}\n```",
         numerics_line(plan),

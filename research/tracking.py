@@ -230,8 +230,8 @@ class Recorder:
 
     def _reported(self, cell: Cell) -> list[Run]:
         """The recorded replicates of a cell that its parent run sums up, in the order of their seeds."""
-        replicates, number = self.replicates.get(cell.key, {}), self.plan.num_reported(cell)
-        return [run for seed, run in sorted(replicates.items()) if seed < number]
+        replicates, seeds = self.replicates.get(cell.key, {}), self.plan.reported(cell)
+        return [run for seed, run in sorted(replicates.items()) if seed in seeds]
 
     def _mend(self, runs: list[Run]) -> None:
         """Close what a crash left open, take up what is whole, make parent runs that do not fit again."""

@@ -13,6 +13,7 @@ from research.design import Tuning
 from research.identity import identity
 from research.plan import Cell, Plan, Stack
 from research.state import Run, check_fingerprint
+from research.tiers import TUNING_SEED
 
 if TYPE_CHECKING:
     import optuna
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from research.train import StackResult
 
-FIRST_SEED = 1_000_000  # seeds from here on are for tuning alone
 EDGE = 0.1  # of a range on its logarithmic scale: a winner nearer to its end lies at the edge
 DIGITS = 4  # of a tuned setting: more would differ between platforms and tell nobody anything
 
@@ -100,7 +100,7 @@ def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
 def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stack:
     """What is trained for a trial: the tuning seeds, with the fields multiplied."""
     assert cell.tuning is not None
-    seeds = tuple(range(FIRST_SEED, FIRST_SEED + cell.tuning.seeds))
+    seeds = tuple(range(TUNING_SEED, TUNING_SEED + cell.tuning.seeds))
     config = tuned(cell, multiples).config
     what = identity(config, len(seeds), cell.revision)
     return Stack(replace(cell, config=config, identity=what, stack_size=len(seeds), tuning=None, trial=number), seeds)

@@ -53,8 +53,9 @@ def intro(plan: Plan) -> str:
     return escaped(
         f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
         f"reference, which the verdicts of the study are about. {len(plan.universes)} universes were compared, with "
-        f"{plan.num_seeds} seeds in each. Each is judged by itself at 95 %, without a correction for their number: the "
-        "counts describe these universes and are no test. The reference is one of them, so there it may come out "
+        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) in each. "
+        "Each is judged by itself at 95 %, without a correction for their number: the counts describe these universes "
+        "and are no test. The reference is one of them, so there it may come out "
         "otherwise than in its own column, which has the study's own number of seeds and the wider intervals of all "
         "claims together."
     )

@@ -38,9 +38,9 @@ def test_away_from_a_terminal_each_stack_is_a_line_and_all_but_the_last_say_what
         progress.line(PLAN.stacks[0], "fine", 2.0)
         progress.line(PLAN.stacks[1], "fine too", 3.0)
     first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("[1/2] tanh depth=1 seeds 0-9: fine  (")
+    assert first.startswith("[1/2] tanh depth=1 seeds 0-2: fine  (")
     assert first.endswith(" left)")
-    assert last == "[2/2] tanh depth=2 seeds 0-9: fine too"
+    assert last == "[2/2] tanh depth=2 seeds 0-2: fine too"
 
 
 def test_what_is_left_follows_what_stacks_took_and_those_in_work_show():

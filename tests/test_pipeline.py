@@ -63,7 +63,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reproduced(project):
     """The same after the whole pipeline at smoke tier; and what DVC said that it would run, and ran."""
-    (project / "params.yaml").write_text("tier: smoke\nreports: mlruns/smoke\n")
+    (project / "params.yaml").write_text('tier: smoke\nreports: mlruns/smoke\npublish: ""\n')
     return project, ran(dvc(project, "repro", "--dry")), ran(dvc(project, "repro"))
 
 

@@ -233,3 +233,28 @@ def test_published_results_come_as_tidy_frames(tmp_path):
     (tmp_path / "pixel_shuffle" / "runs.csv").write_text("a")
     with pytest.raises(UserError, match="is not what was exported"):
         research.results("pixel_shuffle", tmp_path)
+
+
+def test_the_seeds_of_tables_are_those_that_the_study_declares(tmp_path):
+    later = replace(STUDY, tiers={"full": Tier(seeds=3, first_seed=100)})
+    folder = write_tables(later, tmp_path / "later")
+    published = read_published(later, folder)
+    assert set(published.tables.runs["seed"]) == {100, 101, 102}
+    assert published.judgement.claims[0].verdict == "supported"
+    with pytest.raises(UserError, match="made with seeds from 100 on, now they begin at 0; run the study to export"):
+        read_published(STUDY, folder)
+    old = write_tables(STUDY, tmp_path / "old")
+    with pytest.raises(UserError, match="made with seeds from 0 on, now they begin at 100"):
+        read_published(later, old)
+    text = (folder / "runs.csv").read_text().replace(",102,", ",99,")
+    (folder / "runs.csv").write_text(text)
+    sign(folder)
+    with pytest.raises(UserError, match="has seed 99, the study has 100 to 102"):
+        read_published(later, folder)
+
+
+def test_tables_that_do_not_say_where_their_seeds_begin_begin_at_0(folder):
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    (folder / PROVENANCE).write_text(json.dumps({n: v for n, v in made_with.items() if n != "first_seed"}))
+    sign(folder)
+    assert len(read_published(STUDY, folder).tables.runs) == 12
