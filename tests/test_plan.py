@@ -15,15 +15,15 @@ from research.plan import make_plan
 from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNING_SEED
 
 GOLDEN = {
-    "activation_depth/full/activation=relu/depth=4": "67957ea8842d626c",
-    "activation_depth/full/activation=sigmoid/depth=8": "92e813d654370e1f",
-    "activation_depth/smoke/activation=gelu/depth=1": "48fa1ac4938a3e40",
-    "width_sine/full/width=8/case=sine": "ea00621c57a28236",
-    "width_sine/full/width=8/case=straight-units": "c81df90d2eb83d6a",
-    "loss_convergence/full/loss=cross_entropy/case=mnist": "6986a6288b6fdaa7",
-    "loss_convergence/full/loss=mse/case=wrong-start": "15818b12e983da50",
-    "pixel_shuffle/full/pixels=original/network=mlp": "b697a09d6f4e0f2c",
-    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "cb1501fd7cbb0dca",
+    "activation_depth/full/activation=relu/depth=4": "40a1a425be8d2b05",
+    "activation_depth/full/activation=sigmoid/depth=8": "1fe991604f394cad",
+    "activation_depth/smoke/activation=gelu/depth=1": "4231a64d67a45f01",
+    "width_sine/full/width=8/case=sine": "96daffc858555df3",
+    "width_sine/full/width=8/case=straight-units": "50d5fc52879abc4c",
+    "loss_convergence/full/loss=cross_entropy/case=mnist": "7e9b439cfac34397",
+    "loss_convergence/full/loss=mse/case=wrong-start": "b1a9b06e3bb0e967",
+    "pixel_shuffle/full/pixels=original/network=mlp": "24a00e0fcab0710f",
+    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "ff80ee65ce08975b",
 }
 
 
