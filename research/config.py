@@ -192,17 +192,21 @@ class TrainConfig:
 
 def metrics_of(config: TrainConfig) -> set[str]:
     """The names of the metrics that training a configuration gives, but for those of single layers."""
-    always = {"train_loss", "train_progress"}
-    of_classes = {"test_accuracy", "test_loss", "untrained_test_accuracy", "validation_loss", "validation_accuracy"}
-    found = always | ({"test_rmse", "test_sup_error"} if config.is_regression else of_classes)
+    of_fit = {
+        "test_r_squared": "curve_fit" in config.measures,
+        "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
+    }
+    ends = {"test_rmse", "test_sup_error"} if config.is_regression else {"test_accuracy", "test_loss"}
+    ends |= {name for name, is_measured in of_fit.items() if is_measured}
+    of_classes = {"untrained_test_accuracy", "validation_loss", "validation_accuracy"}
+    found = {"train_loss", "train_progress", *ends, *(f"steady_{name}" for name in ends)}
+    found |= set() if config.is_regression else of_classes
     gradients = {"confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error"}
     more = {
         "steps_to_target": config.target_accuracy,
         "reached_target": config.target_accuracy,
         "backward_factor": 0 in config.probe_epochs and config.depth >= 2,
         "backward_log10_across_4": 0 in config.probe_epochs and config.depth >= 5,
-        "test_r_squared": "curve_fit" in config.measures,
-        "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
         **dict.fromkeys((*gradients, "num_cases"), "logit_gradients" in config.measures),
         "twin_difference": "permuted_twin" in config.measures,
     }

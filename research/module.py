@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,10 @@ class StackModule(pl.LightningModule):
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
     `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
     step whose loss was not finite, -1 where all were. Who looks amid the training goes by
-    `intervals_done`, not by the horizon of `config`.
+    `intervals_done`, not by the horizon of `config`. `after_step` is called with the number of steps taken, after each.
     """
+
+    after_step: Callable[[int], None]
 
     inputs: Tensor
     targets: Tensor
@@ -47,6 +49,7 @@ class StackModule(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False  # several steps a batch
         self.config, self.seeds = config, tuple(seeds)
+        self.after_step = lambda _: None
         self.model = network(config, seeds, dtype)
         self.examples = make_examples(config, seeds, data)
         for name in ("inputs", "targets", "test_inputs", "test_targets"):
@@ -98,7 +101,9 @@ class StackModule(pl.LightningModule):
         assert isinstance(optimizer, torch.optim.Optimizer)
         first = batch * STEPS_AT_ONCE
         for step in range(first, min(first + STEPS_AT_ONCE, self.num_steps)):
-            self.take_step(self.current_epoch * self.num_steps + step, optimizer)
+            number = self.current_epoch * self.num_steps + step
+            self.take_step(number, optimizer)
+            self.after_step(number + 1)
 
     def take_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """One step of the training; the mean loss of each replicate's batch is kept for the curve.

@@ -58,6 +58,7 @@ METRICS = {
     "train_progress": "how far the mean training loss of the last epoch is from that of the best constant prediction "
     "towards none: 0 % is no better than a constant, 100 % is perfect",
     "test_accuracy": "share of the test set that is classified right after training",
+    "test_loss": "mean loss over the test set after training",
     "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
     "at a layer's pre-activations arrives at the layer before",
     "backward_log10_across_4": "before training; -1 is a tenth, -2 a hundredth",
@@ -77,6 +78,10 @@ METRICS = {
     "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
     "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
 }
+AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
+FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
+WORDS |= {f"steady_{name}": f"steady {WORDS.get(name, name.replace('_', ' '))}" for name in AT_THE_END}
+METRICS |= {f"steady_{name}": f"{METRICS[name]}: {FIVE}" for name in AT_THE_END}
 CHOICES = {  # how a choice between universes is called, and its levels in a sentence
     "init": ("initialisation", "under {} initialisation"),
     "optimizer": ("optimiser", "with {}"),
@@ -103,7 +108,14 @@ CHOICE_LEVELS = {  # what stands in such a sentence for a level that has no such
     ("head", "pooled"): "a pooled",
 }
 JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest", "mean": "the mean"}
-PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor", "attributed_share"}
+PERCENT = {
+    "test_accuracy",
+    "steady_test_accuracy",
+    "validation_accuracy",
+    "train_progress",
+    "backward_factor",
+    "attributed_share",
+}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

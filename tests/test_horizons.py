@@ -11,6 +11,7 @@ import torch
 from research import data
 from research.config import TrainConfig
 from research.cost import num_intervals, num_steps
+from research.evaluations import EndEvaluations
 from research.module import StackModule
 from research.probes import LayerProbe
 from research.train import measured_replicates, quiet_trainer, train_horizons, train_stack
@@ -153,7 +154,8 @@ def states(module):
 def test_measuring_leaves_all_that_the_training_goes_on_from(name):
     config, loaded = CASES[name][0], data.load(CASES[name][0].dataset)
     module, probe = StackModule(config, SEEDS, loaded), LayerProbe(config.probe_epochs)
+    ends = EndEvaluations(module, [num_steps(config)])
     quiet_trainer(num_intervals(config), [probe]).fit(module, train_dataloaders=range(module.num_batches))
     before = states(module)
-    measured_replicates(module, loaded, probe, {})
+    measured_replicates(module, loaded, probe, ends, {})
     assert states(module) == before
