@@ -21,7 +21,8 @@ class Examples:
     """The examples of R replicates, looked up by index: inputs [N, D], targets [N], and the same of the test part.
 
     Each replicate has its train [R, n], validation [R, v] and test [R, t] indices. Where the pixels lie differently for
-    each seed, the replicates have copies of their own, one after the other, and their indices point there. Targets are
+    each seed, the replicates have copies of their own, one after the other, and their indices point there. Where it has
+    labels of its own, but images that all share, targets are [R, N], a row for each. Targets are
     classes in int64 or numbers; `values` [t] is what the test targets of a regression are, also where it is learnt by
     classes, whose numbers are `centres`.
     """
@@ -57,6 +58,8 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
         targets, test_targets = targets.repeat(len(seeds)), test_targets.repeat(len(seeds))
         train, validation = train + copies * info.num_pool, validation + copies * info.num_pool
         test = test + copies * info.num_test
+    if config.labels == "shuffled":
+        targets = shuffled_labels(targets, train, seeds)
     values = centres = None
     if config.is_regression:
         values = test_targets
@@ -71,6 +74,14 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
 def _first(count: int, train: Array, seed: int) -> Array:
     """The first examples of a training part in an order of the seed's own; all of them for 0."""
     return np.sort(stream(seed, "subset").permutation(train)[:count]) if count else train
+
+
+def shuffled_labels(targets: Tensor, train: Array, seeds: Sequence[int]) -> Tensor:
+    """The targets [R, N] of replicates: those of each training part [R, n] dealt out anew among its examples."""
+    found = targets.repeat(len(seeds), 1)
+    for labels, seed, own in zip(found, seeds, train, strict=True):
+        labels[own] = targets[stream(seed, "labels").permutation(own)]
+    return found
 
 
 def moved_pixels(images: Array, pixels: str, seed: int, part: str) -> Array:

@@ -75,7 +75,7 @@ def logit_gradients(module: StackModule, _: DataSet) -> Measured:
     difference between autograd and the formulas of `softmax_gradients`.
     """
     logits = module.outputs(module.validation_indices).cpu().double()
-    labels = module.targets.cpu()[module.validation_indices]
+    labels = module.lookup(module.validation_indices)[1].cpu()
     true = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
     gradients = softmax_gradients(logits, labels)
     by_loss = {name: gradient.norm(dim=-1) for name, gradient in gradients.items()}

@@ -203,7 +203,8 @@ class StackModule(pl.LightningModule):
         found = inputs.index_select(0, flat).to(self.precision)
         if self.examples.scale != 1:
             found *= self.examples.scale
-        return found.view(*indices.shape, -1), targets.index_select(0, flat).view(indices.shape)
+        own = targets.gather(1, indices.to(self.device)) if targets.ndim == 2 else targets.index_select(0, flat)
+        return found.view(*indices.shape, -1), own.view(indices.shape)
 
     def _backward(self, inputs: Tensor, targets: Tensor, count: int) -> Tensor:
         """Losses [R], their sums divided by count, of a slice of the batch, whose gradients are added up."""

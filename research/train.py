@@ -13,6 +13,7 @@ from functools import cache
 import pytorch_lightning as pl
 import torch
 
+from research.bounds import BOUNDS
 from research.compute import choose_products, prepare_process
 from research.config import TrainConfig, without_horizon
 from research.cost import layer_sizes, num_intervals, num_steps
@@ -22,7 +23,9 @@ from research.losses import constant_loss
 from research.measures import MEASURES
 from research.module import StackModule
 from research.probes import LayerProbe
+from research.twins import TWINS
 
+TAKEN = {**MEASURES, **TWINS, **BOUNDS}
 REPORTS_PER_STACK = 200
 
 cached_data: Callable[[str], DataSet] = cache(load)
@@ -167,7 +170,7 @@ def measured_replicates(
     metrics |= probe.metrics()
     profiles: dict[str, torch.Tensor] = {}
     for name in module.config.measures:
-        measured = MEASURES[name](module, data)
+        measured = TAKEN[name](module, data)
         metrics |= measured.metrics
         profiles |= measured.profiles
     replicates = []
@@ -195,7 +198,10 @@ def train_progress(module: StackModule) -> torch.Tensor:
     It is a mean over all batches of the last interval, so it rests on no single step.
     """
     targets = module.targets.cpu().numpy()
-    best = [constant_loss(module.config, targets[indices]) for indices in module.train_indices]
+    own = targets if targets.ndim == 2 else [targets] * len(module.seeds)
+    best = [
+        constant_loss(module.config, each[indices]) for each, indices in zip(own, module.train_indices, strict=True)
+    ]
     losses = module.curves["train_loss"][-1]
     return 1 - losses.where(losses.isfinite(), torch.nan) / torch.tensor(best, dtype=torch.float64)
 

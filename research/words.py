@@ -29,6 +29,17 @@ WORDS = {
     "cross_entropy_formula_error": "error of cross-entropy's formula",
     "mse_formula_error": "error of squared error's formula",
     "twin_difference": "largest difference between the two trainings",
+    "repeat_difference": "difference between the training and the same once more",
+    "alone_difference": "difference from plain PyTorch, one network alone",
+    "round_trip_difference": "difference after permuting the pixels there and back",
+    "scaled_twin_difference": "difference between the mean and the half-sum of squares",
+    "product_difference": "difference of the logits from those of the product of the weights",
+    "product_disagreement": "difference of the accuracy from that of the product of the weights",
+    "above_convex_bound": "training loss above what softmax regression cannot pass (nats)",
+    "convex_optimum": "training loss of the best softmax regression found (nats)",
+    "above_capacity_bound": "least error above that of the best piecewise-linear curve",
+    "backward_factor_score": "standard deviations from the factor that theory gives",
+    "untrained_test_accuracy": "test accuracy before training",
     "backward_factor": "share of the signal passed back by a layer",
     "backward_log10_across_4": "logarithm (base 10) of what is passed back by four layers",
     "mse_mean": "mean squared error",
@@ -77,6 +88,25 @@ METRICS = {
     "mse_formula_error": "the same of squared error behind a softmax",
     "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
     "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
+    "untrained_test_accuracy": "share of the test set that is classified right before training",
+    "repeat_difference": "the largest difference of any weight between the trained network and the same training once "
+    "more, with nobody looking",
+    "alone_difference": "each seed trained alone in plain PyTorch, in float64: the largest difference of any weight "
+    "after 100 steps",
+    "round_trip_difference": "training on images that are permuted and permuted back, and on the original ones: the "
+    "largest difference of any weight, or output on the test set, after 100 steps",
+    "scaled_twin_difference": "training on the mean of the squares, and on half their sum at the rate that makes up "
+    "for it, in float64: the largest difference of any weight after 100 steps",
+    "product_difference": "of a network without activations, in float64 on the test set: the largest difference "
+    "between its logits and those of the product of its weights, over the largest logit",
+    "product_disagreement": "of a network without activations: the difference between the test accuracy and that of "
+    "the product of its weights, in float64, on the images as they were loaded",
+    "above_convex_bound": "of a network without activations: its loss over the whole training part, minus a bound "
+    "that no softmax regression with its weights can pass, by convexity",
+    "above_capacity_bound": "the least root mean squared error at the test points of any evaluation, minus that of the "
+    "best function that is linear between as many kinks as the network can have",
+    "backward_factor_score": "how far the share passed back by a layer, before training, is from what mean-field "
+    "theory gives, in standard deviations at this width",
 }
 AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
 FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"

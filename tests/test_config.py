@@ -5,16 +5,38 @@ from dataclasses import fields, replace
 
 import pytest
 
-from research.config import CHOICES, LARGEST, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
+from research.config import (
+    CHOICES,
+    LARGEST,
+    MEASURES,
+    REGRESSION,
+    SMALLEST,
+    TrainConfig,
+    UserError,
+    without_horizon,
+)
 from research.data import DATA
 from research.identity import identity
 from research.losses import OUTPUTS
-from research.measures import MEASURES as MEASURED
+from research.train import TAKEN
 
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
 NAMES = ", ".join(MEASURES)
 NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
+ALONE = "measures: 'alone' goes with network='mlp', pixels='original' and classes"
+SCALED = "measures: 'scaled_twin' goes with loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0"
+LINEAR = "measures: 'linear_product' goes with an MLP of identity, classes and pixels='original'"
+CONVEX = "measures: 'convex_bound' goes with an MLP of identity, cross-entropy of a softmax and pixels='original'"
+CAPACITY = (
+    "measures: 'capacity_bound' goes with a regression by an MLP of identity, or by one hidden layer of ReLU, with a "
+    "raw output"
+)
+MEAN_FIELD = (
+    "measures: 'mean_field' goes with network='mlp', activation='relu', depth of 2 or more, a start that is not "
+    "'zero', and classes"
+)
+SHARED = "labels='shuffled' goes with pixels that all seeds share"
 PROBED = "probe_epochs go with an MLP that is trained for epochs to tell classes"
 
 
@@ -57,22 +79,38 @@ def test_every_field_is_checked():
         (None, {"measures": "curve_fit"}, "measures='curve_fit' must be a tuple of " + NAMES),
         (None, {"measures": None}, "measures=None must be a tuple of " + NAMES),
         (None, {"measures": (["curve_fit"],)}, "measures=(['curve_fit'],) must be a tuple of " + NAMES),
-        (
-            None,
-            {"measures": ("curve_fit",)},
-            "measures=('curve_fit',): 'curve_fit' goes with a regression, the others with classes",
+        (None, {"measures": ("curve_fit",)}, "measures: 'curve_fit' goes with a regression"),
+        (SINE, {"measures": ("logit_gradients",)}, "measures: 'logit_gradients' goes with classes"),
+        (SINE, {"measures": ("curve_fit", "round_trip")}, "measures: 'round_trip' goes with classes and labels='true'"),
+        (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp' and classes"),
+        *((CNN, {"measures": ("alone",), **more}, ALONE) for more in ({}, {"network": "mlp", "pixels": "sorted"})),
+        *(
+            (None, {"measures": ("scaled_twin",), **more}, SCALED)
+            for more in ({}, {"loss": "mse", "optimizer": "adam"}, {"loss": "mse", "weight_decay": 0.1})
         ),
-        (
-            SINE,
-            {"measures": ("logit_gradients",)},
-            "measures=('logit_gradients',): 'curve_fit' goes with a regression, the others with classes",
+        (None, {"measures": ("linear_product",)}, LINEAR),
+        (None, {"measures": ("linear_product",), "activation": "identity", "pixels": "sorted"}, LINEAR),
+        *(
+            (None, {"measures": ("convex_bound",), "depth": 0, **more}, CONVEX)
+            for more in ({"loss": "mse"}, {"pixels": "sorted"}, {"output": "sigmoid"})
         ),
-        (
-            SINE,
-            {"measures": ("curve_fit", "logit_gradients")},
-            "measures=('curve_fit', 'logit_gradients'): 'curve_fit' goes with a regression, the others with classes",
+        *(
+            (SINE, {"measures": ("capacity_bound",), **more}, CAPACITY)
+            for more in ({"depth": 2}, {"activation": "tanh"}, {"loss": "cross_entropy", "output": "softmax"})
         ),
-        (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp'"),
+        *(
+            (None, {"measures": ("mean_field",), "depth": 2, **more}, MEAN_FIELD)
+            for more in ({"depth": 1}, {"activation": "tanh"}, {"init": "zero"}, {"network": "cnn"})
+        ),
+        (SINE, {"labels": "shuffled"}, "labels='shuffled': dataset='sine' has no labels"),
+        *(
+            (
+                None,
+                {"labels": "shuffled", "pixels": pixels},
+                f"labels='shuffled' goes with pixels that all seeds share, not {pixels!r}",
+            )
+            for pixels in ("permuted", "scrambled")
+        ),
         (
             replace(SINE, dataset="mnist", output="softmax"),
             {"dataset": "sine"},
@@ -111,6 +149,16 @@ def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, mes
         {"network": "cnn", "head": "pooled", "pixels": "scrambled", "depth": 0},
         {"steps": 100, "evaluate_every": 50, "target_accuracy": 1},
         {"output_bias": 10, "input_scale": 0.5, "num_train": 7},
+        {"labels": "shuffled", "pixels": "sorted"},
+        {"depth": 0, "measures": ("linear_product", "convex_bound")},
+        {
+            "dataset": "sine",
+            "loss": "mse",
+            "output": "raw",
+            "depth": 3,
+            "activation": "identity",
+            "measures": ("capacity_bound",),
+        },
     ],
 )
 def test_fields_that_go_together_are_accepted(options):
@@ -133,7 +181,7 @@ def test_every_choice_has_what_it_names():
     assert set(CHOICES["dataset"]) == set(DATA)
     assert set(REGRESSION) == {name for name, info in DATA.items() if info.num_classes == 0}
     assert CHOICES["output"] == tuple(OUTPUTS)
-    assert tuple(MEASURED) == MEASURES
+    assert set(TAKEN) == set(MEASURES)
 
 
 def test_the_new_fields_at_their_defaults_leave_an_identity_as_it_was():

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+import research.examples
 from research import data
 from research.config import CHOICES, TrainConfig
 from research.cost import NUM_BINS, num_train
 from research.examples import make_examples, pixel_order
+from research.module import StackModule
+from research.train import train_stack
 
 SEEDS = (4, 0, 7)
 PARTS = ("train", "validation", "test")
@@ -180,3 +183,53 @@ def test_numbers_that_are_learnt_by_intervals_lie_in_the_one_of_ten_whose_centre
     if by_itself:
         error = examples.values - examples.centres[examples.test_targets]
         assert float(error.square().mean().sqrt()) == pytest.approx(by_itself, rel=1e-3)
+
+
+def test_shuffled_labels_are_those_of_the_training_part_dealt_out_anew(digits):
+    shuffled, plain = made(digits, labels="shuffled", num_train=500), made(digits, num_train=500)
+    for part in PARTS:
+        assert np.array_equal(getattr(shuffled, part), getattr(plain, part))
+    assert shuffled.inputs is digits.inputs
+    assert torch.equal(shuffled.test_targets, digits.test_targets)
+    truth = digits.targets.numpy()
+    for row, seed in enumerate(SEEDS):
+        train, labels = shuffled.train[row], shuffled.targets[row].numpy()
+        others = np.setdiff1d(np.arange(1500), train)
+        assert np.array_equal(labels[others], truth[others])
+        assert np.array_equal(np.sort(labels[train]), np.sort(truth[train]))
+        assert 0.05 < (labels[train] == truth[train]).mean() < 0.16  # a tenth by chance
+        alone = made(digits, (seed,), labels="shuffled", num_train=500)
+        assert np.array_equal(alone.targets[0].numpy(), labels)
+    assert not torch.equal(shuffled.targets[0], shuffled.targets[1])
+
+
+SHUFFLED = TrainConfig("digits", 1, 64, labels="shuffled", batch_size=32, epochs=30)
+
+
+def accuracies(config=SHUFFLED):
+    found = train_stack(config, SEEDS).replicates
+    return np.array([[each.metrics[name] for name in ("steady_test_accuracy", "train_progress")] for each in found]).T
+
+
+def test_training_on_shuffled_labels_learns_them_and_nothing_of_the_test_part():
+    accuracy, progress = accuracies()
+    assert (progress > 0.03).all()
+    assert (np.abs(accuracy - 0.1) < 4 * np.sqrt(0.1 * 0.9 / 297)).all()
+
+
+@pytest.mark.parametrize("fault", ["the labels stay", "the test part leaks"])
+def test_a_fault_that_lets_the_truth_through_is_seen_with_shuffled_labels(fault, monkeypatch):
+    if fault == "the labels stay":
+        monkeypatch.setattr(research.examples, "shuffled_labels", lambda targets, train, seeds: targets)
+    else:
+        right = StackModule.lookup
+
+        def leaking(self, indices, test=False):
+            inputs, targets = right(self, indices, test)
+            if test or indices.shape[1] > 32:
+                return inputs, targets
+            leak, truth = right(self, indices % 297, test=True)
+            return torch.cat([inputs, leak], 1), torch.cat([targets, truth], 1)
+
+        monkeypatch.setattr(StackModule, "lookup", leaking)
+    assert (accuracies()[0] > 0.5).all()

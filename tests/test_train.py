@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from research import data
-from research.config import TrainConfig, metrics_of
+from research.config import TrainConfig
+from research.metrics import metrics_of
 from research.module import StackModule
 from research.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
