@@ -17,7 +17,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "init": ("default", "xavier", "he", "normal", "zero"),
     "output": ("softmax", "sigmoid", "raw"),
     "loss": ("cross_entropy", "mse", "mse_mean"),
-    "optimizer": ("sgd", "adam", "adamw"),
+    "optimizer": ("sgd", "adam", "adamw", "lbfgs"),
+    "schedule": ("constant", "cosine"),
 }
 SMALLEST = {  # and the type: an int stands for a whole number
     "depth": 0,
@@ -69,7 +70,9 @@ class TrainConfig:
 
     The training: `epochs` passes over the training part in batches of batch_size, evaluated after each; or, where
     `steps` is not 0, so many steps, evaluated every evaluate_every. With target_accuracy the first evaluation that
-    reaches it is noted.
+    reaches it is noted. The rate is lr all through, or falls to zero along half a cosine over the horizon's steps.
+    "lbfgs" takes the whole training part at once; its steps are evaluations of the loss, lr the first length that a
+    line search tries (`lbfgs.CountedLBFGS`).
 
     What is looked at: after the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond
     epochs are ignored, so that a tier can shorten the training. `measures` names what `research.measures` takes of the
@@ -106,6 +109,7 @@ class TrainConfig:
     target_accuracy: float = 0.0
     measures: tuple[str, ...] = ()
     labels: str = "true"
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -140,6 +144,14 @@ class TrainConfig:
             (
                 bool(self.momentum) and self.optimizer != "sgd",
                 f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}",
+            ),
+            (
+                self.optimizer == "lbfgs" and not self.steps,
+                "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
+            ),
+            (
+                self.optimizer == "lbfgs" and (bool(self.weight_decay) or self.schedule != "constant"),
+                "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'",
             ),
             (not tuples, f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)"),
             (
@@ -212,8 +224,8 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
     "permuted_twin": ("network='mlp' and classes", lambda c: not c.is_regression and c.network == "mlp"),
     "repeated": ("any configuration", lambda _: True),
     "alone": (
-        "network='mlp', pixels='original' and classes",
-        lambda c: not c.is_regression and (c.network, c.pixels) == ("mlp", "original"),
+        "network='mlp', pixels='original', classes and any optimizer but 'lbfgs'",
+        lambda c: not c.is_regression and (c.network, c.pixels) == ("mlp", "original") and c.optimizer != "lbfgs",
     ),
     "round_trip": ("classes and labels='true'", lambda c: not c.is_regression and c.labels == "true"),
     "scaled_twin": (
@@ -245,7 +257,10 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
 def without_horizon(config: TrainConfig) -> TrainConfig:
     """The configuration at the shortest horizon it can have: the same for all that differ in nothing else.
 
-    The rate is constant, so what is trained for less is the first part of what is trained for longer. One that counts
-    steps and one that counts epochs never come to the same.
+    At a constant rate what is trained for less is the first part of what is trained for longer. One that counts steps
+    and one that counts epochs never come to the same. Where the rate falls over the horizon, a configuration is the
+    same as itself alone.
     """
+    if config.schedule != "constant":
+        return config
     return replace(config, steps=config.evaluate_every) if config.steps else replace(config, epochs=1)

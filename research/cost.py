@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from research.config import TrainConfig
+from research.config import TrainConfig, UserError
 from research.data import DATA
 
 SIZES = (
@@ -56,8 +56,13 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
-    units: pre-activation, activation and gradient.
+    units: pre-activation, activation and gradient. Searches of L-BFGS go one replicate at a time.
+
+    Raises UserError where L-BFGS would not have the whole training part at once.
     """
+    check_batch(config)
+    if config.optimizer == "lbfgs":
+        return 1
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
     pixels = DATA[config.dataset].num_features
@@ -67,6 +72,15 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
     possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
     return next((size for size in possible if size * working_set <= CACHE_BYTES), 1)
+
+
+def check_batch(config: TrainConfig) -> None:
+    """Raise UserError where L-BFGS would not have the whole training part at once."""
+    if config.optimizer == "lbfgs" and config.batch_size < num_train(config):
+        raise UserError(
+            f"optimizer='lbfgs' takes all {num_train(config)} training examples at once: "
+            f"batch_size={config.batch_size} is too small"
+        )
 
 
 def slice_size(units: int) -> int:

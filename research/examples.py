@@ -24,7 +24,7 @@ class Examples:
     each seed, the replicates have copies of their own, one after the other, and their indices point there. Where it has
     labels of its own, but images that all share, targets are [R, N], a row for each. Targets are
     classes in int64 or numbers; `values` [t] is what the test targets of a regression are, also where it is learnt by
-    classes, whose numbers are `centres`.
+    classes, whose numbers are `centres`; `validation_values` [v] those of its validation part.
     """
 
     inputs: Tensor
@@ -37,6 +37,7 @@ class Examples:
     scale: float
     values: Tensor | None = None
     centres: Tensor | None = None
+    validation_values: Tensor | None = None
 
 
 def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> Examples:
@@ -60,15 +61,23 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
         test = test + copies * info.num_test
     if config.labels == "shuffled":
         targets = shuffled_labels(targets, train, seeds)
-    values = centres = None
+    values = validation_values = centres = None
     if config.is_regression:
-        values = test_targets
+        assert data.validation_inputs is not None
+        assert data.validation_targets is not None
+        between = np.arange(len(inputs), len(inputs) + len(data.validation_inputs))
+        validation = np.broadcast_to(between, (len(seeds), len(between)))
+        values, validation_values = test_targets, data.validation_targets
+        inputs = torch.cat([inputs, data.validation_inputs])
+        targets = torch.cat([targets, data.validation_targets])
         if config.loss == "cross_entropy":
             edges = torch.linspace(-1, 1, NUM_BINS + 1, dtype=targets.dtype)
             centres = (edges[1:] + edges[:-1]) / 2
             targets, test_targets = (torch.bucketize(numbers, edges[1:-1]) for numbers in (targets, test_targets))
     scale = config.input_scale / info.max_value
-    return Examples(inputs, targets, test_inputs, test_targets, train, validation, test, scale, values, centres)
+    return Examples(
+        inputs, targets, test_inputs, test_targets, train, validation, test, scale, values, centres, validation_values
+    )
 
 
 def _first(count: int, train: Array, seed: int) -> Array:

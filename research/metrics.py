@@ -30,10 +30,12 @@ def metrics_of(config: TrainConfig) -> set[str]:
     ends |= {name for name, is_measured in of_fit.items() if is_measured}
     of_classes = {"untrained_test_accuracy", "validation_loss", "validation_accuracy"}
     found = {"train_loss", "train_progress", *ends, *(f"steady_{name}" for name in ends)}
-    found |= set() if config.is_regression else of_classes
+    found |= {"validation_rmse"} if config.is_regression else of_classes
     more = {
         "steps_to_target": config.target_accuracy,
         "reached_target": config.target_accuracy,
+        "function_evaluations": config.optimizer == "lbfgs",
+        "search_failed": config.optimizer == "lbfgs",
         "backward_factor": 0 in config.probe_epochs and config.depth >= 2,
         "backward_log10_across_4": 0 in config.probe_epochs and config.depth >= 5,
     }

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from research.backward import accumulate_gradients
 from research.config import TrainConfig
-from research.cost import layer_sizes, num_intervals, slice_size
+from research.cost import check_batch, layer_sizes, num_intervals, slice_size
 from research.data import DataSet, stream
 from research.examples import make_examples
+from research.lbfgs import CountedLBFGS
 from research.losses import example_losses
 from research.models import StackedMLP, network
+from research.schedules import set_rate
 
 STEPS_AT_ONCE = 50  # as one batch of Lightning, which costs it as much as a step of a small network
 
@@ -31,7 +33,8 @@ class StackModule(pl.LightningModule):
 
     `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
-    `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
+    `test_sup_error`, the root mean square and the largest error over the test points, and `validation_rmse`, that over
+    the points between those that it is trained on. `diverged_step` [R] is the first
     step whose loss was not finite, -1 where all were. Who looks amid the training goes by
     `intervals_done`, not by the horizon of `config`. `after_step` is called with the number of steps taken, after each.
     """
@@ -47,6 +50,9 @@ class StackModule(pl.LightningModule):
         self, config: TrainConfig, seeds: Sequence[int], data: DataSet, dtype: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
+        check_batch(config)
+        if config.optimizer == "lbfgs" and len(seeds) > 1:
+            raise ValueError(f"L-BFGS trains one replicate at a time, not {len(seeds)}")
         self.automatic_optimization = False  # several steps a batch
         self.config, self.seeds = config, tuple(seeds)
         self.after_step = lambda _: None
@@ -68,7 +74,9 @@ class StackModule(pl.LightningModule):
         self.slice_size = slice_size(len(self.seeds) * max(sizes[1:]))
         self.evaluation_slice = slice_size(len(self.seeds) * max(sizes))
         measured = (
-            ("test_rmse", "test_sup_error") if config.is_regression else ("validation_loss", "validation_accuracy")
+            ("test_rmse", "test_sup_error", "validation_rmse")
+            if config.is_regression
+            else ("validation_loss", "validation_accuracy")
         )
         self.curves: dict[str, list[Tensor]] = {name: [] for name in ("train_loss", *measured)}
         self.diverged_step = torch.full((len(self.seeds),), -1)
@@ -81,6 +89,8 @@ class StackModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser over the stacked tensors: its updates are element-wise, so each replicate has its own."""
         config = self.config
+        if config.optimizer == "lbfgs":
+            return CountedLBFGS(self.model.parameters(), config.lr)
         shared: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
         if config.optimizer == "sgd":
             return torch.optim.SGD(self.model.parameters(), momentum=config.momentum, **shared)
@@ -106,7 +116,17 @@ class StackModule(pl.LightningModule):
             self.after_step(number + 1)
 
     def take_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """One step of the training; the mean loss of each replicate's batch is kept for the curve.
+        """One step of the training; the mean loss of each replicate's batch is kept for the curve."""
+        if isinstance(optimizer, CountedLBFGS):
+            self.step_losses.append(optimizer.reach(step + 1, lambda: self._losses(step)))
+            return
+        losses = self._losses(step)
+        set_rate(self.config, optimizer, step)
+        optimizer.step()
+        self.step_losses.append(losses)
+
+    def _losses(self, step: int) -> Tensor:
+        """The mean losses [R] of a step's batches, whose gradients the parameters get.
 
         A batch whose activations would not fit the cache is taken in slices, whose gradients add up.
         """
@@ -118,14 +138,13 @@ class StackModule(pl.LightningModule):
         for first in range(0, num_examples, self.slice_size):
             part = slice(first, first + self.slice_size)
             losses.append(self._backward(inputs[:, part], targets[:, part], num_examples))
-        optimizer.step()
-        self.step_losses.append(losses[0] if len(losses) == 1 else torch.stack(losses).sum(0))
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum(0)
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a step. Each pass over the training part has its own order, drawn on seed alone."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if self.config.steps and self.steps_per_epoch == 1:  # a full batch, the same in every order
-            if step == 0:
+            if not hasattr(self, "full_batch"):
                 self.full_batch = self.lookup(torch.from_numpy(self.train_indices))
             return self.full_batch
         if place == 0:
@@ -169,28 +188,29 @@ class StackModule(pl.LightningModule):
         chunks = torch.split(indices, self.evaluation_slice, dim=1)
         return torch.cat([self.model(self.lookup(chunk, test)[0]) for chunk in chunks], dim=1)
 
-    def predictions(self) -> Tensor:
-        """The numbers [R, N] that a regression gives at the test points, in float64 on the CPU.
+    def predictions(self, test: bool = True) -> Tensor:
+        """The numbers [R, N] that a regression gives at the test or validation points, in float64 on the CPU.
 
         Where it is learnt by classes, the centre of the most probable one; NaN where an output is not finite.
         """
-        outputs = self.outputs(self.test_indices, test=True).cpu()
+        outputs = self.outputs(self.test_indices if test else self.validation_indices, test).cpu()
         if self.examples.centres is None:
             return outputs[..., 0].double()
         chosen: Tensor = self.examples.centres[outputs.argmax(-1)]
         return chosen.where(outputs.isfinite().all(-1), torch.nan)
 
-    def errors(self) -> Tensor:
-        """Prediction minus truth [R, N] at the test points of a regression; not finite where an output is not."""
-        values = self.examples.values
+    def errors(self, test: bool = True) -> Tensor:
+        """Prediction minus truth [R, N] at the test or validation points of a regression; not finite as outputs are."""
+        values = self.examples.values if test else self.examples.validation_values
         assert values is not None
-        return self.predictions() - values
+        return self.predictions(test) - values
 
     def _evaluate(self) -> None:
         if self.config.is_regression:
             errors = self.errors()
             self.curves["test_rmse"].append(errors.square().mean(1).sqrt())
             self.curves["test_sup_error"].append(errors.abs().amax(1))
+            self.curves["validation_rmse"].append(self.errors(test=False).square().mean(1).sqrt())
             return
         loss, accuracy = self.evaluate(self.validation_indices)
         self.curves["validation_loss"].append(loss)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from research.config import TrainConfig
-from research.cost import layer_sizes
+from research.cost import layer_sizes, num_steps
 from research.data import DataSet, split, stream
 from research.models import initial_layer
 
@@ -28,21 +28,24 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def plain_parameters(config: TrainConfig, seed: int, data: DataSet, num_steps: int) -> list[Tensor]:
-    """The weights [fan_in, fan_out] of all layers, then their biases [fan_out], after so many steps, in float64.
+def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) -> list[Tensor]:
+    """The weights [fan_in, fan_out] of all layers, then their biases [fan_out], after the first steps, in float64.
 
     Of an MLP that tells classes by original pixels.
     """
     network = plain_network(config, seed)
     optimizer = plain_optimizer(config, network)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps(config))
     train = plain_train(config, seed, data)
     inputs = data.inputs.double() * (config.input_scale / data.info.max_value)
     labels = plain_labels(config, seed, data, train)
-    for batch in itertools.islice(plain_batches(config, seed, train), num_steps):
+    for batch in itertools.islice(plain_batches(config, seed, train), first):
         optimizer.zero_grad()
         with torch.enable_grad():
             plain_loss(config, network(inputs[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if config.schedule == "cosine":
+            falling.step()
     layers = [layer for layer in network if isinstance(layer, nn.Linear)]
     return [*(layer.weight.detach().T for layer in layers), *(layer.bias.detach() for layer in layers)]
 

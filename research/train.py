@@ -19,6 +19,7 @@ from research.config import TrainConfig, without_horizon
 from research.cost import layer_sizes, num_intervals, num_steps
 from research.data import DataSet, load
 from research.evaluations import EndEvaluations
+from research.lbfgs import CountedLBFGS
 from research.losses import constant_loss
 from research.measures import MEASURES
 from research.module import StackModule
@@ -167,6 +168,8 @@ def measured_replicates(
     metrics = {**of_classes, **ends.steady(steps), **untrained, "train_progress": train_progress(module)}
     if module.config.target_accuracy:
         metrics |= arrivals(module)
+    if module.config.optimizer == "lbfgs":
+        metrics |= search_numbers(module, steps)
     metrics |= probe.metrics()
     profiles: dict[str, torch.Tensor] = {}
     for name in module.config.measures:
@@ -204,6 +207,17 @@ def train_progress(module: StackModule) -> torch.Tensor:
     ]
     losses = module.curves["train_loss"][-1]
     return 1 - losses.where(losses.isfinite(), torch.nan) / torch.tensor(best, dtype=torch.float64)
+
+
+def search_numbers(module: StackModule, horizon: int) -> dict[str, torch.Tensor]:
+    """`search_failed` is 1 if a line search has failed by the horizon, `function_evaluations` how many there were."""
+    searches = module.optimizers(use_pl_optimizer=False)
+    assert isinstance(searches, CountedLBFGS)
+    failed_at = searches.failed_at
+    is_over = failed_at is not None and failed_at <= horizon
+    evaluations = failed_at if failed_at is not None and is_over else horizon
+    numbers = {"search_failed": is_over, "function_evaluations": evaluations}
+    return {name: torch.tensor([float(number)], dtype=torch.float64) for name, number in numbers.items()}
 
 
 def arrivals(module: StackModule) -> dict[str, torch.Tensor]:

@@ -23,6 +23,7 @@ WORDS = {
     "test_r_squared": "R²",
     "test_rmse": "root mean squared error",
     "test_sup_error": "largest error",
+    "validation_rmse": "validation error (root mean square)",
     "extrema_right": "number of peaks and troughs that are about right",
     "steps_to_target": "steps to the target accuracy",
     "gradient_ratio": "ratio of the two gradients, in networks",
@@ -46,6 +47,8 @@ WORDS = {
     "mnist": "MNIST",
     "sgd": "SGD",
     "adam": "Adam",
+    "adamw": "AdamW",
+    "lbfgs": "L-BFGS",
     "dataset": "data set",
     "lr": "learning rate",
     "init_std": "standard deviation of the initial weights",
@@ -77,6 +80,8 @@ METRICS = {
     "better than their mean",
     "test_rmse": "root of the mean squared error at the test points",
     "test_sup_error": "the largest distance between fit and target at any test point",
+    "search_failed": "whether a line search found no lower loss: training ends there",
+    "function_evaluations": "evaluations of the loss and its gradient until a search failed, else the horizon",
     "extrema_right": "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % "
     "of the height",
     "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; who never "

@@ -145,8 +145,8 @@ def test_the_least_error_of_a_line_is_that_of_least_squares():
 @pytest.mark.parametrize(
     ("fault", "replacement"),
     [
-        ("errors", lambda self, right=StackModule.errors: right(self)[:, :200]),  # of some points
-        ("errors", lambda self, right=StackModule.errors: right(self) * 0.5),
+        ("errors", lambda self, test=True, right=StackModule.errors: right(self, test)[:, :200]),  # of some points
+        ("errors", lambda self, test=True, right=StackModule.errors: right(self, test) * 0.5),
         ("layer_sizes", lambda config: [1, 32, 1]),
     ],
 )

@@ -24,7 +24,9 @@ SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
 NAMES = ", ".join(MEASURES)
 NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
-ALONE = "measures: 'alone' goes with network='mlp', pixels='original' and classes"
+ALONE = "measures: 'alone' goes with network='mlp', pixels='original', classes and any optimizer but 'lbfgs'"
+SEARCHES = "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'"
+STEPS = {"optimizer": "lbfgs", "steps": 100, "evaluate_every": 50}
 SCALED = "measures: 'scaled_twin' goes with loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0"
 LINEAR = "measures: 'linear_product' goes with an MLP of identity, classes and pixels='original'"
 CONVEX = "measures: 'convex_bound' goes with an MLP of identity, cross-entropy of a softmax and pixels='original'"
@@ -102,6 +104,14 @@ def test_every_field_is_checked():
             (None, {"measures": ("mean_field",), "depth": 2, **more}, MEAN_FIELD)
             for more in ({"depth": 1}, {"activation": "tanh"}, {"init": "zero"}, {"network": "cnn"})
         ),
+        (None, {**STEPS, "measures": ("alone",)}, ALONE),
+        *((None, {**STEPS, **more}, SEARCHES) for more in ({"weight_decay": 0.1}, {"schedule": "cosine"})),
+        (None, {**STEPS, "momentum": 0.9}, "momentum=0.9 goes with optimizer='sgd', not 'lbfgs'"),
+        (
+            None,
+            {"optimizer": "lbfgs"},
+            "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
+        ),
         (SINE, {"labels": "shuffled"}, "labels='shuffled': dataset='sine' has no labels"),
         *(
             (
@@ -150,6 +160,8 @@ def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, mes
         {"steps": 100, "evaluate_every": 50, "target_accuracy": 1},
         {"output_bias": 10, "input_scale": 0.5, "num_train": 7},
         {"labels": "shuffled", "pixels": "sorted"},
+        {**STEPS, "lr": 1.0},
+        {"schedule": "cosine", "optimizer": "adam"},
         {"depth": 0, "measures": ("linear_product", "convex_bound")},
         {
             "dataset": "sine",
@@ -175,6 +187,13 @@ def test_configurations_are_the_same_without_their_horizon_if_they_differ_in_not
         assert without_horizon(replace(base, lr=0.2)) == without_horizon(replace(other, lr=0.2))
     assert without_horizon(in_steps) != without_horizon(replace(in_steps, evaluate_every=25))
     assert without_horizon(in_steps) != without_horizon(replace(in_steps, steps=0, evaluate_every=0))
+
+
+def test_where_the_rate_falls_over_the_horizon_no_other_horizon_is_a_part_of_it():
+    for base, horizon in ((TrainConfig(), {"epochs": 2}), (TrainConfig(steps=100, evaluate_every=50), {"steps": 50})):
+        falling = replace(base, schedule="cosine")
+        assert without_horizon(falling) != without_horizon(replace(falling, **horizon))
+        assert without_horizon(falling) not in (without_horizon(base), without_horizon(replace(base, **horizon)))
 
 
 def test_every_choice_has_what_it_names():

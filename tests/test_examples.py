@@ -158,10 +158,10 @@ def test_inputs_are_scaled_to_one_and_then_as_asked(digits, sine):
 
 def test_numbers_are_learnt_as_they_are(sine):
     examples = made(sine, output="raw", loss="mse")
-    assert torch.equal(examples.targets, sine.targets)
+    assert torch.equal(examples.targets[:1024], sine.targets)
     assert torch.equal(examples.values, sine.test_targets)
     assert examples.centres is None
-    assert examples.validation.shape == (3, 0)
+    assert examples.validation.shape == (3, 1023)
     assert examples.train.tolist() == [list(range(1024))] * 3
 
 
@@ -171,7 +171,7 @@ def test_numbers_that_are_learnt_by_intervals_lie_in_the_one_of_ten_whose_centre
     examples = made(curve, output="softmax")
     assert examples.targets.dtype == examples.test_targets.dtype == torch.int64
     assert examples.centres.tolist() == pytest.approx([-0.9 + 0.2 * k for k in range(NUM_BINS)])
-    for numbers, classes in ((curve.targets, examples.targets), (curve.test_targets, examples.test_targets)):
+    for numbers, classes in ((curve.targets, examples.targets[:1024]), (curve.test_targets, examples.test_targets)):
         distance = (numbers - examples.centres[classes]).abs()
         assert distance.max() <= 0.1 + 1e-12
         nearest = (numbers[:, None] - examples.centres).abs().argmin(1)
@@ -233,3 +233,20 @@ def test_a_fault_that_lets_the_truth_through_is_seen_with_shuffled_labels(fault,
 
         monkeypatch.setattr(StackModule, "lookup", leaking)
     assert (accuracies()[0] > 0.5).all()
+
+
+@pytest.mark.parametrize("name", ["sine", "line"])
+def test_a_curve_is_validated_half_way_between_the_points_that_it_is_trained_on(name):
+    curve = data.load(name)
+    examples = made(curve, output="raw", loss="mse")
+    points = curve.inputs[:, 0]
+    for row in range(len(SEEDS)):
+        assert examples.train[row].tolist() == list(range(1024))
+        between = examples.inputs[examples.validation[row].tolist(), 0]
+        assert torch.equal(between, (points[1:] + points[:-1]) / 2)
+        assert torch.equal(examples.targets[examples.validation[row].tolist()], examples.validation_values)
+    truth = torch.sin(between) if name == "sine" else between / (2 * np.pi)
+    torch.testing.assert_close(examples.validation_values, truth, rtol=1e-12, atol=1e-12)
+    assert not set(between.tolist()) & {*points.tolist(), *curve.test_inputs[:, 0].tolist()}
+    by_classes = made(curve, output="softmax")
+    assert torch.equal(by_classes.validation_values, examples.validation_values)

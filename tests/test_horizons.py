@@ -129,6 +129,7 @@ def test_one_pass_takes_the_steps_of_the_longest_alone(monkeypatch):
         [DIGITS, replace(DIGITS, epochs=2, lr=0.2)],
         [DIGITS, replace(DIGITS, epochs=2, probe_epochs=(0,))],
         [DIGITS, IN_STEPS],
+        [replace(DIGITS, schedule="cosine"), replace(DIGITS, schedule="cosine", epochs=2)],
         [IN_STEPS, replace(IN_STEPS, steps=60, evaluate_every=30)],
         [IN_STEPS, replace(IN_STEPS, steps=40, target_accuracy=0.5)],
     ],

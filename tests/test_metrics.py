@@ -13,6 +13,16 @@ from research.train import train_stack
         {"loss": "mse", "measures": ("repeated", "alone", "round_trip", "scaled_twin", "permuted_twin")},
         {"activation": "identity", "measures": ("linear_product", "convex_bound", "logit_gradients")},
         {"depth": 2, "measures": ("mean_field",), "target_accuracy": 0.5, "probe_epochs": (0,)},
+        {
+            "dataset": "sine",
+            "loss": "mse",
+            "output": "raw",
+            "optimizer": "lbfgs",
+            "lr": 1.0,
+            "batch_size": 1024,
+            "steps": 20,
+            "evaluate_every": 10,
+        },
         *(
             {"dataset": name, "loss": "mse", "output": "raw", "measures": ("capacity_bound", "curve_fit", "repeated")}
             for name in REGRESSION

@@ -237,6 +237,7 @@ def test_a_regression_has_its_own_metrics_curves_and_profiles():
             "train_loss": [30, 60],
             "test_rmse": [0, 30, 60],
             "test_sup_error": [0, 30, 60],
+            "validation_rmse": [0, 30, 60],
         }
         assert [place for place, _ in replicate.profiles["fit"]] == list(range(256))
         points, truth = data.load("sine").test_inputs[::16, 0], data.load("sine").test_targets

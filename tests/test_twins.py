@@ -41,7 +41,7 @@ def measured(config):
     "config",
     [
         DIGITS,
-        replace(DIGITS, optimizer="adam", lr=0.01, activation="gelu"),
+        replace(DIGITS, optimizer="adam", lr=0.01, activation="gelu", schedule="cosine", epochs=4),
         replace(DIGITS, num_train=200, momentum=0.9, weight_decay=0.01, activation="tanh"),
         replace(DIGITS, labels="shuffled", output_bias=3.0, steps=40, evaluate_every=20, measures=TWINS[:2]),
         replace(DIGITS, output="sigmoid", activation="sigmoid", input_scale=0.5),
