@@ -108,6 +108,13 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
+    def expect(self, stacks: list[Stack]) -> None:
+        """Count stacks that nobody knew of at the start: trials beyond the edge of a range."""
+        new = {stack.key: stack.nominal_seconds for stack in stacks if stack.key not in self.weights}
+        self.weights |= new
+        self.total += sum(new.values())
+        self.bar.total = self.total
+
     def show(self, shares: dict[str, float]) -> None:
         """Bring the bar up to date: `shares` is how much is done of each stack in work."""
         self.bar.n = self.finished + sum(share * self.weights[key] for key, share in shares.items())

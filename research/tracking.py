@@ -122,8 +122,8 @@ class Recorder:
         run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
         return Run(run_id, name, "FINISHED", started, ended, tags)
 
-    def write_trial(self, stack: Stack, result: StackResult, value: float) -> None:
-        """Record a trial of a search as one run."""
+    def write_trial(self, stack: Stack, result: StackResult, value: float, scatter: float = math.nan) -> None:
+        """Record a trial of a search as one run: its value, and how its seeds scatter about it."""
         from mlflow.entities import Metric
 
         self._check_device(stack.cell, result)
@@ -132,6 +132,7 @@ class Recorder:
         metrics = [Metric(name, number, ended, place) for name, place, number in trial_numbers(result, value)]
         tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
         tags["objective"] = objective(self.plan.study.tuning)
+        tags["scatter"] = repr(scatter)
         seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
         run_id = self._write(cell, "trial", cell.name, round(1000 * result.started), tags, metrics, seeds)
         self.client.set_terminated(run_id, "FINISHED", ended)
