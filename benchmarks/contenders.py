@@ -23,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from research.data import load
 from research.design import Factor, Study, Tier
 from research.examples import make_examples
 from research.plan import make_plan
+from research.products import Call, product_calls
 from research.train import prepare
 
 OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
@@ -307,31 +308,33 @@ PEERS = {  # module, function, whether it trains all seeds together
 
 
 def product_seconds(config: TrainConfig, size: int) -> float:
-    """Median seconds of the matrix products of one step of a stack, batched or one by one: whichever is faster.
+    """Median seconds of the matrix products of one step of a stack, by the fastest of three ways.
 
-    A layer has three: forward, by its weights, and by its inputs, which the first does not need.
+    They are batched, one by one, or as the harness takes them. A layer has three: forward, by its weights, and by its
+    inputs, which the first does not need.
     """
     prepare(config)
     batch, sizes = min(config.batch_size, num_train(config)), layer_sizes(config)
-    units = [torch.randn(size, batch, width) for width in sizes]
-    signals = [torch.randn(size, batch, width) for width in sizes]
-    weights = [torch.randn(size, fan_in, fan_out) for fan_in, fan_out in itertools.pairwise(sizes)]
-    gradients = [torch.empty_like(weight) for weight in weights]
-    stacked = (units, signals, weights, gradients)
-    single = [tuple([tensor[row] for tensor in tensors] for tensors in stacked) for row in range(size)]
 
-    def products(multiply: Callable[..., Tensor], tensors: Sequence[Sequence[Tensor]]) -> None:
-        units, signals, weights, gradients = tensors
-        for layer, weight in enumerate(weights):
-            multiply(units[layer], weight, out=units[layer + 1])
-        for layer in range(len(weights) - 1, -1, -1):
-            multiply(units[layer].mT, signals[layer + 1], out=gradients[layer])
-            if layer:
-                multiply(signals[layer + 1], weights[layer].mT, out=signals[layer])
+    def units(width: int, units_first: bool) -> Tensor:
+        return torch.randn(size, width, batch).mT if units_first else torch.randn(size, batch, width)
 
-    def one_by_one() -> None:
-        for row in single:
-            products(torch.mm, row)
+    def operands(first_too: bool) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Left and right side of each product, and where it is written; those behind a single input units first."""
+        behind_one = [False, *(first_too and before == 1 for before in sizes[:-1])]
+        entering, signals = ([units(*each) for each in zip(sizes, behind_one, strict=True)] for _ in range(2))
+        weights = [torch.randn(size, fan_in, fan_out) for fan_in, fan_out in itertools.pairwise(sizes)]
+        forward = [(entering[n], weight, entering[n + 1]) for n, weight in enumerate(weights)]
+        backward = [(entering[n].mT, signals[n + 1], torch.empty_like(weight)) for n, weight in enumerate(weights)]
+        backward += [(signals[n], weights[n - 1].mT, signals[n - 1]) for n in range(2, len(sizes))]
+        return forward + backward
+
+    plain = operands(first_too=False)
+    ways = (
+        [partial(torch.bmm, left, right, out=out) for left, right, out in plain],
+        [partial(torch.mm, *rows[:2], out=rows[2]) for one in plain for rows in zip(*one, strict=True)],
+        [call for one in operands(first_too=True) for call in product_calls(*one)],
+    )
 
     def median(step: Callable[[], None]) -> float:
         step()
@@ -343,7 +346,11 @@ def product_seconds(config: TrainConfig, size: int) -> float:
             seconds.append(time.perf_counter() - started)
         return statistics.median(seconds)
 
-    return min(median(lambda: products(torch.bmm, stacked)), median(one_by_one))
+    def products(calls: Sequence[Call]) -> None:
+        for call in calls:
+            call()
+
+    return min(median(partial(products, calls)) for calls in ways)
 
 
 def start(name: str, folder: Path, core: int | None, warm_ups: Sequence[tuple[TrainConfig, int]]) -> None:

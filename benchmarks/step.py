@@ -1,9 +1,9 @@
-"""Where the time of one training step goes: matrix products, looking up examples, element by element, optimiser.
+"""Where the time of one training step goes: looking up examples, each routine of torch, optimiser.
 
     python -m benchmarks.step [--steps N]
 
-The parts of a step are timed in place, the median over steps; `products alone` are its matrix products with nothing
-between them. One thread; run nothing else beside it.
+The parts of a step are timed in place, the median over steps; `bmm`, `mv` and, behind a single input, `mul` are matrix
+products, and `products alone` these with nothing between them. One thread; run nothing else beside it.
 """  # fmt: skip
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+
+import torch
 
 from benchmarks.contenders import product_seconds
-from research import backward
 from research.config import TrainConfig, UserError
 from research.cost import stack_size
 from research.data import load
 from research.module import StackModule
 from research.train import prepare
 
-PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "examples": ((StackModule, "_batch"),),
-    "products": ((backward, "affine"), (backward, "product")),
-    "loss": ((backward, "losses_and_gradient"),),
-    "gradients kept": ((backward, "add_to"),),
-}
 CASES = {
     "784-128x4-10 sgd": TrainConfig(depth=4, width=128, lr=0.1),
     "784-256x3-10 sgd": TrainConfig(depth=3, width=256, lr=0.1),
@@ -52,30 +46,6 @@ CASES = {
 }
 
 
-@contextmanager
-def timed(spent: dict[str, float], parts: dict[str, tuple[tuple[Any, str], ...]]) -> Iterator[None]:
-    """While the block runs, add up the seconds that the parts take."""
-
-    def timing(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            started = time.perf_counter()
-            found = function(*arguments, **named)
-            spent[name] += time.perf_counter() - started
-            return found
-
-        return call
-
-    originals = [(owner, member, getattr(owner, member)) for places in parts.values() for owner, member in places]
-    for name, places in parts.items():
-        for owner, member in places:
-            setattr(owner, member, timing(name, getattr(owner, member)))
-    try:
-        yield
-    finally:
-        for owner, member, function in originals:
-            setattr(owner, member, function)
-
-
 def profile(config: TrainConfig, num_steps: int) -> dict[str, float]:
     """Median microseconds of a step of a stack and of its parts, by name, for one replicate."""
     prepare(config)
@@ -83,23 +53,38 @@ def profile(config: TrainConfig, num_steps: int) -> dict[str, float]:
     stack = StackModule(config, range(size), load(config.dataset))
     optimizer = stack.configure_optimizers()
     stack.on_train_epoch_start()
-    seen: dict[str, list[float]] = defaultdict(list)
-    spent: dict[str, float] = {}
-    parts = {**PARTS, "optimiser": ((optimizer, "step"),)}
-    for step in range(num_steps + 10):
-        started = time.perf_counter()
+    for step in range(10):
         stack.take_step(step, optimizer)
-        seen["step"].append(time.perf_counter() - started)
-    for step in range(num_steps):
-        spent = dict.fromkeys(parts, 0.0)
-        with timed(spent, parts):
-            stack.take_step(step, optimizer)
-        for name, seconds in spent.items():
-            seen[name].append(seconds)
-    found = {name: 1e6 * statistics.median(values[10:]) / size for name, values in seen.items()}
-    found["activations and the rest"] = found["step"] - sum(found[name] for name in parts)
+    steps = range(10, num_steps + 10)
+    seen: dict[str, list[float]] = {"step": [seconds(partial(stack.take_step, step, optimizer)) for step in steps]}
+    for step in range(10, num_steps + 10):
+        spent: defaultdict[str, float] = defaultdict(float)
+        indices = stack.indices_of(step)
+        batch = stack.batches[indices.shape[1]]
+        if not stack.one_batch:
+            spent["examples"] = seconds(partial(stack.lookup, indices, into=(batch.inputs, batch.targets)))
+        with torch.no_grad():
+            for call in batch.calls:
+                spent[name_of(call)] += seconds(call)
+        spent["optimiser"] = seconds(optimizer.update)
+        for part, value in spent.items():
+            seen.setdefault(part, []).append(value)
+    found = {name: 1e6 * statistics.median(values) / size for name, values in seen.items()}
     found["products alone"] = 1e6 * product_seconds(config, size) / size
     return found
+
+
+def name_of(call: Callable[[], object]) -> str:
+    """What a call computes: the name of the function of torch."""
+    name: str = getattr(call, "func", call).__name__  # type: ignore[attr-defined]
+    return name.partition(".")[0]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def main() -> int:

@@ -183,8 +183,8 @@ class TrainConfig:
                 f"labels={self.labels!r}: dataset={self.dataset!r} has no labels",
             ),
             (
-                self.labels != "true" and self.pixels in ("permuted", "scrambled"),
-                f"labels={self.labels!r} goes with pixels that all seeds share, not {self.pixels!r}",
+                self.labels != "true" and self.pixels == "scrambled",
+                f"labels={self.labels!r} goes with images that all seeds share, not with pixels={self.pixels!r}",
             ),
             (
                 self.network == "mlp" and self.head != "dense",

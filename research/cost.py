@@ -14,6 +14,7 @@ SIZES = (
     1,
 )  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
+COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
 CHANNELS = (1, 8, 16)  # of the CNN: grey in, then the maps of its two convolutions
 KERNEL = 3
@@ -52,7 +53,7 @@ def layer_sizes(config: TrainConfig) -> list[int]:
 
 
 def stack_size(config: TrainConfig, seeds: int = 0) -> int:
-    """How many seeds train together: the largest of SIZES, or of the equal parts of `seeds`, that fits the cache.
+    """How many seeds train together: the largest of SIZES, or of equal parts of `seeds`, that fits cache and memory.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
@@ -71,7 +72,9 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
     possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
-    return next((size for size in possible if size * working_set <= CACHE_BYTES), 1)
+    info = DATA[config.dataset]
+    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" else 0
+    return next((n for n in possible if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES), 1)
 
 
 def check_batch(config: TrainConfig) -> None:

@@ -89,7 +89,8 @@ class CountedLBFGS(torch.optim.LBFGS):
         else:
             parts = torch.split(known.gradient, [parameter.numel() for parameter in self._params])
             for parameter, part in zip(self._params, parts, strict=True):
-                parameter.grad = part.view_as(parameter).clone()
+                assert parameter.grad is not None
+                parameter.grad.copy_(part.view_as(parameter))
         return known
 
     def _gradient(self) -> Tensor:

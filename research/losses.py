@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from research.config import TrainConfig
 from research.cost import num_outputs
+from research.products import Call
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda outputs: outputs.softmax(-1),
@@ -34,32 +36,47 @@ def example_losses(config: TrainConfig, outputs: Tensor, targets: Tensor) -> Ten
     return 0.5 * squares.sum(-1) if config.loss == "mse" else squares.mean(-1)
 
 
-def losses_and_gradient(config: TrainConfig, outputs: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The sums of `example_losses` over the examples [R], and their gradients by the outputs [R, B, C], over `count`.
+def loss_calls(
+    config: TrainConfig, outputs: Tensor, targets: Tensor, count: int, losses: Tensor, gradient: Tensor
+) -> list[Call]:
+    """What writes the sums of `example_losses` over the examples into `losses` [R], and their gradients by the outputs
+    [R, B, C] into `gradient`, both divided by `count`.
 
     The two losses of most studies are written out: cross-entropy behind a softmax has the gradient p - y, squared error
     the difference of output and target. The others are left to autograd.
     """
     if (config.loss, config.output) == ("cross_entropy", "softmax"):
-        log_p = outputs.mT.log_softmax(1)
-        places = targets[:, None]
-        losses = -log_p.gather(1, places).sum((1, 2))
-        difference = log_p.exp_().scatter_add_(1, places, log_p.new_full((1, 1, 1), -1.0).expand_as(places))
-        gradient = difference.mT.contiguous()
-    elif config.is_regression and config.loss != "cross_entropy":
-        gradient = outputs - targets[..., None]
-        losses = gradient.square().sum((1, 2))
-        if config.loss == "mse":
-            losses *= 0.5
-        else:
-            gradient *= 2
-    else:
+        log_p = torch.empty_like(outputs.mT, memory_format=torch.contiguous_format)
+        places, chosen = targets[:, None], torch.empty_like(log_p[:, :1])
+        minus_one = log_p.new_full((1, 1, 1), -1.0).expand_as(chosen)
+        return [
+            partial(torch.log_softmax, outputs.mT, 1, out=log_p),
+            partial(torch.gather, log_p, 1, places, out=chosen),
+            partial(torch.sum, chosen, (1, 2), out=losses),
+            partial(losses.mul_, -1 / count),
+            log_p.exp_,
+            partial(log_p.scatter_add_, 1, places, minus_one),
+            partial(torch.mul, log_p.mT, 1 / count, out=gradient),
+        ]
+    if config.is_regression and config.loss != "cross_entropy":
+        squares, half = torch.empty_like(gradient), 0.5 if config.loss == "mse" else 1.0
+        return [
+            partial(torch.sub, outputs, targets[..., None], out=gradient),
+            partial(torch.mul, gradient, gradient, out=squares),
+            partial(torch.sum, squares, (1, 2), out=losses),
+            partial(losses.mul_, half / count),
+            partial(gradient.mul_, 2 * half / count),
+        ]
+
+    def by_autograd() -> None:
         with torch.enable_grad():
-            outputs = outputs.detach().requires_grad_()
-            losses = example_losses(config, outputs, targets).sum(1)
-            (gradient,) = torch.autograd.grad(losses.sum(), outputs)
-            losses = losses.detach()
-    return losses.div_(count), gradient.div_(count)
+            leaf = outputs.detach().requires_grad_()
+            values = example_losses(config, leaf, targets).sum(1) / count
+            (found,) = torch.autograd.grad(values.sum(), leaf)
+        losses.copy_(values.detach())
+        gradient.copy_(found)
+
+    return [by_autograd]
 
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from research.config import TrainConfig
 from research.cost import KERNEL, kernel_sizes, layer_sizes
 from research.data import stream
+from research.products import affine
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda z: z,
@@ -78,8 +79,8 @@ class StackedMLP(nn.Module):
         """Outputs [R, B, C] of inputs [R, B, D]."""
         *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
-            inputs = self.in_place(torch.baddbmm(bias, inputs, weight))
-        return torch.baddbmm(last_bias, inputs, last_weight)
+            inputs = self.in_place(affine(inputs, weight, bias))
+        return affine(inputs, last_weight, last_bias)
 
     def layers(self, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the outputs.
@@ -88,11 +89,11 @@ class StackedMLP(nn.Module):
         """
         *hidden, last = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
-            pre_activation = torch.baddbmm(bias, inputs, weight)
+            pre_activation = affine(inputs, weight, bias)
             inputs = self.activation(pre_activation)
             yield pre_activation, inputs
         weight, bias = last
-        outputs = torch.baddbmm(bias, inputs, weight)
+        outputs = affine(inputs, weight, bias)
         yield outputs, outputs
 
 

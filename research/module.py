@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from research.backward import accumulate_gradients
 from research.config import TrainConfig
 from research.cost import check_batch, layer_sizes, num_intervals, slice_size
 from research.data import DataSet, stream
@@ -18,7 +16,9 @@ from research.examples import make_examples
 from research.lbfgs import CountedLBFGS
 from research.losses import example_losses
 from research.models import StackedMLP, network
-from research.schedules import set_rate
+from research.optimizers import FlatOptimizer, flattened
+from research.passes import Batch, Scratch
+from research.schedules import rate_at
 
 STEPS_AT_ONCE = 50  # as one batch of Lightning, which costs it as much as a step of a small network
 
@@ -45,6 +45,7 @@ class StackModule(pl.LightningModule):
     targets: Tensor
     test_inputs: Tensor
     test_targets: Tensor
+    orders: Tensor | None
 
     def __init__(
         self, config: TrainConfig, seeds: Sequence[int], data: DataSet, dtype: torch.dtype = torch.float32
@@ -61,17 +62,21 @@ class StackModule(pl.LightningModule):
         for name in ("inputs", "targets", "test_inputs", "test_targets"):
             values = getattr(self.examples, name)
             self.register_buffer(name, values.to(dtype) if values.is_floating_point() else values, persistent=False)
+        self.register_buffer("orders", self.examples.orders, persistent=False)
         self.precision = dtype
         self.train_indices = self.examples.train
         self.validation_indices, self.test_indices = map(
             torch.from_numpy, map(np.array, (self.examples.validation, self.examples.test))
         )
         self.steps_per_epoch = -(-self.train_indices.shape[1] // config.batch_size)
+        self.one_batch = bool(config.steps) and self.steps_per_epoch == 1  # the whole, in the order that it lies in
         self.num_steps = config.evaluate_every or self.steps_per_epoch
         self.num_intervals = num_intervals(config)
         self.num_batches = -(-self.num_steps // STEPS_AT_ONCE)
         sizes = layer_sizes(config)
         self.slice_size = slice_size(len(self.seeds) * max(sizes[1:]))
+        self.scratch = Scratch(self.test_inputs.new_empty(0, dtype=dtype))
+        self.batches: dict[int, Batch] = {}  # by their size: all but the last of an epoch have the same
         self.evaluation_slice = slice_size(len(self.seeds) * max(sizes))
         measured = (
             ("test_rmse", "test_sup_error", "validation_rmse")
@@ -86,16 +91,14 @@ class StackModule(pl.LightningModule):
         """How many intervals are in the curves: trained and evaluated."""
         return len(self.curves["train_loss"])
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser over the stacked tensors: its updates are element-wise, so each replicate has its own."""
-        config = self.config
-        if config.optimizer == "lbfgs":
-            return CountedLBFGS(self.model.parameters(), config.lr)
-        shared: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
-        if config.optimizer == "sgd":
-            return torch.optim.SGD(self.model.parameters(), momentum=config.momentum, **shared)
-        kind: type[torch.optim.Adam] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        return kind(self.model.parameters(), **shared)
+    def configure_optimizers(self) -> FlatOptimizer | CountedLBFGS:
+        """The optimiser over the stacked tensors, in one buffer from now on."""
+        if self.config.optimizer == "lbfgs":
+            return CountedLBFGS([flattened(list(self.model.parameters()))], self.config.lr)
+        return FlatOptimizer(self.model.parameters(), self.config)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Keep the gradients where they lie: each step writes them anew. Lightning would let go of them first."""
 
     def on_fit_start(self) -> None:
         """Evaluate the untrained networks: point 0 of the curves."""
@@ -108,45 +111,28 @@ class StackModule(pl.LightningModule):
     def training_step(self, batch: int, _: int) -> None:
         """Take the next steps of the interval."""
         optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
+        assert isinstance(optimizer, FlatOptimizer | CountedLBFGS)
         first = batch * STEPS_AT_ONCE
         for step in range(first, min(first + STEPS_AT_ONCE, self.num_steps)):
             number = self.current_epoch * self.num_steps + step
             self.take_step(number, optimizer)
             self.after_step(number + 1)
 
-    def take_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+    def take_step(self, step: int, optimizer: FlatOptimizer | CountedLBFGS) -> None:
         """One step of the training; the mean loss of each replicate's batch is kept for the curve."""
+        losses = self._written_out if isinstance(self.model, StackedMLP) else self._by_autograd
         if isinstance(optimizer, CountedLBFGS):
-            self.step_losses.append(optimizer.reach(step + 1, lambda: self._losses(step)))
+            self.step_losses.append(optimizer.reach(step + 1, lambda: losses(self.indices_of(step))))
             return
-        losses = self._losses(step)
-        set_rate(self.config, optimizer, step)
-        optimizer.step()
-        self.step_losses.append(losses)
+        self.step_losses.append(losses(self.indices_of(step)))
+        optimizer.update(rate_at(self.config, step))
 
-    def _losses(self, step: int) -> Tensor:
-        """The mean losses [R] of a step's batches, whose gradients the parameters get.
-
-        A batch whose activations would not fit the cache is taken in slices, whose gradients add up.
-        """
-        for parameter in self.model.parameters():
-            parameter.grad = None
-        inputs, targets = self._batch(step)
-        num_examples = inputs.shape[1]
-        losses: list[Tensor] = []
-        for first in range(0, num_examples, self.slice_size):
-            part = slice(first, first + self.slice_size)
-            losses.append(self._backward(inputs[:, part], targets[:, part], num_examples))
-        return losses[0] if len(losses) == 1 else torch.stack(losses).sum(0)
-
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a step. Each pass over the training part has its own order, drawn on seed alone."""
+    def indices_of(self, step: int) -> Tensor:
+        """The examples [R, B] of the next step. Each pass over the training part has an order drawn on seed alone."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        if self.config.steps and self.steps_per_epoch == 1:  # a full batch, the same in every order
-            if not hasattr(self, "full_batch"):
-                self.full_batch = self.lookup(torch.from_numpy(self.train_indices))
-            return self.full_batch
+        if self.one_batch:
+            self.order = torch.from_numpy(self.train_indices)
+            return self.order
         if place == 0:
             orders = [
                 stream(seed, "order", epoch).permutation(indices)
@@ -154,7 +140,26 @@ class StackModule(pl.LightningModule):
             ]
             self.order = torch.from_numpy(np.stack(orders)).to(self.device)
         size = self.config.batch_size
-        return self.lookup(self.order[:, place * size : (place + 1) * size])
+        return self.order[:, place * size : (place + 1) * size]
+
+    def _written_out(self, indices: Tensor) -> Tensor:
+        """Mean losses [R] of examples, indices [R, B]. Their gradients are in the parameters' `grad` then."""
+        batch = self.batches.get(indices.shape[1])
+        if batch is None:
+            assert isinstance(self.model, StackedMLP)
+            batch = Batch(self.config, self.model, *self.lookup(indices), self.slice_size, self.scratch)
+            self.batches[indices.shape[1]] = batch
+        elif not self.one_batch:
+            self.lookup(indices, into=(batch.inputs, batch.targets))
+        return batch.run()
+
+    def _by_autograd(self, indices: Tensor) -> Tensor:
+        """The same of what is not written out."""
+        inputs, targets = self.lookup(indices)
+        self.model.zero_grad(set_to_none=False)
+        losses = example_losses(self.config, self.model(inputs), targets).mean(1)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        return losses.detach()
 
     def on_train_epoch_end(self) -> None:
         """Append the interval to the curves and note the first step at which a loss was not finite."""
@@ -216,20 +221,27 @@ class StackModule(pl.LightningModule):
         self.curves["validation_loss"].append(loss)
         self.curves["validation_accuracy"].append(accuracy)
 
-    def lookup(self, indices: Tensor, test: bool = False) -> tuple[Tensor, Tensor]:
-        """Inputs [R, B, D] as the network takes them, images scaled to 0..1, and targets [R, B], of indices [R, B]."""
+    def lookup(
+        self, indices: Tensor, test: bool = False, into: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs [R, B, D] as the network takes them, images scaled to 0..1, and targets [R, B], of indices [R, B].
+
+        They are written `into` tensors where these are given.
+        """
         inputs, targets = (self.test_inputs, self.test_targets) if test else (self.inputs, self.targets)
         flat = indices.to(self.device).flatten()
-        found = inputs.index_select(0, flat).to(self.precision)
+        found = inputs.index_select(0, flat).view(*indices.shape, -1)
+        if into is None:
+            into = torch.empty_like(found, dtype=self.precision), targets.new_empty(indices.shape)
+        if self.orders is None:
+            into[0].copy_(found)
+        else:
+            for images, order, place in zip(found.to(self.precision), self.orders, into[0], strict=True):
+                torch.index_select(images, 1, order, out=place)
         if self.examples.scale != 1:
-            found *= self.examples.scale
-        own = targets.gather(1, indices.to(self.device)) if targets.ndim == 2 else targets.index_select(0, flat)
-        return found.view(*indices.shape, -1), own.view(indices.shape)
-
-    def _backward(self, inputs: Tensor, targets: Tensor, count: int) -> Tensor:
-        """Losses [R], their sums divided by count, of a slice of the batch, whose gradients are added up."""
-        if isinstance(self.model, StackedMLP):
-            return accumulate_gradients(self.config, self.model, inputs, targets, count)
-        losses = example_losses(self.config, self.model(inputs), targets).sum(1) / count
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        return losses.detach()
+            into[0].mul_(self.examples.scale)
+        if targets.ndim == 2:
+            torch.gather(targets, 1, indices.to(self.device), out=into[1])
+        else:
+            torch.index_select(targets, 0, flat, out=into[1].view(-1))
+        return into

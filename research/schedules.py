@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from research.config import TrainConfig
 from research.cost import num_steps
 
@@ -20,10 +18,3 @@ def rate_at(config: TrainConfig, step: int) -> float:
     if config.schedule == "constant":
         return config.lr
     return 0.5 * config.lr * (1 + math.cos(math.pi * step / num_steps(config)))
-
-
-def set_rate(config: TrainConfig, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Give an optimiser the rate of a step, where it is not the same in all."""
-    if config.schedule != "constant":
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(config, step)

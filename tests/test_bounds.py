@@ -64,8 +64,8 @@ def test_a_bias_that_is_left_out_is_seen_in_the_product(monkeypatch):
 def test_a_test_part_that_is_looked_up_wrongly_is_seen_in_the_accuracy(fault, monkeypatch):
     right = StackModule.lookup
 
-    def lookup(self, indices, test=False):
-        inputs, targets = right(self, indices, test)
+    def lookup(self, indices, test=False, into=None):
+        inputs, targets = right(self, indices, test, into)
         if not test:
             return inputs, targets
         return (inputs.flip(2), targets) if fault == "other pixels" else (inputs, targets.roll(1, 1))
@@ -113,8 +113,8 @@ def test_the_gradient_of_the_regression_is_autograds():
 def test_labels_that_leak_into_the_inputs_push_the_loss_below_the_bound(monkeypatch):
     right = StackModule.lookup
 
-    def leaking(self, indices, test=False):
-        inputs, targets = right(self, indices, test)
+    def leaking(self, indices, test=False, into=None):
+        inputs, targets = right(self, indices, test, into)
         inputs[..., 0] = (targets == 0).to(inputs.dtype)  # a corner that is always empty
         return inputs, targets
 

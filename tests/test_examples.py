@@ -37,7 +37,8 @@ def part_of(examples, part, row):
         (examples.test_inputs, examples.test_targets) if part == "test" else (examples.inputs, examples.targets)
     )
     indices = getattr(examples, part)[row]
-    return inputs.numpy()[indices], targets.numpy()[indices]
+    images = inputs.numpy()[indices]
+    return images if examples.orders is None else images[:, examples.orders[row]], targets.numpy()[indices]
 
 
 @pytest.mark.parametrize("pixels", CHOICES["pixels"])
@@ -103,9 +104,9 @@ def test_sorted_pixels_are_the_same_whatever_order_they_had(digits):
 
 
 @pytest.mark.parametrize("pixels", CHOICES["pixels"])
-def test_each_replicate_looks_up_its_own_copy_and_no_other(pixels, digits):
+def test_each_replicate_looks_up_its_own_copy_where_there_is_one(pixels, digits):
     examples = made(digits, pixels=pixels)
-    copies = len(SEEDS) if pixels in ("permuted", "scrambled") else 1
+    copies = len(SEEDS) if pixels == "scrambled" else 1
     assert examples.inputs.shape == (copies * 1500, 64)
     assert examples.test_inputs.shape == (copies * 297, 64)
     for row, seed in enumerate(SEEDS):
@@ -224,12 +225,12 @@ def test_a_fault_that_lets_the_truth_through_is_seen_with_shuffled_labels(fault,
     else:
         right = StackModule.lookup
 
-        def leaking(self, indices, test=False):
-            inputs, targets = right(self, indices, test)
-            if test or indices.shape[1] > 32:
-                return inputs, targets
-            leak, truth = right(self, indices % 297, test=True)
-            return torch.cat([inputs, leak], 1), torch.cat([targets, truth], 1)
+        def leaking(self, indices, test=False, into=None):
+            inputs, targets = right(self, indices, test, into)
+            if into is not None:  # of a step
+                leak, truth = right(self, indices[:, ::2] % 297, test=True)
+                inputs[:, ::2], targets[:, ::2] = leak, truth
+            return inputs, targets
 
         monkeypatch.setattr(StackModule, "lookup", leaking)
     assert (accuracies()[0] > 0.5).all()

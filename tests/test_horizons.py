@@ -143,7 +143,7 @@ def states(module):
     """All that the training of a module goes on from, in copies, and which objects the module holds."""
     tensors = [tensor for parameter in module.parameters() for tensor in (parameter, parameter.grad)]
     kept = [*tensors, *module.buffers(), *module.step_losses, *module.diverged_step]
-    kept += [module.order] if hasattr(module, "order") else [*module.full_batch]
+    kept += [module.order, *(tensor for batch in module.batches.values() for tensor in (batch.inputs, batch.targets))]
     curves = {name: [values.tolist() for values in curve] for name, curve in module.curves.items()}
     held = {name: id(value) for name, value in vars(module).items()}
     generators = torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state())  # noqa: NPY002

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from research.config import TrainConfig
-from research.schedules import rate_at, set_rate
+from research.schedules import rate_at
 
 COSINE = TrainConfig(dataset="digits", lr=0.3, schedule="cosine", steps=40, evaluate_every=10)
 
@@ -26,11 +26,3 @@ def test_it_falls_from_the_rate_by_way_of_half_of_it_over_the_steps_of_all_epoch
     assert rate_at(by_epochs, 0) == 0.3
     assert rate_at(by_epochs, 20) == pytest.approx(0.15)
     assert rate_at(by_epochs, 39) == pytest.approx(0.15 * (1 - math.cos(math.pi / 40)))
-
-
-def test_an_optimiser_is_given_the_rate_and_a_constant_one_left_alone():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.7)
-    set_rate(TrainConfig(lr=0.3), optimizer, 5)
-    assert optimizer.param_groups[0]["lr"] == 0.7
-    set_rate(COSINE, optimizer, 20)
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.15)

@@ -1,15 +1,15 @@
 """Twins come to the same, and a fault in data, training or evaluation is seen in those that it concerns."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-import research.backward
-import research.examples
 import research.losses
 import research.module
+import research.passes
 from research import data
 from research.config import TrainConfig
 from research.data import stream
@@ -76,17 +76,14 @@ def test_taking_the_twins_leaves_the_trained_networks_alone():
 
 
 def test_a_wrong_gradient_is_seen(monkeypatch):
-    right = research.backward.BACKWARD["relu"]
-    monkeypatch.setitem(research.backward.BACKWARD, "relu", lambda g, y: right(g, y).mul_(1 + 1e-6))
+    right = research.passes.BACKWARD["relu"]
+    monkeypatch.setitem(research.passes.BACKWARD, "relu", lambda g, y: [*right(g, y), partial(g.mul_, 1 + 1e-6)])
     assert min(measured(DIGITS)["alone_difference"]) > 1e-9
 
 
 def test_a_wrong_gradient_of_a_loss_is_seen(monkeypatch):
-    def sloppy(config, outputs, targets, count):
-        losses, gradient = research.losses.losses_and_gradient(config, outputs, targets, count)
-        return losses, gradient * (1 + 1e-6)
-
-    monkeypatch.setattr(research.backward, "losses_and_gradient", sloppy)
+    right = research.passes.loss_calls
+    monkeypatch.setattr(research.passes, "loss_calls", lambda *a: [*right(*a), partial(a[-1].mul_, 1 + 1e-6)])
     assert min(measured(DIGITS)["alone_difference"]) > 1e-9
 
 
@@ -105,13 +102,14 @@ def test_another_order_of_the_examples_is_seen(fault, monkeypatch):
 
 
 def test_a_batch_that_begins_one_example_late_is_seen(monkeypatch):
-    right = StackModule._batch
+    right = StackModule.lookup
 
-    def late(self, step):
-        inputs, targets = right(self, step)
-        return inputs.roll(1, 1), targets
+    def late(self, indices, test=False, into=None):
+        inputs, targets = right(self, indices, test, into)
+        inputs.copy_(inputs.roll(1, 1))
+        return inputs, targets
 
-    monkeypatch.setattr(StackModule, "_batch", late)
+    monkeypatch.setattr(StackModule, "lookup", late)
     assert min(measured(DIGITS)["alone_difference"]) > 1e-3
 
 
@@ -146,10 +144,15 @@ def test_a_mean_over_the_wrong_number_of_classes_is_seen(monkeypatch):
 
 @pytest.mark.parametrize("part", ["pool", "test"])
 def test_pixels_that_one_part_has_in_another_order_are_seen(part, monkeypatch):
-    right = research.examples.moved_pixels
+    right = StackModule.lookup
 
-    def wrong(images, pixels, seed, which):
-        return right(images, pixels, seed + 1 if which == part else seed, which)
+    def wrong(self, indices, test=False, into=None):
+        orders = self.orders
+        if orders is not None and test == (part == "test"):
+            self.orders = orders.roll(1, 1)
+        found = right(self, indices, test, into)
+        self.orders = orders
+        return found
 
-    monkeypatch.setattr(research.examples, "moved_pixels", wrong)
+    monkeypatch.setattr(StackModule, "lookup", wrong)
     assert min(measured(DIGITS)["round_trip_difference"]) > 1e-3

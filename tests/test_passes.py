@@ -1,14 +1,15 @@
-"""The written-out gradients against autograd."""
+"""The written-out passes against autograd."""
 
 import itertools
 
 import pytest
 import torch
 
-from research.backward import accumulate_gradients, affine, product
 from research.config import TrainConfig, UserError
-from research.losses import example_losses, losses_and_gradient
+from research.losses import example_losses, loss_calls
 from research.models import ACTIVATIONS, StackedMLP
+from research.optimizers import flattened
+from research.passes import Batch, Scratch
 
 SEEDS = (0, 1, 5)
 
@@ -43,20 +44,41 @@ def by_autograd(config, model, inputs, targets, count):
     return losses, torch.autograd.grad(losses.sum(), list(model.parameters()))
 
 
+def passed(config, model, inputs, targets, slice_size=12):
+    """The losses of a batch, whose gradients are where those of the parameters lie."""
+    flattened(list(model.parameters()))
+    return Batch(config, model, inputs, targets, slice_size, Scratch(inputs)).run()
+
+
 @pytest.mark.parametrize(
     "config", list(configurations()), ids=lambda c: f"{c.dataset}-{c.activation}-{c.depth}-{c.loss}-{c.output}"
 )
-@pytest.mark.parametrize("slices", [(12,), (5, 5, 2)], ids=["whole", "slices"])
-def test_losses_and_gradients_are_those_of_autograd(config, slices):
+@pytest.mark.parametrize("slice_size", [12, 5], ids=["whole", "slices"])
+def test_losses_and_gradients_are_those_of_autograd(config, slice_size):
     model = StackedMLP(config, SEEDS, torch.float64)
     inputs, targets = batch(config)
     expected, gradients = by_autograd(config, model, inputs, targets, 12)
-    parts = zip(inputs.split(slices, 1), targets.split(slices, 1), strict=True)
-    losses = sum(accumulate_gradients(config, model, *part, 12) for part in parts)
+    losses = passed(config, model, inputs, targets, slice_size)
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-12, atol=1e-14)
     for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-        assert parameter.grad.shape == gradient.shape
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-11, atol=1e-14)
+
+
+def test_a_pass_leaves_nothing_behind_for_the_next():
+    """What is run again, and batches of other sizes that share its memory, give what they give alone."""
+    config = TrainConfig(dataset="digits", depth=3, width=5)
+    model, scratch = StackedMLP(config, SEEDS, torch.float64), Scratch(numbers(0))
+    flat = flattened(list(model.parameters()))
+    batches = [Batch(config, model, *batch(config, size), 5, scratch) for size in (12, 7)]
+    alone = []
+    for each, size in zip(batches, (12, 7), strict=True):
+        fresh = Batch(config, model, *batch(config, size), 5, Scratch(numbers(0)))
+        alone.append((fresh.run(), flat.grad.clone()))
+        assert torch.equal(each.run(), alone[-1][0])
+    for number in (0, 1, 1, 0):
+        losses, gradients = alone[number]
+        assert torch.equal(batches[number].run(), losses)
+        assert torch.equal(flat.grad, gradients)
 
 
 @pytest.mark.parametrize(
@@ -68,30 +90,22 @@ def test_the_gradient_at_the_outputs_is_that_of_autograd(config):
     outputs = numbers(len(SEEDS), 12, width, seed=2).requires_grad_()
     expected = example_losses(config, outputs, targets).sum(1) / 7
     (by_autograd,) = torch.autograd.grad(expected.sum(), outputs)
+    losses, gradient = torch.empty(len(SEEDS), dtype=torch.float64), torch.empty_like(outputs)
     with torch.no_grad():
-        losses, gradient = losses_and_gradient(config, outputs, targets, 7)
+        for call in loss_calls(config, outputs.detach(), targets, 7, losses, gradient.detach()):
+            call()
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(gradient, by_autograd, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(gradient.detach(), by_autograd, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("shape", list(itertools.product((1, 3), (1, 12), (1, 4, 33, 64), (1, 40))))
-def test_products_are_products_whatever_their_shape(shape):
-    num_replicates, rows, inner, columns = shape
-    left, right = numbers(num_replicates, rows, inner), numbers(num_replicates, inner, columns, seed=1)
-    bias = numbers(num_replicates, 1, columns, seed=2)
-    torch.testing.assert_close(product(left, right), left @ right, rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(affine(left, right, bias), left @ right + bias, rtol=1e-12, atol=1e-13)
-    turned = numbers(num_replicates, inner, rows).mT
-    torch.testing.assert_close(product(turned, right), turned @ right, rtol=1e-12, atol=1e-13)
-
-
-def test_a_replicate_that_is_lost_takes_no_other_with_it():
+@pytest.mark.parametrize("sick", [torch.inf, torch.nan])
+def test_a_replicate_that_is_lost_takes_no_other_with_it(sick):
     config = TrainConfig(dataset="digits", depth=2, width=5)
-    healthy, sick = (StackedMLP(config, SEEDS, torch.float64) for _ in range(2))
+    healthy, lost = (StackedMLP(config, SEEDS, torch.float64) for _ in range(2))
     with torch.no_grad():
-        sick.weights[0][1, 3, 2] = torch.inf
-    for model in (healthy, sick):
-        losses = accumulate_gradients(config, model, *batch(config), 12)
+        lost.weights[0][1, 3, 2] = sick
+    for model in (healthy, lost):
+        losses = passed(config, model, *batch(config))
     assert losses.isfinite().tolist() == [True, False, True]
-    for one, other in zip(healthy.parameters(), sick.parameters(), strict=True):
+    for one, other in zip(healthy.parameters(), lost.parameters(), strict=True):
         assert torch.equal(one.grad[[0, 2]], other.grad[[0, 2]])
