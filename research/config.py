@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -11,11 +12,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "network": ("mlp", "cnn"),
     "head": ("dense", "pooled"),
     "pixels": ("original", "permuted", "scrambled", "sorted"),
+    "labels": ("true", "shuffled"),
     "activation": ("identity", "sigmoid", "tanh", "relu", "gelu"),
     "init": ("default", "xavier", "he", "normal", "zero"),
     "output": ("softmax", "sigmoid", "raw"),
     "loss": ("cross_entropy", "mse", "mse_mean"),
-    "optimizer": ("sgd", "adam", "adamw"),
+    "optimizer": ("sgd", "adam", "adamw", "lbfgs"),
+    "schedule": ("constant", "cosine"),
 }
 SMALLEST = {  # and the type: an int stands for a whole number
     "depth": 0,
@@ -34,7 +37,6 @@ SMALLEST = {  # and the type: an int stands for a whole number
     "target_accuracy": 0.0,
 }
 LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
-MEASURES = ("curve_fit", "logit_gradients", "permuted_twin")
 REGRESSION = ("sine", "line")
 
 
@@ -53,7 +55,8 @@ class TrainConfig:
 
     What is learnt: `dataset`, of whose training part the first num_train examples of a seed's own order are used (0:
     all); `pixels` as they are, in one random order for each seed ("permuted"), in another order for each image
-    ("scrambled") or by value ("sorted"); inputs are multiplied by input_scale.
+    ("scrambled") or by value ("sorted"); inputs are multiplied by input_scale. "shuffled" labels are dealt out anew
+    among the training examples of each seed; those of the validation and test part stay true.
 
     The network: depth counts its hidden layers (0 is softmax regression), width their units. "cnn" puts two
     convolutions before them (`models.Convolutions`), whose maps are flattened ("dense" head) or averaged ("pooled").
@@ -67,7 +70,9 @@ class TrainConfig:
 
     The training: `epochs` passes over the training part in batches of batch_size, evaluated after each; or, where
     `steps` is not 0, so many steps, evaluated every evaluate_every. With target_accuracy the first evaluation that
-    reaches it is noted.
+    reaches it is noted. The rate is lr all through, or falls to zero along half a cosine over the horizon's steps.
+    "lbfgs" takes the whole training part at once; its steps are evaluations of the loss, lr the first length that a
+    line search tries (`lbfgs.CountedLBFGS`).
 
     What is looked at: after the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond
     epochs are ignored, so that a tier can shorten the training. `measures` names what `research.measures` takes of the
@@ -103,6 +108,8 @@ class TrainConfig:
     evaluate_every: int = 0
     target_accuracy: float = 0.0
     measures: tuple[str, ...] = ()
+    labels: str = "true"
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -129,12 +136,22 @@ class TrainConfig:
     def _contradictions(self) -> tuple[tuple[bool, str], ...]:
         probed, measures = self.probe_epochs, self.measures
         tuples = isinstance(probed, tuple) and all(type(epoch) is int for epoch in probed)
-        named = isinstance(measures, tuple) and all(measure in MEASURES for measure in measures)
+        named = isinstance(measures, tuple) and all(
+            isinstance(measure, str) and measure in MEASURES for measure in measures
+        )
         output = "raw" if self.is_regression and self.loss != "cross_entropy" else self.output
         return (
             (
                 bool(self.momentum) and self.optimizer != "sgd",
                 f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}",
+            ),
+            (
+                self.optimizer == "lbfgs" and not self.steps,
+                "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
+            ),
+            (
+                self.optimizer == "lbfgs" and (bool(self.weight_decay) or self.schedule != "constant"),
+                "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'",
             ),
             (not tuples, f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)"),
             (
@@ -145,13 +162,9 @@ class TrainConfig:
                 not named,
                 f"measures={measures!r} must be a tuple of {', '.join(MEASURES)}",
             ),
-            (
-                named and any(self.is_regression != (measure == "curve_fit") for measure in measures),
-                f"measures={measures!r}: 'curve_fit' goes with a regression, the others with classes",
-            ),
-            (
-                named and "permuted_twin" in measures and self.network != "mlp",
-                "measures: 'permuted_twin' goes with network='mlp'",
+            *(
+                (not MEASURES[measure][1](self), f"measures: {measure!r} goes with {MEASURES[measure][0]}")
+                for measure in (measures if named else ())
             ),
             (
                 self.output != output,
@@ -164,6 +177,14 @@ class TrainConfig:
             (
                 self.is_regression and (self.network, self.pixels) != ("mlp", "original"),
                 f"dataset={self.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
+            ),
+            (
+                self.is_regression and self.labels != "true",
+                f"labels={self.labels!r}: dataset={self.dataset!r} has no labels",
+            ),
+            (
+                self.labels != "true" and self.pixels == "scrambled",
+                f"labels={self.labels!r} goes with images that all seeds share, not with pixels={self.pixels!r}",
             ),
             (
                 self.network == "mlp" and self.head != "dense",
@@ -190,29 +211,56 @@ class TrainConfig:
         )
 
 
-def metrics_of(config: TrainConfig) -> set[str]:
-    """The names of the metrics that training a configuration gives, but for those of single layers."""
-    always = {"train_loss", "train_progress"}
-    of_classes = {"test_accuracy", "test_loss", "untrained_test_accuracy", "validation_loss", "validation_accuracy"}
-    found = always | ({"test_rmse", "test_sup_error"} if config.is_regression else of_classes)
-    gradients = {"confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error"}
-    more = {
-        "steps_to_target": config.target_accuracy,
-        "reached_target": config.target_accuracy,
-        "backward_factor": 0 in config.probe_epochs and config.depth >= 2,
-        "backward_log10_across_4": 0 in config.probe_epochs and config.depth >= 5,
-        "test_r_squared": "curve_fit" in config.measures,
-        "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
-        **dict.fromkeys((*gradients, "num_cases"), "logit_gradients" in config.measures),
-        "twin_difference": "permuted_twin" in config.measures,
-    }
-    return found | {name for name, is_measured in more.items() if is_measured}
+def _is_linear(config: TrainConfig) -> bool:
+    """Whether the network is an MLP that is a linear function of images as they are."""
+    linear = config.activation == "identity" or not config.depth
+    return not config.is_regression and config.network == "mlp" and linear and config.pixels == "original"
+
+
+# What each measure goes with: in words, and as a test of the configuration.
+MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
+    "curve_fit": ("a regression", lambda config: config.is_regression),
+    "logit_gradients": ("classes", lambda config: not config.is_regression),
+    "permuted_twin": ("network='mlp' and classes", lambda c: not c.is_regression and c.network == "mlp"),
+    "repeated": ("any configuration", lambda _: True),
+    "alone": (
+        "network='mlp', pixels='original', classes and any optimizer but 'lbfgs'",
+        lambda c: not c.is_regression and (c.network, c.pixels) == ("mlp", "original") and c.optimizer != "lbfgs",
+    ),
+    "round_trip": ("classes and labels='true'", lambda c: not c.is_regression and c.labels == "true"),
+    "scaled_twin": (
+        "loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0",
+        lambda c: not c.is_regression and c.loss != "cross_entropy" and c.optimizer == "sgd" and not c.weight_decay,
+    ),
+    "linear_product": ("an MLP of identity, classes and pixels='original'", _is_linear),
+    "convex_bound": (
+        "an MLP of identity, cross-entropy of a softmax and pixels='original'",
+        lambda c: _is_linear(c) and (c.loss, c.output) == ("cross_entropy", "softmax"),
+    ),
+    "capacity_bound": (
+        "a regression by an MLP of identity, or by one hidden layer of ReLU, with a raw output",
+        lambda c: (
+            c.is_regression
+            and c.output == "raw"
+            and (c.activation == "identity" or not c.depth or (c.activation, c.depth) == ("relu", 1))
+        ),
+    ),
+    "mean_field": (
+        "network='mlp', activation='relu', depth of 2 or more, a start that is not 'zero', and classes",
+        lambda c: (
+            not c.is_regression and (c.network, c.activation) == ("mlp", "relu") and c.depth >= 2 and c.init != "zero"
+        ),
+    ),
+}
 
 
 def without_horizon(config: TrainConfig) -> TrainConfig:
     """The configuration at the shortest horizon it can have: the same for all that differ in nothing else.
 
-    The rate is constant, so what is trained for less is the first part of what is trained for longer. One that counts
-    steps and one that counts epochs never come to the same.
+    At a constant rate what is trained for less is the first part of what is trained for longer. One that counts steps
+    and one that counts epochs never come to the same. Where the rate falls over the horizon, a configuration is the
+    same as itself alone.
     """
+    if config.schedule != "constant":
+        return config
     return replace(config, steps=config.evaluate_every) if config.steps else replace(config, epochs=1)

@@ -117,6 +117,14 @@ class Progress:
         waiting = [weight for key, weight in self.waiting.items() if key not in self.running]
         return time_left(self.running.values(), waiting, self.finished, self.workers)
 
+    def expect(self, stacks: list[Stack]) -> None:
+        """Count stacks that nobody knew of at the start: trials beyond the edge of a range."""
+        new = {stack.key: stack.nominal_seconds for stack in stacks if stack.key not in self.weights}
+        self.weights |= new
+        self.waiting |= new
+        self.total += sum(new.values())
+        self.bar.total = self.total
+
     def show(self, work: Mapping[str, tuple[float, float]]) -> None:
         """Bring the bar up to date: `work` is how much is done of each stack in work, and the seconds that it took."""
         self.running = {key: Job(self.weights[key], *done) for key, done in work.items() if key in self.waiting}

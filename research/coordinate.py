@@ -11,7 +11,7 @@ from research.execute import Failure, Stopped, Workers, stop_signals
 from research.plan import Plan, Stack
 from research.state import Run
 from research.store import Store
-from research.tuning import Searches, trial_value, trials_to_come
+from research.tuning import Searches, trial_scatter, trial_value, trials_to_come
 from research.words import word
 
 if TYPE_CHECKING:
@@ -91,11 +91,12 @@ class Coordinator:
     def _tried(self, stack: Stack, result: StackResult) -> None:
         tuning = self.searches.tuning_of(stack)
         value = trial_value(tuning, result)
-        self.recorder.write_trial(stack, result, value)
+        self.recorder.write_trial(stack, result, value, trial_scatter(tuning, result))
         self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}", result.ended - result.started)
         self._train_next(self.searches.told(stack, value))
 
     def _train_next(self, stacks: list[Stack]) -> None:
+        self.progress.expect(stacks)
         self.at_work.add(stacks)
         if self.searches.are_over:
             self.at_work.no_more()

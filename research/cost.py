@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from research.config import TrainConfig
+from research.config import TrainConfig, UserError
 from research.data import DATA
 
 MOST_AT_ONCE = 10  # seeds: more would save little, and be lost together when a run is stopped
@@ -53,8 +53,13 @@ def stack_size(config: TrainConfig, seeds: int = MOST_AT_ONCE, count_copies: boo
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
     units: pre-activation, activation and gradient. Copies of images that each seed has of its own must fit the memory
-    of a worker; up to numerics 2 they were not counted.
+    of a worker; up to numerics 2 they were not counted. Searches of L-BFGS go one replicate at a time.
+
+    Raises UserError where L-BFGS would not have the whole training part at once.
     """
+    check_batch(config)
+    if config.optimizer == "lbfgs":
+        return 1
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
     pixels = DATA[config.dataset].num_features
@@ -72,6 +77,15 @@ def stack_sizes(seeds: int) -> list[int]:
     """The sizes of nearly equal parts, largest first: 10, 5, 4, 2 and 1 of 10. The last is at least half as large."""
     sizes = {-(-seeds // parts) for parts in range(-(-seeds // MOST_AT_ONCE), seeds + 1)}
     return [size for size in sorted(sizes, reverse=True) if 2 * ((seeds - 1) % size + 1) >= size]
+
+
+def check_batch(config: TrainConfig) -> None:
+    """Raise UserError where L-BFGS would not have the whole training part at once."""
+    if config.optimizer == "lbfgs" and config.batch_size < num_train(config):
+        raise UserError(
+            f"optimizer='lbfgs' takes all {num_train(config)} training examples at once: "
+            f"batch_size={config.batch_size} is too small"
+        )
 
 
 def slice_size(units: int) -> int:

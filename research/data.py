@@ -26,7 +26,7 @@ class DataInfo:
     """What is known of a data set unloaded. digest is a SHA-256 that names its content; inputs are 0..max_value.
 
     The training and the validation part are drawn from the pool; the test part is fixed. The curves of a regression
-    have no classes and no validation part, and their inputs stay as they are.
+    have no classes, are trained on the whole pool and validated between its points; their inputs stay as they are.
     """
 
     name: str
@@ -45,6 +45,7 @@ class DataSet:
     """A data set in memory, pool and test part: inputs [N, D], targets [N].
 
     Inputs of images are uint8, 0..info.max_value, and their targets classes in int64; both are float64 of a regression.
+    That has a validation part beside the pool: the points half way between two of it. It is for tuning alone.
     """
 
     info: DataInfo
@@ -52,6 +53,8 @@ class DataSet:
     targets: torch.Tensor
     test_inputs: torch.Tensor
     test_targets: torch.Tensor
+    validation_inputs: torch.Tensor | None = None
+    validation_targets: torch.Tensor | None = None
 
 
 def _curve(name: str, formula: str) -> DataInfo:
@@ -148,10 +151,12 @@ def load(name: str) -> DataSet:
     import torch
 
     if name in CURVES:
-        points = [np.linspace(-2 * np.pi, 2 * np.pi, count) for count in (info.num_pool, info.num_test)]
-        inputs, test_inputs = (torch.from_numpy(x[:, None]) for x in points)
-        targets, test_targets = (torch.from_numpy(CURVES[name](x)) for x in points)
-        return DataSet(info, inputs, targets, test_inputs, test_targets)
+        pool, test = (np.linspace(-2 * np.pi, 2 * np.pi, count) for count in (info.num_pool, info.num_test))
+        parts = [
+            (torch.from_numpy(x[:, None]), torch.from_numpy(CURVES[name](x)))
+            for x in (pool, test, (pool[1:] + pool[:-1]) / 2)
+        ]
+        return DataSet(info, *parts[0], *parts[1], *parts[2])
     arrays = mnist.arrays() if name == "mnist" else digits_arrays()
     images, labels, test_images, test_labels = (torch.from_numpy(array) for array in arrays)
     return DataSet(info, images.flatten(1), labels.long(), test_images.flatten(1), test_labels.long())

@@ -13,7 +13,7 @@ from research.claims import Attribution, Claim, Control, Number, check_line
 from research.config import TrainConfig, UserError
 from research.kinds import check_kinds
 from research.levels import Factor, Level, Levels, check_levels, is_level
-from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, Tier, Tuning
+from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
 
 __all__ = [
     "TUNED",
@@ -37,7 +37,7 @@ DOCUMENTS = {
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
 STUDY_NAME = "[a-z][a-z0-9_]*"
-TRIAL_COLUMNS = ("trial", "value", "winner")  # of the table of trials, beside the tuned fields
+TRIAL_COLUMNS = ("trial", "value", "scatter", "winner")  # of the table of trials, beside the tuned fields
 # Names that the tables, keys and params have beside the factors, and those that findings in universes have.
 RESERVED = {"cell", "seed", "seeds", "trial", "epoch", "step", "layer", "place", "diverged_step"}
 OF_FINDINGS = {"claim", "universe", "number", "low", "high", "n", "num_diverged", "verdict", "would_be", "reason"}
@@ -252,16 +252,16 @@ class Study:
         tuned = [choice for choice in self.choices if TUNED in choice.levels]
         if bool(tuned) != (self.tuning is not None):
             raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
-        if wrong := [choice.name for choice in tuned if choice.levels[0] == TUNED]:
-            raise UserError(f"{self.name}: the reference level of {wrong[0]} cannot be {TUNED!r}")
+        if first := [choice.name for choice in tuned if choice.levels[0] == TUNED]:
+            raise UserError(f"{self.name}: the reference level of {first[0]} cannot be {TUNED!r}")
         if self.tuning is None:
             return
         if taken := {factor.name for factor in self.factors} & {*TRIAL_COLUMNS, *self.tuning.ranges}:
             raise UserError(
                 f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
             )
-        if any(config.is_regression for config in configs):
-            raise UserError(f"{self.name}: cannot be tuned: {configs[0].dataset!r} has no validation split")
+        if wrong := [config for config in configs if config.is_regression != VALIDATED[self.tuning.metric]]:
+            raise UserError(f"{self.name}: cannot be tuned: {wrong[0].dataset!r} has no {self.tuning.metric}")
         if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for config in configs):
             raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
         for name in self.tuning.ranges:

@@ -31,8 +31,11 @@ def identity(
         "stack_size": size,
     }
     if tuning is not None:
+        how = asdict(tuning)
+        if not tuning.widen:  # as it was before there was a choice
+            del how["widen"]
         content["tuning"] = {
-            **asdict(tuning),
+            **how,
             "ranges": {name: [float(end) for end in ends] for name, ends in tuning.ranges.items()},
         }
     return json.dumps(content, sort_keys=True)

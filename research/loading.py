@@ -9,8 +9,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from research.config import UserError, metrics_of
+from research.config import UserError
 from research.design import STUDY_NAME, Study, crossed
+from research.metrics import metrics_of
 from research.universes import nearest
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"

@@ -38,6 +38,11 @@ def curve_fit(module: StackModule, _: DataSet) -> Measured:
     `extrema_right`, of sin alone: how many of its four extrema the fit has too. That is, within 0.6 of the place, its
     largest value (smallest, for a minimum) lies inside this window, not at its ends, and within 30 % of the height.
     """
+    return Measured(fit_numbers(module), {"fit": module.predictions()[:, ::FIT_EVERY]})
+
+
+def fit_numbers(module: StackModule) -> dict[str, Tensor]:
+    """The metrics [R] of `curve_fit`."""
     errors, predictions = module.errors(), module.predictions()
     truth = module.examples.values
     assert truth is not None
@@ -46,7 +51,7 @@ def curve_fit(module: StackModule, _: DataSet) -> Measured:
         points = module.examples.test_inputs[:, 0].numpy()
         found = torch.tensor([extrema_right(points, fit.numpy()) for fit in predictions]).double()
         metrics["extrema_right"] = found.where(predictions.isfinite().all(1), torch.nan)
-    return Measured(metrics, {"fit": predictions[:, ::FIT_EVERY]})
+    return metrics
 
 
 def extrema_right(points: np.ndarray, fit: np.ndarray) -> int:
@@ -70,7 +75,7 @@ def logit_gradients(module: StackModule, _: DataSet) -> Measured:
     difference between autograd and the formulas of `softmax_gradients`.
     """
     logits = module.outputs(module.validation_indices).cpu().double()
-    labels = module.targets.cpu()[module.validation_indices]
+    labels = module.lookup(module.validation_indices)[1].cpu()
     true = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
     gradients = softmax_gradients(logits, labels)
     by_loss = {name: gradient.norm(dim=-1) for name, gradient in gradients.items()}
@@ -157,6 +162,7 @@ def train_for(module: StackModule, num_steps: int) -> None:
     with torch.enable_grad():
         for step in range(num_steps):
             module.take_step(step, optimizer)
+            module.after_step(step + 1)
 
 
 MEASURES: Mapping[str, Callable[[StackModule, DataSet], Measured]] = {

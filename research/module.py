@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytorch_lightning as pl
@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from research.config import TrainConfig
-from research.cost import layer_sizes, num_intervals, slice_size
+from research.cost import check_batch, layer_sizes, num_intervals, slice_size
 from research.data import DataSet, stream
 from research.examples import make_examples
+from research.lbfgs import CountedLBFGS
 from research.losses import example_losses
 from research.models import StackedMLP, network
-from research.optimizers import FlatOptimizer
+from research.optimizers import FlatOptimizer, flattened
 from research.passes import Batch, Scratch
+from research.schedules import rate_at
 
 STEPS_AT_ONCE = 50  # as one batch of Lightning, which costs it as much as a step of a small network
 
@@ -31,10 +33,13 @@ class StackModule(pl.LightningModule):
 
     `curves` maps a name to one tensor [R] per interval: `train_loss` (mean over the interval's steps, from 1); and from
     0, before any training, of classes `validation_loss` and `validation_accuracy`, of a regression `test_rmse` and
-    `test_sup_error`, the root mean square and the largest error over the test points. `diverged_step` [R] is the first
+    `test_sup_error`, the root mean square and the largest error over the test points, and `validation_rmse`, that over
+    the points between those that it is trained on. `diverged_step` [R] is the first
     step whose loss was not finite, -1 where all were. Who looks amid the training goes by
-    `intervals_done`, not by the horizon of `config`.
+    `intervals_done`, not by the horizon of `config`. `after_step` is called with the number of steps taken, after each.
     """
+
+    after_step: Callable[[int], None]
 
     inputs: Tensor
     targets: Tensor
@@ -46,8 +51,12 @@ class StackModule(pl.LightningModule):
         self, config: TrainConfig, seeds: Sequence[int], data: DataSet, dtype: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
+        check_batch(config)
+        if config.optimizer == "lbfgs" and len(seeds) > 1:
+            raise ValueError(f"L-BFGS trains one replicate at a time, not {len(seeds)}")
         self.automatic_optimization = False  # several steps a batch
         self.config, self.seeds = config, tuple(seeds)
+        self.after_step = lambda _: None
         self.model = network(config, seeds, dtype)
         self.examples = make_examples(config, seeds, data)
         for name in ("inputs", "targets", "test_inputs", "test_targets"):
@@ -70,7 +79,9 @@ class StackModule(pl.LightningModule):
         self.batches: dict[int, Batch] = {}  # by their size: all but the last of an epoch have the same
         self.evaluation_slice = slice_size(len(self.seeds) * max(sizes))
         measured = (
-            ("test_rmse", "test_sup_error") if config.is_regression else ("validation_loss", "validation_accuracy")
+            ("test_rmse", "test_sup_error", "validation_rmse")
+            if config.is_regression
+            else ("validation_loss", "validation_accuracy")
         )
         self.curves: dict[str, list[Tensor]] = {name: [] for name in ("train_loss", *measured)}
         self.diverged_step = torch.full((len(self.seeds),), -1)
@@ -80,8 +91,10 @@ class StackModule(pl.LightningModule):
         """How many intervals are in the curves: trained and evaluated."""
         return len(self.curves["train_loss"])
 
-    def configure_optimizers(self) -> FlatOptimizer:
+    def configure_optimizers(self) -> FlatOptimizer | CountedLBFGS:
         """The optimiser over the stacked tensors, in one buffer from now on."""
+        if self.config.optimizer == "lbfgs":
+            return CountedLBFGS([flattened(list(self.model.parameters()))], self.config.lr)
         return FlatOptimizer(self.model.parameters(), self.config)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -98,16 +111,21 @@ class StackModule(pl.LightningModule):
     def training_step(self, batch: int, _: int) -> None:
         """Take the next steps of the interval."""
         optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, FlatOptimizer)
+        assert isinstance(optimizer, FlatOptimizer | CountedLBFGS)
         first = batch * STEPS_AT_ONCE
         for step in range(first, min(first + STEPS_AT_ONCE, self.num_steps)):
-            self.take_step(self.current_epoch * self.num_steps + step, optimizer)
+            number = self.current_epoch * self.num_steps + step
+            self.take_step(number, optimizer)
+            self.after_step(number + 1)
 
-    def take_step(self, step: int, optimizer: FlatOptimizer) -> None:
+    def take_step(self, step: int, optimizer: FlatOptimizer | CountedLBFGS) -> None:
         """One step of the training; the mean loss of each replicate's batch is kept for the curve."""
         losses = self._written_out if isinstance(self.model, StackedMLP) else self._by_autograd
+        if isinstance(optimizer, CountedLBFGS):
+            self.step_losses.append(optimizer.reach(step + 1, lambda: losses(self.indices_of(step))))
+            return
         self.step_losses.append(losses(self.indices_of(step)))
-        optimizer.update()
+        optimizer.update(rate_at(self.config, step))
 
     def indices_of(self, step: int) -> Tensor:
         """The examples [R, B] of the next step. Each pass over the training part has an order drawn on seed alone."""
@@ -175,28 +193,29 @@ class StackModule(pl.LightningModule):
         chunks = torch.split(indices, self.evaluation_slice, dim=1)
         return torch.cat([self.model(self.lookup(chunk, test)[0]) for chunk in chunks], dim=1)
 
-    def predictions(self) -> Tensor:
-        """The numbers [R, N] that a regression gives at the test points, in float64 on the CPU.
+    def predictions(self, test: bool = True) -> Tensor:
+        """The numbers [R, N] that a regression gives at the test or validation points, in float64 on the CPU.
 
         Where it is learnt by classes, the centre of the most probable one; NaN where an output is not finite.
         """
-        outputs = self.outputs(self.test_indices, test=True).cpu()
+        outputs = self.outputs(self.test_indices if test else self.validation_indices, test).cpu()
         if self.examples.centres is None:
             return outputs[..., 0].double()
         chosen: Tensor = self.examples.centres[outputs.argmax(-1)]
         return chosen.where(outputs.isfinite().all(-1), torch.nan)
 
-    def errors(self) -> Tensor:
-        """Prediction minus truth [R, N] at the test points of a regression; not finite where an output is not."""
-        values = self.examples.values
+    def errors(self, test: bool = True) -> Tensor:
+        """Prediction minus truth [R, N] at the test or validation points of a regression; not finite as outputs are."""
+        values = self.examples.values if test else self.examples.validation_values
         assert values is not None
-        return self.predictions() - values
+        return self.predictions(test) - values
 
     def _evaluate(self) -> None:
         if self.config.is_regression:
             errors = self.errors()
             self.curves["test_rmse"].append(errors.square().mean(1).sqrt())
             self.curves["test_sup_error"].append(errors.abs().amax(1))
+            self.curves["validation_rmse"].append(self.errors(test=False).square().mean(1).sqrt())
             return
         loss, accuracy = self.evaluate(self.validation_indices)
         self.curves["validation_loss"].append(loss)
@@ -221,5 +240,8 @@ class StackModule(pl.LightningModule):
                 torch.index_select(images, 1, order, out=place)
         if self.examples.scale != 1:
             into[0].mul_(self.examples.scale)
-        torch.index_select(targets, 0, flat, out=into[1].view(-1))
+        if targets.ndim == 2:
+            torch.gather(targets, 1, indices.to(self.device), out=into[1])
+        else:
+            torch.index_select(targets, 0, flat, out=into[1].view(-1))
         return into

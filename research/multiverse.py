@@ -24,7 +24,7 @@ from research.tables import (
     read_provenance,
     read_tables,
 )
-from research.tuning import at_edge
+from research.trials import Settings, at_edge, num_trials, searched_ranges, stands_out
 
 FOLDER = "universes"  # in that of the study
 
@@ -34,7 +34,8 @@ class PublishedUniverses:
     """The published tables of universes, by what plan they were made, and what they say.
 
     `edges` gives the tuned cells whose winning setting lies at an end of its range: by the cell's name, the end of each
-    such field. `changed` names claims and controls that are not now what they were when the runs were made.
+    such field. `plateaus` are those whose winner does not stand out from most of what was tried. `changed` names claims
+    and controls that are not now what they were when the runs were made.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class PublishedUniverses:
     tuning: pd.DataFrame
     across: Across
     edges: Mapping[str, Mapping[str, str]]
+    plateaus: frozenset[str]
     changed: tuple[str, ...]
 
 
@@ -66,9 +68,10 @@ def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
     check_trials(folder / UNIVERSE_TABLES[1], tuning, plan)
     frames = [(universe.levels, runs_of(universe, runs)) for universe in plan.universes]
     across = judge_across(study, frames, plan.num_seeds, plan.complete)
-    edges = edges_of(plan, tuning)
+    edges, plateaus = edges_of(plan, tuning), plateaus_of(plan, tuning)
     changed = tuple(changed_claims(claim_digests(study), made_with["claims"]))
-    return PublishedUniverses(plan, runs, tuning, with_edges(across, plan, edges), edges, changed)
+    across = with_untuned(across, plan, edges, plateaus)
+    return PublishedUniverses(plan, runs, tuning, across, edges, plateaus, changed)
 
 
 def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +81,7 @@ def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
 
 def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     """Raise UserError where the trials are not those of the plan's searches, each with one winner."""
-    tuned = {cell.name: cell.tuning for cell in plan.cells if cell.tuning}
+    tuned = {cell.name: cell for cell in plan.cells if cell.tuning}
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     if missing := [name for name in ("cell", "trial", *settings, "value", "winner") if name not in trials]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
@@ -87,9 +90,19 @@ def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     found = {str(name): rows for name, rows in trials.groupby("cell")}
     if wrong := sorted(set(tuned) ^ set(found)):
         raise UserError(f"{path}: has not the trials of the cells that are tuned: {wrong[0]}; {AGAIN}")
-    for name, tuning in tuned.items():
-        if sorted(found[name]["trial"]) != list(range(tuning.budget)) or found[name]["winner"].sum() != 1:
-            raise UserError(f"{path}: {name} has not {tuning.budget} trials with one winner; {AGAIN}")
+    for name, cell in tuned.items():
+        expected = num_trials(cell, *tried(cell, found[name]))
+        if sorted(found[name]["trial"]) != list(range(expected)) or found[name]["winner"].sum() != 1:
+            raise UserError(f"{path}: {name} has not {expected} trials with one winner; {AGAIN}")
+
+
+def tried(cell: Cell, rows: pd.DataFrame) -> tuple[Settings, dict[int, float]]:
+    """The settings and values of a cell's trials, by their numbers, from their rows."""
+    assert cell.tuning is not None
+    numbers = [int(number) for number in rows["trial"]]
+    fields = {name: rows[name].astype(float) for name in cell.tuning.ranges}
+    settings = {number: {name: fields[name].iloc[k] for name in fields} for k, number in enumerate(numbers)}
+    return settings, dict(zip(numbers, rows["value"].astype(float), strict=True))
 
 
 def is_positive(value: object) -> bool:
@@ -98,26 +111,47 @@ def is_positive(value: object) -> bool:
 
 
 def edges_of(plan: Plan, trials: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """The tuned cells whose winner lies at an end of a range, with the end of each such field."""
-    won = trials[trials["winner"].astype(bool)]
-    fields = plan.study.tuning.ranges if plan.study.tuning else ()
-    settings = {str(row["cell"]): {name: float(row[name]) for name in fields} for _, row in won.iterrows()}
+    """The tuned cells whose winner lies at an end of a range, with the end of each such field.
+
+    Of a range that was widened the end is where it was moved to.
+    """
     found = {}
     for cell in plan.cells:
-        if cell.tuning and (ends := at_edge(cell, settings[cell.name])):
-            found[cell.name] = ends
+        if cell.tuning:
+            rows = trials[trials["cell"] == cell.name]
+            settings, values = tried(cell, rows)
+            winner = int(rows.loc[rows["winner"].astype(bool), "trial"].iloc[0])
+            if ends := at_edge(cell, settings[winner], searched_ranges(cell, settings, values)):
+                found[cell.name] = ends
     return found
 
 
-def with_edges(across: Across, plan: Plan, edges: Mapping[str, Mapping[str, str]]) -> Across:
-    """The findings, each saying in its reason where a winner that it rests on lies at an end of its range."""
+def plateaus_of(plan: Plan, trials: pd.DataFrame) -> frozenset[str]:
+    """The tuned cells whose winner does not stand out; none where it was not recorded how the seeds scatter."""
+    if "scatter" not in trials:
+        return frozenset()
+    found = set()
+    for cell in plan.cells:
+        if cell.tuning:
+            rows = trials[trials["cell"] == cell.name]
+            values, scatters = (rows[name].astype(float).tolist() for name in ("value", "scatter"))
+            if not stands_out(cell.tuning, values, scatters):
+                found.add(cell.name)
+    return frozenset(found)
+
+
+def with_untuned(
+    across: Across, plan: Plan, edges: Mapping[str, Mapping[str, str]], plateaus: frozenset[str]
+) -> Across:
+    """The findings, each saying in its reason which of the cells that it rests on were searched but are not tuned."""
 
     def told(found: AcrossFinding, claim: Claim) -> AcrossFinding:
         points = []
         for point, universe in zip(found.points, plan.universes, strict=True):
-            names = [cell.name for cell in cells_of(claim, plan.study, universe) if cell.name in edges]
-            ends = [f"{field} of {name} ({end} end)" for name in names for field, end in edges[name].items()]
-            more = f"; tuned to the edge of its range: {', '.join(ends)}" if ends else ""
+            names = [cell.name for cell in cells_of(claim, plan.study, universe)]
+            ends = [f"{field} of {name} ({end} end)" for name in names for field, end in edges.get(name, {}).items()]
+            ends += [f"{name} (no better than most of what was tried)" for name in names if name in plateaus]
+            more = f"; not tuned: {', '.join(ends)}" if ends else ""
             points.append(replace(point, finding=replace(point.finding, reason=point.finding.reason + more)))
         return replace(found, points=tuple(points))
 

@@ -28,13 +28,13 @@ class FlatOptimizer(torch.optim.Optimizer):
         self._kernel = KERNELS[config.optimizer](self.flat.detach(), self.gradient, config)
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take a step, without what torch puts around `step`."""
-        self._kernel()
+    def update(self, lr: float) -> None:
+        """Take a step at this rate, without what torch puts around `step`."""
+        self._kernel(lr)
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step."""
-        self.update()
+        """Take a step at the rate of the configuration."""
+        self.update(self.defaults["lr"])
 
 
 def flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
@@ -53,12 +53,12 @@ def flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
     return flat
 
 
-def sgd(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[], None]:
+def sgd(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[float], None]:
     """Stochastic gradient descent, with momentum where there is one, as torch.optim.SGD has it."""
     velocity = [torch.zeros_like(flat)] if config.momentum else []
     is_first = True
 
-    def update() -> None:
+    def update(lr: float) -> None:
         nonlocal is_first
         torch._fused_sgd_(
             [flat],
@@ -66,7 +66,7 @@ def sgd(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[], Non
             velocity,
             weight_decay=config.weight_decay,
             momentum=config.momentum,
-            lr=config.lr,
+            lr=lr,
             dampening=0.0,
             nesterov=False,
             maximize=False,
@@ -77,13 +77,13 @@ def sgd(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[], Non
     return update
 
 
-def adam(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[], None]:
+def adam(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[float], None]:
     """Adam (Kingma and Ba 2015) or, of that name, AdamW (Loshchilov and Hutter 2019), with torch.optim's defaults."""
     kernel = {"adam": torch._fused_adam_, "adamw": torch._fused_adamw_}[config.optimizer]
     mean, square = torch.zeros_like(flat), torch.zeros_like(flat)
     step = torch.zeros((), device=flat.device)
 
-    def update() -> None:
+    def update(lr: float) -> None:
         step.add_(1)
         kernel(
             [flat],
@@ -92,7 +92,7 @@ def adam(flat: Tensor, gradient: Tensor, config: TrainConfig) -> Callable[[], No
             [square],
             [],
             [step],
-            lr=config.lr,
+            lr=lr,
             beta1=0.9,
             beta2=0.999,
             weight_decay=config.weight_decay,

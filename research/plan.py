@@ -12,7 +12,7 @@ from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
 from research.identity import NUMERICS, identity
-from research.tiers import MOST_SEEDS
+from research.tiers import MOST_SEEDS, VALIDATED, WIDENED
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
@@ -336,14 +336,14 @@ def _check_tuned(study: Study, levels: Levels, config: TrainConfig, tuning: Tuni
     A study checks its grid when it is built; here are the cells of its controls too, at any tier.
     """
     where = f"{study.name}: the cell {', '.join(f'{name}={level}' for name, level in levels.items())} cannot be tuned"
-    if config.is_regression:
-        raise UserError(f"{where}: {config.dataset!r} has no validation split")
+    if config.is_regression != VALIDATED[tuning.metric]:
+        raise UserError(f"{where}: {config.dataset!r} has no {tuning.metric}")
     if tuning.metric == "steps_to_target" and not config.target_accuracy:
         raise UserError(f"{where} by steps_to_target: it has no target_accuracy")
     for name, ends in tuning.ranges.items():
         if not (value := getattr(config, name)):
             raise UserError(f"{where}: its {name} is 0, which no multiple changes")
-        for multiple in ends:
+        for multiple in (ends[0] / WIDENED, ends[1] * WIDENED) if tuning.widen else ends:
             try:
                 replace(config, **{name: value * multiple})
             except UserError as error:

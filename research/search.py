@@ -13,7 +13,7 @@ from research.faults import PATIENCE, told
 from research.plan import Plan
 from research.state import Run
 from research.store import MADE_AGAIN, Store
-from research.tuning import multiples_of, recorded_trials, search_space
+from research.tuning import is_over, multiples_of, recorded_ranges, recorded_trials, search_space
 
 if TYPE_CHECKING:
     import optuna
@@ -46,12 +46,13 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
         for cell in tuned:
             assert cell.tuning is not None
             runs = recorded_trials(cell, recorded)
-            if len(runs) < cell.tuning.budget:
+            if not is_over(cell, runs):
                 continue
+            ranges = recorded_ranges(cell, runs)
             trials = [
                 optuna.trial.create_trial(
-                    params=multiples_of(cell, run),
-                    distributions=search_space(cell),
+                    params=multiples_of(cell, run, ranges),
+                    distributions=search_space(cell, ranges),
                     value=float(run.tags["value"]),
                     user_attrs={"key": run.tags["key"], "fingerprint": run.tags["fingerprint"]},
                 )

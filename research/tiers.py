@@ -17,6 +17,11 @@ TUNING_SEED = 1_000_000  # seeds from here on are for searches alone: no tier's 
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 
 
+WIDENED = 10.0  # how many times further an end of a range lies once it is widened
+# What a tuning may go by, and whether it is of a regression: the test part is never among it.
+VALIDATED = {"validation_loss": False, "validation_accuracy": False, "steps_to_target": False, "validation_rmse": True}
+
+
 @dataclass(frozen=True)
 class Tier:
     """One size of a study: how many seeds, which fields are replaced, which levels of which factors are kept.
@@ -44,7 +49,8 @@ class Tuning:
     `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
     on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
     `configure` sets and half way to either end; a trial is the mean of `metric`, which must come from the validation
-    split, over `seeds` seeds that are used for nothing else.
+    split, over `seeds` seeds that are used for nothing else. With `widen` the ends at which the winner lies are moved
+    tenfold, once, and three more trials made beyond them.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -53,6 +59,7 @@ class Tuning:
     budget: int
     at_once: int
     seeds: int
+    widen: bool = False
 
     def __post_init__(self) -> None:
         check_kinds("tuning", self)
@@ -71,7 +78,7 @@ class Tuning:
                 raise UserError(f"tuning: {name}={getattr(self, name)} must be at least 1")
             if getattr(self, name) > MOST_SEEDS:
                 raise UserError(f"tuning: {name}={getattr(self, name)} must be at most {MOST_SEEDS}")
-        if self.metric not in ("validation_loss", "validation_accuracy", "steps_to_target"):
+        if self.metric not in VALIDATED:
             raise UserError(f"tuning: metric {self.metric!r} does not come from the validation split")
         if self.direction not in ("maximize", "minimize"):
             raise UserError(f"tuning: direction={self.direction!r} is not one of maximize, minimize")

@@ -13,15 +13,20 @@ from functools import cache
 import pytorch_lightning as pl
 import torch
 
+from research.bounds import BOUNDS
 from research.compute import choose_products, prepare_process
 from research.config import TrainConfig, without_horizon
-from research.cost import layer_sizes, num_intervals
+from research.cost import layer_sizes, num_intervals, num_steps
 from research.data import DataSet, load
+from research.evaluations import EndEvaluations
+from research.lbfgs import CountedLBFGS
 from research.losses import constant_loss
 from research.measures import MEASURES
 from research.module import StackModule
 from research.probes import LayerProbe
+from research.twins import TWINS
 
+TAKEN = {**MEASURES, **TWINS, **BOUNDS}
 REPORTS_PER_STACK = 200
 
 cached_data: Callable[[str], DataSet] = cache(load)
@@ -102,9 +107,10 @@ def train_stack(
     """Train the seeds of a configuration together and measure each.
 
     Metrics: `train_progress` (1 - last mean training loss / loss of the best constant prediction: how far beyond that);
-    of classes `test_accuracy`, `test_loss`, `untrained_test_accuracy`; with target_accuracy `steps_to_target` and
-    `reached_target`; with probe_epochs what `probes.LayerProbe` measures; what the `measures` take; and, only where a
-    loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
+    of classes `test_accuracy` and `test_loss` after the last step, `untrained_test_accuracy`; the steady numbers, which
+    are medians of five evaluations near the end (`evaluations.EndEvaluations`); with target_accuracy `steps_to_target`
+    and `reached_target`; with probe_epochs what `probes.LayerProbe` measures; what the `measures` take; and, only where
+    a loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     (result,) = train_horizons([config], seeds, report)
     return result
@@ -127,13 +133,14 @@ def train_horizons(
     prepare(longest)
     data = cached_data(longest.dataset)
     module = StackModule(longest, seeds, data)
+    ends = EndEvaluations(module, map(num_steps, configs))
     probe = LayerProbe(longest.probe_epochs)
     untrained: dict[str, torch.Tensor] = {}
     if not longest.is_regression:
         untrained["untrained_test_accuracy"] = module.evaluate(module.test_indices, test=True)[1]
 
     def measure() -> StackResult:
-        replicates = measured_replicates(module, data, probe, untrained)
+        replicates = measured_replicates(module, data, probe, ends, untrained)
         return StackResult(replicates, module.device.type, started, time.time())
 
     taken = AtHorizons(map(num_intervals, configs), measure)
@@ -144,20 +151,29 @@ def train_horizons(
 
 
 def measured_replicates(
-    module: StackModule, data: DataSet, probe: LayerProbe, untrained: Mapping[str, torch.Tensor]
+    module: StackModule,
+    data: DataSet,
+    probe: LayerProbe,
+    ends: EndEvaluations,
+    untrained: Mapping[str, torch.Tensor],
 ) -> tuple[Replicate, ...]:
     """What the replicates have come to after the intervals that are done, as if the training had ended there.
 
     `untrained` are metrics [R] of the start. The training can go on afterwards as if nobody had looked.
     """
-    metrics, is_lost = final_metrics(module)
-    metrics |= {**untrained, "train_progress": train_progress(module)}
+    steps = module.intervals_done * module.num_steps
+    last = ends.last(steps)
+    is_lost = next(iter(last.values())).isnan()
+    of_classes = {} if module.config.is_regression else last  # of a regression: the last points of the curves
+    metrics = {**of_classes, **ends.steady(steps), **untrained, "train_progress": train_progress(module)}
     if module.config.target_accuracy:
         metrics |= arrivals(module)
+    if module.config.optimizer == "lbfgs":
+        metrics |= search_numbers(module, steps)
     metrics |= probe.metrics()
     profiles: dict[str, torch.Tensor] = {}
     for name in module.config.measures:
-        measured = MEASURES[name](module, data)
+        measured = TAKEN[name](module, data)
         metrics |= measured.metrics
         profiles |= measured.profiles
     replicates = []
@@ -165,7 +181,7 @@ def measured_replicates(
         own = {name: _finite(values[row]) for name, values in metrics.items()}
         step = int(module.diverged_step[row])
         if step < 0 and is_lost[row]:
-            step = module.intervals_done * module.num_steps  # the weights were lost in the very last step
+            step = steps  # the weights were lost in the very last step
         if step >= 0:
             own["diverged_step"] = float(step)
         places = {name: tuple(enumerate(map(_finite, values[row]))) for name, values in profiles.items()}
@@ -179,20 +195,29 @@ def prepare(config: TrainConfig) -> None:
     choose_products(wide=min(layer_sizes(config)) > 1)
 
 
-def final_metrics(module: StackModule) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """What the test part says now, [R] each, and which replicates have come to nothing finite."""
-    if module.config.is_regression:  # the last points of the curves
-        return {}, ~module.errors().isfinite().all(1)
-    loss, accuracy = module.evaluate(module.test_indices, test=True)
-    return {"test_accuracy": accuracy, "test_loss": loss}, loss.isnan()
-
-
 def train_progress(module: StackModule) -> torch.Tensor:
-    """How far [R] the last mean training loss lies below that of the best constant prediction, as a share of it."""
+    """How far [R] the last mean training loss lies below that of the best constant prediction, as a share of it.
+
+    It is a mean over all batches of the last interval, so it rests on no single step.
+    """
     targets = module.targets.cpu().numpy()
-    best = [constant_loss(module.config, targets[indices]) for indices in module.train_indices]
+    own = targets if targets.ndim == 2 else [targets] * len(module.seeds)
+    best = [
+        constant_loss(module.config, each[indices]) for each, indices in zip(own, module.train_indices, strict=True)
+    ]
     losses = module.curves["train_loss"][-1]
     return 1 - losses.where(losses.isfinite(), torch.nan) / torch.tensor(best, dtype=torch.float64)
+
+
+def search_numbers(module: StackModule, horizon: int) -> dict[str, torch.Tensor]:
+    """`search_failed` is 1 if a line search has failed by the horizon, `function_evaluations` how many there were."""
+    searches = module.optimizers(use_pl_optimizer=False)
+    assert isinstance(searches, CountedLBFGS)
+    failed_at = searches.failed_at
+    is_over = failed_at is not None and failed_at <= horizon
+    evaluations = failed_at if failed_at is not None and is_over else horizon
+    numbers = {"search_failed": is_over, "function_evaluations": evaluations}
+    return {name: torch.tensor([float(number)], dtype=torch.float64) for name, number in numbers.items()}
 
 
 def arrivals(module: StackModule) -> dict[str, torch.Tensor]:

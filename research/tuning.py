@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 from research.config import TrainConfig, UserError
@@ -14,6 +15,7 @@ from research.identity import identity
 from research.plan import Cell, Plan, Stack
 from research.state import Run, check_fingerprint
 from research.tiers import TUNING_SEED
+from research.trials import MORE_TRIALS, Ranges, Settings, best_trial, further_multiples, num_trials, searched_ranges
 
 if TYPE_CHECKING:
     import optuna
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from research.train import StackResult
 
-EDGE = 0.1  # of a range on its logarithmic scale: a winner nearer to its end lies at the edge
 DIGITS = 4  # of a tuned setting: more would differ between platforms and tell nobody anything
 
 
@@ -38,7 +39,8 @@ class Search:
     """Optuna's TPE over the ranges of a cell's tuning, asked for a batch at a time and told of it in its order.
 
     So it is a function of the trials' values alone, whoever trained them when. The first trial is at what `configure`
-    sets, the next two are half way to either end of the ranges.
+    sets, the next two are half way to either end of the ranges. Once the budget is spent come those beyond an edge,
+    where there are any (`further_multiples`).
     """
 
     def __init__(self, cell: Cell) -> None:
@@ -62,9 +64,14 @@ class Search:
     def ask(self) -> list[Trial]:
         """The next trials; none once the budget is spent. Those before must have been told."""
         left = self.tuning.budget - len(self.trials)
-        asked = [self.study.ask(self.space) for _ in range(min(left, self.tuning.at_once))]
+        multiples: list[dict[str, float]] = []
+        if left > 0:
+            multiples = [self.study.ask(self.space).params for _ in range(min(left, self.tuning.at_once))]
+        elif not left:
+            multiples = further_multiples(self.cell, self._settings, dict(enumerate(self.values)))
         found = [
-            Trial(trial.number, trial.params, trial_stack(self.cell, trial.number, trial.params)) for trial in asked
+            Trial(number, chosen, trial_stack(self.cell, number, chosen))
+            for number, chosen in enumerate(multiples, start=len(self.trials))
         ]
         self.trials += found
         return found
@@ -72,8 +79,16 @@ class Search:
     def tell(self, values: Sequence[float]) -> None:
         """Say what the trials that were asked for last came to, in their order."""
         for value in values:
-            self.study.tell(len(self.values), value)
+            if len(self.values) < self.tuning.budget:
+                self.study.tell(len(self.values), value)
             self.values.append(value)
+
+    @property
+    def _settings(self) -> dict[int, dict[str, float]]:
+        return {
+            trial.number: {name: getattr(trial.stack.cell.config, name) for name in self.tuning.ranges}
+            for trial in self.trials
+        }
 
     @property
     def winner(self) -> Trial:
@@ -81,12 +96,13 @@ class Search:
         return self.trials[best_trial(self.tuning, dict(enumerate(self.values)))]
 
 
-def search_space(cell: Cell) -> dict[str, optuna.distributions.BaseDistribution]:
-    """The multiples that are searched for a cell, on a logarithmic scale."""
+def search_space(cell: Cell, ranges: Ranges | None = None) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The multiples that are searched for a cell, within its ranges or these, on a logarithmic scale."""
     import optuna
 
     assert cell.tuning is not None
-    return {name: optuna.distributions.FloatDistribution(*ends, log=True) for name, ends in cell.tuning.ranges.items()}
+    searched = cell.tuning.ranges if ranges is None else ranges
+    return {name: optuna.distributions.FloatDistribution(*ends, log=True) for name, ends in searched.items()}
 
 
 def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
@@ -113,30 +129,30 @@ def trial_value(tuning: Tuning, result: StackResult) -> float:
 
 def value_of(wanted: str, result: StackResult) -> float:
     """The same for a search whose `objective` is in these words."""
-    direction, metric = wanted.split(" ")
-    values = [
+    direction, _ = wanted.split(" ")
+    values = seed_values(wanted, result)
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else math.inf if direction == "minimize" else -math.inf
+
+
+def seed_values(wanted: str, result: StackResult) -> list[float]:
+    """What each seed of a trial came to, of a search whose `objective` is in these words."""
+    _, metric = wanted.split(" ")
+    return [
         replicate.curves[metric][-1][1] if metric in replicate.curves else replicate.metrics[metric]
         for replicate in result.replicates
     ]
-    mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else math.inf if direction == "minimize" else -math.inf
+
+
+def trial_scatter(tuning: Tuning, result: StackResult) -> float:
+    """The standard deviation of a trial's seeds; NaN of a single one, and where one has come to nothing."""
+    values = seed_values(objective(tuning), result)
+    return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
 
 
 def objective(tuning: Tuning) -> str:
     """What a trial's value is, in words: `minimize validation_loss`."""
     return f"{tuning.direction} {tuning.metric}"
-
-
-def at_edge(cell: Cell, settings: Mapping[str, float]) -> dict[str, str]:
-    """The tuned fields whose winning setting lies at the "low" or "high" end of its range."""
-    assert cell.tuning is not None
-    found = {}
-    for name, (low, high) in cell.tuning.ranges.items():
-        multiple = settings[name] / getattr(cell.config, name)
-        place = math.log(multiple / low) / math.log(high / low)
-        if not EDGE <= place <= 1 - EDGE:
-            found[name] = "low" if place < EDGE else "high"
-    return found
 
 
 def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
@@ -149,25 +165,44 @@ def trials_frame(plan: Plan, recorded: Mapping[str, Run]) -> pd.DataFrame:
             continue
         runs = recorded_trials(cell, recorded)
         values = values_of(runs)
-        best = best_trial(cell.tuning, values) if len(runs) == cell.tuning.budget else None
+        best = best_trial(cell.tuning, values) if is_over(cell, runs) else None
         for number, value in values.items():
             head: dict[str, object] = {"cell": cell.name, **plan.placed(cell), "trial": number}
-            rows.append({**head, **settings_of(cell, runs[number]), "value": value, "winner": number == best})
+            numbers = {"value": value, "scatter": float(runs[number].tags.get("scatter", "nan"))}
+            rows.append({**head, **settings_of(cell, runs[number]), **numbers, "winner": number == best})
     ranges = plan.study.tuning.ranges if plan.study.tuning else {}
     factors = (factor.name for factor in plan.columns)
-    return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "winner"])
+    return pd.DataFrame(rows, columns=["cell", *factors, "trial", *ranges, "value", "scatter", "winner"])
 
 
 def recorded_trials(cell: Cell, recorded: Mapping[str, Run]) -> dict[int, Run]:
     """The finished trials of a tuned cell's search, by their numbers."""
     assert cell.tuning is not None
-    keys = {number: f"{cell.key}/trial={number}" for number in range(cell.tuning.budget)}
-    return {number: recorded[key] for number, key in keys.items() if key in recorded}
+    most = cell.tuning.budget + MORE_TRIALS * cell.tuning.widen
+    keys = {number: f"{cell.key}/trial={number}" for number in range(most)}
+    found = {number: recorded[key] for number, key in keys.items() if key in recorded}
+    last = num_trials(cell, all_settings(cell, found), values_of(found))
+    return {number: run for number, run in found.items() if number < last}
+
+
+def is_over(cell: Cell, runs: Mapping[int, Run]) -> bool:
+    """Whether a cell's search is over, with those of its recorded trials: all of its budget, and beyond an edge."""
+    return len(runs) == num_trials(cell, all_settings(cell, runs), values_of(runs))
+
+
+def recorded_ranges(cell: Cell, runs: Mapping[int, Run]) -> Ranges:
+    """The `searched_ranges` of a cell's recorded trials."""
+    return searched_ranges(cell, all_settings(cell, runs), values_of(runs))
 
 
 def values_of(trials: Mapping[int, Run]) -> dict[int, float]:
     """What recorded trials came to, by their numbers."""
     return {number: float(run.tags["value"]) for number, run in trials.items()}
+
+
+def all_settings(cell: Cell, runs: Mapping[int, Run]) -> Settings:
+    """The settings that each of the recorded trials of a cell's search has tried."""
+    return {number: settings_of(cell, run) for number, run in runs.items()}
 
 
 def settings_of(cell: Cell, run: Run) -> dict[str, float]:
@@ -182,29 +217,23 @@ def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
     if cell.tuning is None:
         return cell
     runs = recorded_trials(cell, recorded)
-    if len(runs) < cell.tuning.budget:
+    if not is_over(cell, runs):
         return cell
     settings: dict[str, Any] = settings_of(cell, runs[best_trial(cell.tuning, values_of(runs))])
     return replace(cell, config=replace(cell.config, **settings))
 
 
-def multiples_of(cell: Cell, run: Run) -> dict[str, float]:
-    """The same as multiples of what `configure` sets, within their ranges: a setting is rounded."""
-    assert cell.tuning is not None
+def multiples_of(cell: Cell, run: Run, ranges: Ranges) -> dict[str, float]:
+    """The same as multiples of what `configure` sets, within these ranges: a setting is rounded."""
     multiples = {name: value / getattr(cell.config, name) for name, value in settings_of(cell, run).items()}
-    return {name: min(max(multiples[name], low), high) for name, (low, high) in cell.tuning.ranges.items()}
-
-
-def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:
-    """The number of the best of the values of trials, of equal ones the first."""
-    best = min if tuning.direction == "minimize" else max
-    return best(sorted(values), key=lambda number: values[number])
+    return {name: min(max(multiples[name], low), high) for name, (low, high) in ranges.items()}
 
 
 def trials_to_come(cell: Cell, recorded: Mapping[str, Run]) -> list[Stack]:
     """Stand-ins for the trials of a cell's search that are not in the record: their keys and what they cost."""
-    assert cell.tuning is not None
-    every = [trial_stack(cell, number, {}) for number in range(cell.tuning.budget)]
+    runs = recorded_trials(cell, recorded)
+    most = num_trials(cell, all_settings(cell, runs), values_of(runs))
+    every = [trial_stack(cell, number, {}) for number in range(most)]
     return [stack for stack in every if stack.cell.key not in recorded]
 
 

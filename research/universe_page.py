@@ -9,6 +9,7 @@ from research.across import Across, AcrossFinding
 from research.multiverse import PublishedUniverses, cells_of
 from research.pages import COUNTED, SIGNS, counts_words, measured, numerics_line, verdict_words
 from research.plan import Plan, Universe
+from research.trials import STANDS_OUT
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
 
 if TYPE_CHECKING:
@@ -170,12 +171,20 @@ def tuned(universes: PublishedUniverses) -> str:
         f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
         f"{tuning.at_once} at a time. The winner has the {how} mean of {in_sentence(tuning.metric)}, which comes from "
         "the validation split; it was then trained on the seeds that are reported. "
+        + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
         + (
             f"{len(universes.edges)} of {universes.tuning['cell'].nunique()} winners lie within a tenth of an end of "
             "their range (on its logarithmic scale), so that a wider one might have done better."
             if universes.edges
             else "No winner lies at an end of its range."
-        ),
+        )
+        + (
+            f" {len(universes.plateaus)} winners do not stand out: they are not better than the median trial by more "
+            f"than {STANDS_OUT:g} standard errors, which is what chance alone gives one search in twenty."
+            if universes.plateaus
+            else ""
+        )
+        + (" Such a cell is not tuned, and neither is its universe." if universes.edges or universes.plateaus else ""),
         winners(universes),
     ]
     return "\n\n".join(lines)
@@ -191,6 +200,7 @@ def winners(universes: PublishedUniverses) -> str:
     for _, row in won.iterrows():
         ends = universes.edges.get(row["cell"], {})
         edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
+        edge = ", ".join(filter(None, (edge, "no better than most" * (row["cell"] in universes.plateaus))))
         values = [quantity(float(row[name])) for name in (*tuning.ranges, "value")]
         lines.append(f"| {' | '.join([escaped(row['cell']), *values, edge])} |")
     return "\n".join(lines)

@@ -23,18 +23,32 @@ WORDS = {
     "test_r_squared": "R²",
     "test_rmse": "root mean squared error",
     "test_sup_error": "largest error",
+    "validation_rmse": "validation error (root mean square)",
     "extrema_right": "number of peaks and troughs that are about right",
     "steps_to_target": "steps to the target accuracy",
     "gradient_ratio": "ratio of the two gradients, in networks",
     "cross_entropy_formula_error": "error of cross-entropy's formula",
     "mse_formula_error": "error of squared error's formula",
     "twin_difference": "largest difference between the two trainings",
+    "repeat_difference": "difference between the training and the same once more",
+    "alone_difference": "difference from plain PyTorch, one network alone",
+    "round_trip_difference": "difference after permuting the pixels there and back",
+    "scaled_twin_difference": "difference between the mean and the half-sum of squares",
+    "product_difference": "difference of the logits from those of the product of the weights",
+    "product_disagreement": "difference of the accuracy from that of the product of the weights",
+    "above_convex_bound": "training loss above what softmax regression cannot pass (nats)",
+    "convex_optimum": "training loss of the best softmax regression found (nats)",
+    "above_capacity_bound": "least error above that of the best piecewise-linear curve",
+    "backward_factor_score": "standard deviations from the factor that theory gives",
+    "untrained_test_accuracy": "test accuracy before training",
     "backward_factor": "share of the signal passed back by a layer",
     "backward_log10_across_4": "logarithm (base 10) of what is passed back by four layers",
     "mse_mean": "mean squared error",
     "mnist": "MNIST",
     "sgd": "SGD",
     "adam": "Adam",
+    "adamw": "AdamW",
+    "lbfgs": "L-BFGS",
     "dataset": "data set",
     "lr": "learning rate",
     "init_std": "standard deviation of the initial weights",
@@ -58,6 +72,7 @@ METRICS = {
     "train_progress": "how far the mean training loss of the last epoch is from that of the best constant prediction "
     "towards none: 0 % is no better than a constant, 100 % is perfect",
     "test_accuracy": "share of the test set that is classified right after training",
+    "test_loss": "mean loss over the test set after training",
     "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
     "at a layer's pre-activations arrives at the layer before",
     "backward_log10_across_4": "before training; -1 is a tenth, -2 a hundredth",
@@ -65,6 +80,8 @@ METRICS = {
     "better than their mean",
     "test_rmse": "root of the mean squared error at the test points",
     "test_sup_error": "the largest distance between fit and target at any test point",
+    "search_failed": "whether a line search found no lower loss: training ends there",
+    "function_evaluations": "evaluations of the loss and its gradient until a search failed, else the horizon",
     "extrema_right": "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % "
     "of the height",
     "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; who never "
@@ -76,7 +93,30 @@ METRICS = {
     "mse_formula_error": "the same of squared error behind a softmax",
     "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
     "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
+    "untrained_test_accuracy": "share of the test set that is classified right before training",
+    "repeat_difference": "the largest difference of any weight between the trained network and the same training once "
+    "more, with nobody looking",
+    "alone_difference": "each seed trained alone in plain PyTorch, in float64: the largest difference of any weight "
+    "after 100 steps",
+    "round_trip_difference": "training on images that are permuted and permuted back, and on the original ones: the "
+    "largest difference of any weight, or output on the test set, after 100 steps",
+    "scaled_twin_difference": "training on the mean of the squares, and on half their sum at the rate that makes up "
+    "for it, in float64: the largest difference of any weight after 100 steps",
+    "product_difference": "of a network without activations, in float64 on the test set: the largest difference "
+    "between its logits and those of the product of its weights, over the largest logit",
+    "product_disagreement": "of a network without activations: the difference between the test accuracy and that of "
+    "the product of its weights, in float64, on the images as they were loaded",
+    "above_convex_bound": "of a network without activations: its loss over the whole training part, minus a bound "
+    "that no softmax regression with its weights can pass, by convexity",
+    "above_capacity_bound": "the least root mean squared error at the test points of any evaluation, minus that of the "
+    "best function that is linear between as many kinks as the network can have",
+    "backward_factor_score": "how far the share passed back by a layer, before training, is from what mean-field "
+    "theory gives, in standard deviations at this width",
 }
+AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
+FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
+WORDS |= {f"steady_{name}": f"steady {WORDS.get(name, name.replace('_', ' '))}" for name in AT_THE_END}
+METRICS |= {f"steady_{name}": f"{METRICS[name]}: {FIVE}" for name in AT_THE_END}
 CHOICES = {  # how a choice between universes is called, and its levels in a sentence
     "init": ("initialisation", "under {} initialisation"),
     "optimizer": ("optimiser", "with {}"),
@@ -103,7 +143,14 @@ CHOICE_LEVELS = {  # what stands in such a sentence for a level that has no such
     ("head", "pooled"): "a pooled",
 }
 JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest", "mean": "the mean"}
-PERCENT = {"test_accuracy", "validation_accuracy", "train_progress", "backward_factor", "attributed_share"}
+PERCENT = {
+    "test_accuracy",
+    "steady_test_accuracy",
+    "validation_accuracy",
+    "train_progress",
+    "backward_factor",
+    "attributed_share",
+}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -5,16 +5,39 @@ from dataclasses import fields, replace
 
 import pytest
 
-from research.config import CHOICES, LARGEST, MEASURES, REGRESSION, SMALLEST, TrainConfig, UserError, without_horizon
+from research.config import (
+    CHOICES,
+    LARGEST,
+    MEASURES,
+    REGRESSION,
+    SMALLEST,
+    TrainConfig,
+    UserError,
+    without_horizon,
+)
 from research.data import DATA
 from research.identity import identity
 from research.losses import OUTPUTS
-from research.measures import MEASURES as MEASURED
+from research.train import TAKEN
 
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
 NAMES = ", ".join(MEASURES)
 NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
+ALONE = "measures: 'alone' goes with network='mlp', pixels='original', classes and any optimizer but 'lbfgs'"
+SEARCHES = "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'"
+STEPS = {"optimizer": "lbfgs", "steps": 100, "evaluate_every": 50}
+SCALED = "measures: 'scaled_twin' goes with loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0"
+LINEAR = "measures: 'linear_product' goes with an MLP of identity, classes and pixels='original'"
+CONVEX = "measures: 'convex_bound' goes with an MLP of identity, cross-entropy of a softmax and pixels='original'"
+CAPACITY = (
+    "measures: 'capacity_bound' goes with a regression by an MLP of identity, or by one hidden layer of ReLU, with a "
+    "raw output"
+)
+MEAN_FIELD = (
+    "measures: 'mean_field' goes with network='mlp', activation='relu', depth of 2 or more, a start that is not "
+    "'zero', and classes"
+)
 PROBED = "probe_epochs go with an MLP that is trained for epochs to tell classes"
 
 
@@ -57,22 +80,43 @@ def test_every_field_is_checked():
         (None, {"measures": "curve_fit"}, "measures='curve_fit' must be a tuple of " + NAMES),
         (None, {"measures": None}, "measures=None must be a tuple of " + NAMES),
         (None, {"measures": (["curve_fit"],)}, "measures=(['curve_fit'],) must be a tuple of " + NAMES),
+        (None, {"measures": ("curve_fit",)}, "measures: 'curve_fit' goes with a regression"),
+        (SINE, {"measures": ("logit_gradients",)}, "measures: 'logit_gradients' goes with classes"),
+        (SINE, {"measures": ("curve_fit", "round_trip")}, "measures: 'round_trip' goes with classes and labels='true'"),
+        (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp' and classes"),
+        *((CNN, {"measures": ("alone",), **more}, ALONE) for more in ({}, {"network": "mlp", "pixels": "sorted"})),
+        *(
+            (None, {"measures": ("scaled_twin",), **more}, SCALED)
+            for more in ({}, {"loss": "mse", "optimizer": "adam"}, {"loss": "mse", "weight_decay": 0.1})
+        ),
+        (None, {"measures": ("linear_product",)}, LINEAR),
+        (None, {"measures": ("linear_product",), "activation": "identity", "pixels": "sorted"}, LINEAR),
+        *(
+            (None, {"measures": ("convex_bound",), "depth": 0, **more}, CONVEX)
+            for more in ({"loss": "mse"}, {"pixels": "sorted"}, {"output": "sigmoid"})
+        ),
+        *(
+            (SINE, {"measures": ("capacity_bound",), **more}, CAPACITY)
+            for more in ({"depth": 2}, {"activation": "tanh"}, {"loss": "cross_entropy", "output": "softmax"})
+        ),
+        *(
+            (None, {"measures": ("mean_field",), "depth": 2, **more}, MEAN_FIELD)
+            for more in ({"depth": 1}, {"activation": "tanh"}, {"init": "zero"}, {"network": "cnn"})
+        ),
+        (None, {**STEPS, "measures": ("alone",)}, ALONE),
+        *((None, {**STEPS, **more}, SEARCHES) for more in ({"weight_decay": 0.1}, {"schedule": "cosine"})),
+        (None, {**STEPS, "momentum": 0.9}, "momentum=0.9 goes with optimizer='sgd', not 'lbfgs'"),
         (
             None,
-            {"measures": ("curve_fit",)},
-            "measures=('curve_fit',): 'curve_fit' goes with a regression, the others with classes",
+            {"optimizer": "lbfgs"},
+            "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
         ),
+        (SINE, {"labels": "shuffled"}, "labels='shuffled': dataset='sine' has no labels"),
         (
-            SINE,
-            {"measures": ("logit_gradients",)},
-            "measures=('logit_gradients',): 'curve_fit' goes with a regression, the others with classes",
+            None,
+            {"labels": "shuffled", "pixels": "scrambled"},
+            "labels='shuffled' goes with images that all seeds share, not with pixels='scrambled'",
         ),
-        (
-            SINE,
-            {"measures": ("curve_fit", "logit_gradients")},
-            "measures=('curve_fit', 'logit_gradients'): 'curve_fit' goes with a regression, the others with classes",
-        ),
-        (CNN, {"measures": ("permuted_twin",)}, "measures: 'permuted_twin' goes with network='mlp'"),
         (
             replace(SINE, dataset="mnist", output="softmax"),
             {"dataset": "sine"},
@@ -111,6 +155,18 @@ def test_fields_that_do_not_go_together_are_refused_in_a_line(base, changes, mes
         {"network": "cnn", "head": "pooled", "pixels": "scrambled", "depth": 0},
         {"steps": 100, "evaluate_every": 50, "target_accuracy": 1},
         {"output_bias": 10, "input_scale": 0.5, "num_train": 7},
+        {"labels": "shuffled", "pixels": "permuted"},
+        {**STEPS, "lr": 1.0},
+        {"schedule": "cosine", "optimizer": "adam"},
+        {"depth": 0, "measures": ("linear_product", "convex_bound")},
+        {
+            "dataset": "sine",
+            "loss": "mse",
+            "output": "raw",
+            "depth": 3,
+            "activation": "identity",
+            "measures": ("capacity_bound",),
+        },
     ],
 )
 def test_fields_that_go_together_are_accepted(options):
@@ -129,11 +185,18 @@ def test_configurations_are_the_same_without_their_horizon_if_they_differ_in_not
     assert without_horizon(in_steps) != without_horizon(replace(in_steps, steps=0, evaluate_every=0))
 
 
+def test_where_the_rate_falls_over_the_horizon_no_other_horizon_is_a_part_of_it():
+    for base, horizon in ((TrainConfig(), {"epochs": 2}), (TrainConfig(steps=100, evaluate_every=50), {"steps": 50})):
+        falling = replace(base, schedule="cosine")
+        assert without_horizon(falling) != without_horizon(replace(falling, **horizon))
+        assert without_horizon(falling) not in (without_horizon(base), without_horizon(replace(base, **horizon)))
+
+
 def test_every_choice_has_what_it_names():
     assert set(CHOICES["dataset"]) == set(DATA)
     assert set(REGRESSION) == {name for name, info in DATA.items() if info.num_classes == 0}
     assert CHOICES["output"] == tuple(OUTPUTS)
-    assert tuple(MEASURED) == MEASURES
+    assert set(TAKEN) == set(MEASURES)
 
 
 def test_the_new_fields_at_their_defaults_leave_an_identity_as_it_was():

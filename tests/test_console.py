@@ -66,3 +66,13 @@ def test_a_shorter_horizon_costs_nothing_beside_a_longer_one_unless_each_is_trai
     with Progress([stack, longer], 1) as together, Progress([stack, longer], 1, alone=True) as apart:
         assert together.weights == {stack.key: 0, longer.key: longer.nominal_seconds}
         assert apart.weights == {stack.key: stack.nominal_seconds, longer.key: longer.nominal_seconds}
+
+
+def test_stacks_that_nobody_knew_of_are_counted_once_they_are_known(capsys):
+    known, other, *_ = PLAN.stacks
+    with Progress([known]) as progress:
+        progress.expect([known, other])
+        for stack in (other, known):
+            progress.line(stack, "done")
+        assert progress.finished == pytest.approx(progress.total)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["[1/2]", "[2/2]"]

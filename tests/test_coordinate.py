@@ -222,3 +222,20 @@ def test_the_line_of_a_stack_is_about_the_seeds_that_are_asked_for_as_the_table_
     result = made_up_result(tuple(range(100, 110)))
     assert result_words(make_plan(study), result) == "test accuracy 105.0000"
     assert result_words(make_plan(study, num_seeds=3), result) == "test accuracy 101.5000"
+
+
+def test_a_range_whose_end_is_best_is_widened_once_while_it_runs_and_not_when_it_is_run_again(unsearched):
+    unsearched.write_universes(lr=0.001)  # where digits are learnt the sooner the higher the rate
+    text = unsearched.file.read_text().replace("(0.03, 30.0)", "(0.5, 1.0)")
+    unsearched.file.write_text(text.replace("seeds=2)", "seeds=2, widen=True)"))
+    options = ("--universes", "rate=tuned", "--workers", "2")
+    done = unsearched.run(*options)
+    assert (done.returncode, done.stderr) == (0, "")
+    trials = unsearched.trials()
+    assert set(Counter(name.rpartition(" ")[0] for name in trials).values()) == {4 + 3}
+    tried = {float(rate) for rate, _ in trials.values()}
+    assert max(tried) == pytest.approx(0.01)
+    assert set().union(*unsearched.rates().values()) == {0.01}
+    again = unsearched.run(*options)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert unsearched.trials() == trials

@@ -272,7 +272,11 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
             {"choices": (Factor("rate", ("tuned", "tenth", "customary")), CHOOSY.choices[1])},
             "toy: the reference level of rate cannot be 'tuned'",
         ),
-        ({"configure": of_sine}, "toy: cannot be tuned: 'sine' has no validation split"),
+        ({"configure": of_sine}, "toy: cannot be tuned: 'sine' has no validation_loss"),
+        (
+            {"tuning": replace(TUNING, metric="validation_rmse")},
+            "toy: cannot be tuned: 'digits' has no validation_rmse",
+        ),
         (
             {"tuning": replace(TUNING, metric="steps_to_target")},
             r"toy: tuned by steps_to_target, but configure\(\) sets no target_accuracy",

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+import research.examples
 from research import data
 from research.config import CHOICES, TrainConfig
 from research.cost import NUM_BINS, num_train
 from research.examples import make_examples, pixel_order
+from research.module import StackModule
+from research.train import train_stack
 
 SEEDS = (4, 0, 7)
 PARTS = ("train", "validation", "test")
@@ -156,10 +159,10 @@ def test_inputs_are_scaled_to_one_and_then_as_asked(digits, sine):
 
 def test_numbers_are_learnt_as_they_are(sine):
     examples = made(sine, output="raw", loss="mse")
-    assert torch.equal(examples.targets, sine.targets)
+    assert torch.equal(examples.targets[:1024], sine.targets)
     assert torch.equal(examples.values, sine.test_targets)
     assert examples.centres is None
-    assert examples.validation.shape == (3, 0)
+    assert examples.validation.shape == (3, 1023)
     assert examples.train.tolist() == [list(range(1024))] * 3
 
 
@@ -169,7 +172,7 @@ def test_numbers_that_are_learnt_by_intervals_lie_in_the_one_of_ten_whose_centre
     examples = made(curve, output="softmax")
     assert examples.targets.dtype == examples.test_targets.dtype == torch.int64
     assert examples.centres.tolist() == pytest.approx([-0.9 + 0.2 * k for k in range(NUM_BINS)])
-    for numbers, classes in ((curve.targets, examples.targets), (curve.test_targets, examples.test_targets)):
+    for numbers, classes in ((curve.targets, examples.targets[:1024]), (curve.test_targets, examples.test_targets)):
         distance = (numbers - examples.centres[classes]).abs()
         assert distance.max() <= 0.1 + 1e-12
         nearest = (numbers[:, None] - examples.centres).abs().argmin(1)
@@ -181,3 +184,70 @@ def test_numbers_that_are_learnt_by_intervals_lie_in_the_one_of_ten_whose_centre
     if by_itself:
         error = examples.values - examples.centres[examples.test_targets]
         assert float(error.square().mean().sqrt()) == pytest.approx(by_itself, rel=1e-3)
+
+
+def test_shuffled_labels_are_those_of_the_training_part_dealt_out_anew(digits):
+    shuffled, plain = made(digits, labels="shuffled", num_train=500), made(digits, num_train=500)
+    for part in PARTS:
+        assert np.array_equal(getattr(shuffled, part), getattr(plain, part))
+    assert shuffled.inputs is digits.inputs
+    assert torch.equal(shuffled.test_targets, digits.test_targets)
+    truth = digits.targets.numpy()
+    for row, seed in enumerate(SEEDS):
+        train, labels = shuffled.train[row], shuffled.targets[row].numpy()
+        others = np.setdiff1d(np.arange(1500), train)
+        assert np.array_equal(labels[others], truth[others])
+        assert np.array_equal(np.sort(labels[train]), np.sort(truth[train]))
+        assert 0.05 < (labels[train] == truth[train]).mean() < 0.16  # a tenth by chance
+        alone = made(digits, (seed,), labels="shuffled", num_train=500)
+        assert np.array_equal(alone.targets[0].numpy(), labels)
+    assert not torch.equal(shuffled.targets[0], shuffled.targets[1])
+
+
+SHUFFLED = TrainConfig("digits", 1, 64, labels="shuffled", batch_size=32, epochs=30)
+
+
+def accuracies(config=SHUFFLED):
+    found = train_stack(config, SEEDS).replicates
+    return np.array([[each.metrics[name] for name in ("steady_test_accuracy", "train_progress")] for each in found]).T
+
+
+def test_training_on_shuffled_labels_learns_them_and_nothing_of_the_test_part():
+    accuracy, progress = accuracies()
+    assert (progress > 0.03).all()
+    assert (np.abs(accuracy - 0.1) < 4 * np.sqrt(0.1 * 0.9 / 297)).all()
+
+
+@pytest.mark.parametrize("fault", ["the labels stay", "the test part leaks"])
+def test_a_fault_that_lets_the_truth_through_is_seen_with_shuffled_labels(fault, monkeypatch):
+    if fault == "the labels stay":
+        monkeypatch.setattr(research.examples, "shuffled_labels", lambda targets, train, seeds: targets)
+    else:
+        right = StackModule.lookup
+
+        def leaking(self, indices, test=False, into=None):
+            inputs, targets = right(self, indices, test, into)
+            if into is not None:  # of a step
+                leak, truth = right(self, indices[:, ::2] % 297, test=True)
+                inputs[:, ::2], targets[:, ::2] = leak, truth
+            return inputs, targets
+
+        monkeypatch.setattr(StackModule, "lookup", leaking)
+    assert (accuracies()[0] > 0.5).all()
+
+
+@pytest.mark.parametrize("name", ["sine", "line"])
+def test_a_curve_is_validated_half_way_between_the_points_that_it_is_trained_on(name):
+    curve = data.load(name)
+    examples = made(curve, output="raw", loss="mse")
+    points = curve.inputs[:, 0]
+    for row in range(len(SEEDS)):
+        assert examples.train[row].tolist() == list(range(1024))
+        between = examples.inputs[examples.validation[row].tolist(), 0]
+        assert torch.equal(between, (points[1:] + points[:-1]) / 2)
+        assert torch.equal(examples.targets[examples.validation[row].tolist()], examples.validation_values)
+    truth = torch.sin(between) if name == "sine" else between / (2 * np.pi)
+    torch.testing.assert_close(examples.validation_values, truth, rtol=1e-12, atol=1e-12)
+    assert not set(between.tolist()) & {*points.tolist(), *curve.test_inputs[:, 0].tolist()}
+    by_classes = made(curve, output="softmax")
+    assert torch.equal(by_classes.validation_values, examples.validation_values)

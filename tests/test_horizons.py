@@ -11,6 +11,7 @@ import torch
 from research import data
 from research.config import TrainConfig
 from research.cost import num_intervals, num_steps
+from research.evaluations import EndEvaluations
 from research.module import StackModule
 from research.probes import LayerProbe
 from research.train import measured_replicates, quiet_trainer, train_horizons, train_stack
@@ -128,6 +129,7 @@ def test_one_pass_takes_the_steps_of_the_longest_alone(monkeypatch):
         [DIGITS, replace(DIGITS, epochs=2, lr=0.2)],
         [DIGITS, replace(DIGITS, epochs=2, probe_epochs=(0,))],
         [DIGITS, IN_STEPS],
+        [replace(DIGITS, schedule="cosine"), replace(DIGITS, schedule="cosine", epochs=2)],
         [IN_STEPS, replace(IN_STEPS, steps=60, evaluate_every=30)],
         [IN_STEPS, replace(IN_STEPS, steps=40, target_accuracy=0.5)],
     ],
@@ -153,7 +155,8 @@ def states(module):
 def test_measuring_leaves_all_that_the_training_goes_on_from(name):
     config, loaded = CASES[name][0], data.load(CASES[name][0].dataset)
     module, probe = StackModule(config, SEEDS, loaded), LayerProbe(config.probe_epochs)
+    ends = EndEvaluations(module, [num_steps(config)])
     quiet_trainer(num_intervals(config), [probe]).fit(module, train_dataloaders=range(module.num_batches))
     before = states(module)
-    measured_replicates(module, loaded, probe, {})
+    measured_replicates(module, loaded, probe, ends, {})
     assert states(module) == before

@@ -53,7 +53,14 @@ HORIZONS = [
     {"steps": 20, "evaluate_every": 5, "batch_size": 9999},
     {"steps": 24, "evaluate_every": 8, "num_train": 130, "batch_size": 40, "network": "cnn"},  # epochs of 4
 ]
+SCHEDULES = [
+    {"schedule": "cosine"},
+    {"schedule": "cosine", "momentum": 0.9, "weight_decay": 0.01, "steps": 30, "evaluate_every": 10},
+    {"schedule": "cosine", **ADAM, "loss": "mse"},
+    {"schedule": "cosine", "network": "cnn", **SMALL},
+]
 NUMBERS = [
+    {"schedule": "cosine", "steps": 40, "evaluate_every": 10, **ADAM},
     {"steps": 20, "evaluate_every": 5},
     {"steps": 20, "evaluate_every": 5, **ADAM},
     {"steps": 20, "evaluate_every": 5, **ADAM, "loss": "mse_mean", "depth": 2},
@@ -69,7 +76,7 @@ NUMBERS = [
     ),
     {"loss": "cross_entropy", "output": "softmax", "batch_size": 100, "epochs": 2},
 ]
-CONFIGS = [replace(IMAGES, **options) for options in (*LOSSES, *INPUTS, *NETWORKS, *HORIZONS)]
+CONFIGS = [replace(IMAGES, **options) for options in (*LOSSES, *INPUTS, *NETWORKS, *HORIZONS, *SCHEDULES)]
 CONFIGS += [replace(CURVE, **options) for options in NUMBERS]
 MODULES = {
     "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),
@@ -187,6 +194,11 @@ def plain_training(config, network, dataset, seed):
             errors = found - dataset.test_targets
             curves.setdefault("test_rmse", {})[time] = float((errors**2).mean() ** 0.5)
             curves.setdefault("test_sup_error", {})[time] = float(errors.abs().max())
+            between = (dataset.inputs[1:] + dataset.inputs[:-1]) / 2
+            outputs = network(between * config.input_scale)
+            found = outputs[:, 0] if config.loss != "cross_entropy" else -0.9 + 0.2 * outputs.argmax(1).double()
+            truth = between[:, 0].sin() if config.dataset == "sine" else between[:, 0] / (2 * math.pi)
+            curves.setdefault("validation_rmse", {})[time] = float(((found - truth) ** 2).mean() ** 0.5)
         else:
             outputs, labels = network(inputs[validation]), targets[validation]
             curves.setdefault("validation_loss", {})[time] = float(plain_loss(config, outputs, labels))
@@ -194,11 +206,14 @@ def plain_training(config, network, dataset, seed):
 
     evaluate(0)
     optimizer, seen = plain_optimizer(config, network), []
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
     for step, batch in enumerate(itertools.islice(batches(config, train, seed), total), start=1):
         optimizer.zero_grad()
         loss = plain_loss(config, network(inputs[batch]), targets[batch])
         loss.backward()
         optimizer.step()
+        if config.schedule == "cosine":
+            falling.step()
         seen += [loss.item()] * len(batch)
         if step % every == 0:
             curves.setdefault("train_loss", {})[step if config.steps else step // epoch] = float(np.mean(seen))
@@ -263,6 +278,7 @@ def test_the_options_cover_every_choice():
         (replace(IMAGES, pixels="permuted"), {"pixels": "original"}),
         (replace(IMAGES, input_scale=0.5), {"input_scale": 0.5 + 1e-8}),
         (replace(IMAGES, loss="mse"), {"loss": "mse_mean"}),
+        (replace(IMAGES, schedule="cosine"), {"schedule": "constant"}),
     ],
 )
 def test_the_comparison_notices_what_is_not_the_same(config, change, loaded):

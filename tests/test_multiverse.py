@@ -97,8 +97,61 @@ def test_a_winner_at_the_edge_of_its_range_is_said_in_the_finding(folder):
     universes = read_universes(STUDY, folder)
     assert universes.edges == {"relu depth=1 rate=tuned": {"lr": "high"}}
     *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
-    assert tuned.endswith("tuned to the edge of its range: lr of relu depth=1 rate=tuned (high end)")
-    assert all("edge of its range" not in reason for reason in others)
+    assert tuned.endswith("; not tuned: lr of relu depth=1 rate=tuned (high end)")
+    assert all("not tuned" not in reason for reason in others)
+
+
+def rewritten(folder, change):
+    """The universes with the rows of one search changed."""
+    path = folder / "universes" / "tuning.csv"
+    write_table(path, change(pd.read_csv(path)))
+    sign(folder / "universes", UNIVERSE_TABLES)
+
+
+def test_a_winner_that_does_not_stand_out_is_said_in_the_finding(folder):
+    assert read_universes(STUDY, folder).plateaus == frozenset()  # nothing says how the seeds scatter
+
+    def with_scatter(trials):
+        better = (trials["cell"] != "relu depth=1 rate=tuned") & trials["winner"]
+        return trials.assign(scatter=0.1, value=trials["value"].where(~better, 0.5))
+
+    rewritten(folder, with_scatter)
+    universes = read_universes(STUDY, folder)
+    assert universes.plateaus == {"relu depth=1 rate=tuned"}
+    *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
+    assert tuned.endswith("; not tuned: relu depth=1 rate=tuned (no better than most of what was tried)")
+    assert all("not tuned" not in reason for reason in others)
+
+
+def test_a_search_that_widens_has_its_trials_beyond_the_edge_and_is_judged_by_the_wider_range(tmp_path):
+    study = replace(STUDY, tuning=replace(STUDY.tuning, widen=True))
+    folder = write_universes(study, tmp_path / "toy", test_accuracy=by_init)
+    assert read_universes(study, folder).edges == {}
+    at_the_end, name = 0.1 * STUDY.tuning.ranges["lr"][1], "relu depth=1 rate=tuned"
+
+    def to_the_edge(trials):
+        trials = trials.astype({"value": float})
+        trials.loc[(trials["cell"] == name) & trials["winner"], ["lr", "value"]] = at_the_end, 0.5
+        return trials
+
+    rewritten(folder, to_the_edge)
+    with pytest.raises(UserError, match=f"{name} has not 7 trials with one winner"):
+        read_universes(study, folder)
+
+    def beyond(trials):
+        last = trials[trials["cell"] == name].iloc[-1]
+        more = [{**last, "trial": 4 + k, "lr": at_the_end * 10 ** ((k + 1) / 3), "value": 0.6} for k in range(3)]
+        return pd.concat([trials, pd.DataFrame(more).assign(winner=False)], ignore_index=True)
+
+    rewritten(folder, beyond)
+    assert read_universes(study, folder).edges == {}  # the old end is amid the new range
+
+    def best_is_last(trials):
+        rows = trials["cell"] == name
+        return trials.assign(winner=trials["winner"].where(~rows, trials["trial"] == 6))
+
+    rewritten(folder, best_is_last)
+    assert read_universes(study, folder).edges == {name: {"lr": "high"}}
 
 
 @pytest.mark.parametrize(

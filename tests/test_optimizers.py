@@ -53,5 +53,5 @@ def test_a_weight_set_by_hand_is_the_one_that_is_trained():
     with torch.no_grad():
         ours[1].fill_(3.0)
     ours[1].grad.fill_(2.0)
-    optimizer.update()
+    optimizer.update(optimizer.defaults["lr"])
     assert (ours[1] == 2.0).all()

@@ -189,7 +189,7 @@ def test_epochs_cannot_be_set_where_a_study_counts_steps():
             {"dataset": "sine", "loss": "mse", "output": "raw", "target_accuracy": 0.0},
             {"lr": (0.1, 10.0)},
             "validation_loss",
-            "'sine' has no validation split",
+            "'sine' has no validation_loss",
         ),
         ({"target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "steps_to_target", "it has no target_accuracy"),
         ({"momentum": 0.0}, {"momentum": (0.1, 1.0)}, "validation_loss", "momentum is 0, which no multiple changes"),

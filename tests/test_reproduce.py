@@ -92,7 +92,7 @@ def test_what_two_workers_recorded_comes_out_again_in_any_order_and_with_one(fin
     assert done.stdout.startswith(head)
     # of each seed 4 metrics, 20 training losses, 21 validation losses and accuracies
     assert line == (
-        f"identical: 4 stacks, 40 runs: 7 metrics, {40 * 66} values and the SHA-256 of the weights of 40 networks"
+        f"identical: 4 stacks, 40 runs: 9 metrics, {40 * 68} values and the SHA-256 of the weights of 40 networks"
     )
     assert done.stdout.endswith("\nmade as it was recorded: versions, CPU class, device and commit are the same\n")
 

@@ -35,6 +35,6 @@ def test_a_tuning_that_cannot_be_is_refused_when_it_is_built(changes, message):
         replace(TUNING, **changes)
 
 
-@pytest.mark.parametrize("name", ["validation_loss", "validation_accuracy", "steps_to_target"])
+@pytest.mark.parametrize("name", ["validation_loss", "validation_accuracy", "validation_rmse", "steps_to_target"])
 def test_what_comes_from_the_validation_split_may_be_tuned_by_to_the_very_ends_of_a_range(name):
     assert replace(TUNING, metric=name, ranges={"lr": (1.0, 2.0), "momentum": (0.5, 1.0)}, budget=1).metric == name

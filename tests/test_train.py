@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from research import data
-from research.config import TrainConfig, metrics_of
+from research.config import TrainConfig
+from research.metrics import metrics_of
 from research.module import StackModule
 from research.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
 CONFIG = TrainConfig(dataset="digits", width=32, batch_size=32, epochs=3)  # 41 steps an epoch
 DIVERGING = replace(CONFIG, activation="identity", depth=3, lr=1e9)
 SEEDS = (3, 0, 6)
-METRICS = ["test_accuracy", "test_loss", "untrained_test_accuracy", "train_progress"]
+STEADY = ["steady_test_accuracy", "steady_test_loss"]
+METRICS = ["test_accuracy", "test_loss", *STEADY, "untrained_test_accuracy", "train_progress"]
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +151,7 @@ def test_divergence_is_a_result_with_its_step(diverged):
 
 def test_what_a_diverged_replicate_does_not_have_is_nan_and_never_infinite(diverged):
     for replicate in diverged.replicates:
-        assert all(math.isnan(replicate.metrics[name]) for name in ("test_accuracy", "test_loss", "train_progress"))
+        assert all(math.isnan(replicate.metrics[name]) for name in METRICS if name != "untrained_test_accuracy")
         assert not any(math.isinf(value) for value in values(replicate))
         for name in ("validation_loss", "validation_accuracy"):
             start, *others = (value for _, value in replicate.curves[name])
@@ -228,11 +230,14 @@ def test_the_results_of_a_regression_are_those_that_earlier_versions_gave():
 
 def test_a_regression_has_its_own_metrics_curves_and_profiles():
     for replicate in train_stack(REGRESSION, SEEDS).replicates:
-        assert list(replicate.metrics) == ["train_progress", "test_r_squared", "extrema_right"]
+        ends = ["test_rmse", "test_sup_error", "test_r_squared", "extrema_right"]
+        steady = [f"steady_{name}" for name in ends]
+        assert list(replicate.metrics) == [*steady, "train_progress", "test_r_squared", "extrema_right"]
         assert {name: [time for time, _ in curve] for name, curve in replicate.curves.items()} == {
             "train_loss": [30, 60],
             "test_rmse": [0, 30, 60],
             "test_sup_error": [0, 30, 60],
+            "validation_rmse": [0, 30, 60],
         }
         assert [place for place, _ in replicate.profiles["fit"]] == list(range(256))
         points, truth = data.load("sine").test_inputs[::16, 0], data.load("sine").test_targets

@@ -13,19 +13,22 @@ from research.config import UserError
 from research.identity import identity
 from research.measured import read_frames, read_metrics
 from research.plan import in_one_pass, make_plan
+from research.search import project_searches
 from research.state import finished_trials, read_runs, state_of
 from research.store import Store
 from research.tiers import TUNING_SEED
 from research.tracking import Recorder
 from research.train import Replicate, StackResult, train_stack
+from research.trials import at_edge
 from research.tuning import (
     Search,
     Searches,
     as_won,
-    at_edge,
     search_space,
+    trial_scatter,
     trial_stack,
     trial_value,
+    trials_frame,
     trials_to_come,
     tuned,
 )
@@ -145,23 +148,106 @@ def test_a_trial_is_the_mean_over_its_seeds_of_the_last_of_a_curve_or_of_a_metri
     assert trial_value(steps, replace(result, replicates=tuple(counted))) == 40
 
 
+def test_the_scatter_of_a_trial_is_that_of_its_seeds():
+    assert trial_scatter(STUDY.tuning, result_of((1.0, 2.0, 3.0))) == 1
+    for nothing in ((1.0,), (1.0, math.nan), (math.inf, 1.0)):
+        assert math.isnan(trial_scatter(STUDY.tuning, result_of(nothing)))
+
+
 def test_a_really_diverged_trial_is_the_worst():
     wild = trial_stack(CELL, 0, {"lr": 1e38})
     short = replace(wild.cell.config, epochs=1, width=4)
     assert trial_value(STUDY.tuning, train_stack(short, wild.seeds)) == math.inf
 
 
-def test_a_winner_in_the_outer_tenths_of_a_range_lies_at_its_edge():
-    both = cell_with(ranges={"lr": (0.01, 100.0), "momentum": (1.0, 2.0)})
-    both = replace(both, config=replace(CELL.config, lr=1.0, momentum=0.25))
-    middle = {"momentum": 0.25 * 2**0.5}
-    assert at_edge(both, {"lr": 1.0, **middle}) == {}
-    assert at_edge(both, {"lr": 10**-1.61, **middle}) == {"lr": "low"}
-    assert at_edge(both, {"lr": 10**-1.59, **middle}) == {}
-    assert at_edge(both, {"lr": 10**1.59, **middle}) == {}
-    assert at_edge(both, {"lr": 10**1.61, **middle}) == {"lr": "high"}
-    assert at_edge(both, {"lr": 0.01, "momentum": 0.5}) == {"lr": "low", "momentum": "high"}
-    assert at_edge(both, {"lr": 100.0, "momentum": 0.25}) == {"lr": "high", "momentum": "low"}
+WIDENING = replace(STUDY, tuning=replace(STUDY.tuning, widen=True))
+
+
+def rising(trial) -> float:
+    """A loss that falls with the rate, so that the best lies at the high end."""
+    return -math.log(trial.stack.cell.config.lr)
+
+
+def test_a_search_whose_best_lies_at_an_edge_goes_on_beyond_it_once_with_three_trials():
+    cell = replace(CELL, tuning=WIDENING.tuning)
+    before, search = searched(CELL, rising), searched(cell, rising)
+    assert (len(before.trials), len(search.trials)) == (8, 11)
+    assert search.trials[:8] == [
+        replace(trial, stack=trial_stack(cell, trial.number, trial.multiples)) for trial in before.trials
+    ]
+    assert rates(search)[8:] == pytest.approx([10 * 10 ** (1 / 3), 10 * 10 ** (2 / 3), 100])
+    assert search.winner.number == 10
+    assert [trial.number for trial in search.trials] == list(range(11))
+    downwards = searched(cell, lambda trial: -rising(trial))
+    assert rates(downwards)[8:] == pytest.approx([0.1 * 10 ** (-1 / 3), 0.1 * 10 ** (-2 / 3), 0.01])
+    assert len(searched(cell).trials) == 8  # its best lies within
+
+
+def test_what_does_not_lie_at_an_edge_stays_as_the_best_trial_has_it():
+    cell = cell_with(ranges={"lr": (0.1, 10.0), "momentum": (0.5, 1.9)}, widen=True)
+    cell = replace(cell, config=replace(cell.config, momentum=0.5))
+    search = searched(cell, lambda trial: rising(trial) + 9 * (trial.stack.cell.config.momentum - 0.5) ** 2)
+    best = min(search.trials[:8], key=lambda trial: search.values[trial.number])
+    assert at_edge(cell, {"lr": best.stack.cell.config.lr, "momentum": best.stack.cell.config.momentum}) == {
+        "lr": "high"
+    }
+    assert len(search.trials) == 11
+    assert {trial.stack.cell.config.momentum for trial in search.trials[8:]} == {best.stack.cell.config.momentum}
+
+
+def test_how_a_search_widens_is_part_of_what_its_cell_is_and_not_widening_is_as_before():
+    assert '"widen"' not in CELL.identity
+    wider = make_plan(WIDENING, scope=("rate=tuned",), num_seeds=3).cells[0]
+    assert wider.fingerprint != CELL.fingerprint
+
+
+def test_a_multiple_beyond_an_edge_must_be_a_configuration_too():
+    def to_target(**levels):
+        return replace(STUDY.configure(**levels), target_accuracy=0.5)
+
+    tuning = replace(WIDENING.tuning, ranges={"target_accuracy": (0.5, 1.9)})
+    study = replace(WIDENING, configure=to_target, tuning=tuning)
+    with pytest.raises(UserError, match=r"cannot be tuned to 19 times its target_accuracy"):
+        make_plan(study, scope=("rate=tuned",))
+    make_plan(replace(study, tuning=replace(tuning, widen=False)), scope=("rate=tuned",))
+
+
+def falls(stack):
+    """The same as `rising`, of a stack."""
+    return rising(Told(stack))
+
+
+def test_a_widened_search_is_recorded_resumed_and_shown(tmp_path):
+    plan = make_plan(WIDENING, scope=("rate=tuned",), num_seeds=3, only={"activation": ("tanh",), "depth": ("1",)})
+    store, (cell,) = Store(tmp_path), plan.cells
+    assert len(trials_to_come(cell, {})) == 8
+    for known in (0, 5, 8, 10):  # killed after so many trials, and again
+        searches = Searches(plan.stacks, recorded(store, plan))
+        to_do, recorder = searches.first(), Recorder(store, plan)
+        done = len(recorded(store, plan))
+        while to_do and to_do[0].cell.trial is not None and done < known:
+            stack = to_do.pop(0)
+            value = falls(stack)
+            recorder.write_trial(stack, result_of((value - 0.1, value + 0.1)), value, 0.2)
+            to_do += searches.told(stack, value)
+            done += 1
+        left = trials_to_come(cell, recorded(store, plan))
+        assert [stack.cell.trial for stack in left] == list(range(done, 8 if done < 8 else 11))
+        assert as_won(cell, recorded(store, plan)) == cell
+    (stack,) = Searches(plan.stacks, recorded(store, plan)).first()
+    assert stack.cell.trial == 10
+    recorder.write_trial(stack, result_of((-9.0, -9.0)), -9.0, 0.0)
+    runs = recorded(store, plan)
+    assert trials_to_come(cell, runs) == []
+    assert [each.cell.config.lr for each in Searches(plan.stacks, runs).first()] == [10.0]
+    assert as_won(cell, runs).config.lr == 10.0
+    frame = trials_frame(plan, runs)
+    assert frame["winner"].tolist() == [False] * 10 + [True]
+    assert frame["scatter"].tolist() == [0.2] * 10 + [0.0]
+    project_searches(store, plan, runs)
+    shown = optuna.load_study(study_name=cell.key, storage=store.optuna_uri)
+    assert [trial.value for trial in shown.trials] == frame["value"].tolist()
+    assert shown.best_trial.params["lr"] == pytest.approx(100)
 
 
 def test_a_tuned_cell_is_the_same_cell_with_its_fields_multiplied_to_four_digits():
