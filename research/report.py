@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan
+from research.promise import judged_among
 from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
@@ -201,6 +203,7 @@ def entry(published: Published, files: Mapping[str, bytes], universes: Published
         page(published, figures, universes),
         figures,
         num_networks(published, universes),
+        partial(judged_among, published),
         universes.across if universes else None,
         files[PAGE].decode() if universes else "",
     )

@@ -58,7 +58,7 @@ def test_no_digit_is_typed_in_captions_and_conclusions(name):
         ('    return f"in {count(3)} of 16 universes"', [" of 16 universes"]),
         ('    return "in 16 universes"', ["in 16 universes"]),
         ('    return listing(f"{at} in 16" for at in (1, 2))', [" in 16"]),
-        ('    return f\'about {table.query("width == 16").loc[3]} and float64\'', []),
+        ("    return f'about {table.query(\"width == 16\").loc[3]} and float64'", []),
         ('    """Of 16 universes."""\n    return f"{16}"', []),
     ],
 )
