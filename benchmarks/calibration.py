@@ -245,13 +245,13 @@ PAIRED_CLAIMS = {  # each twice, about metrics of their own: what the arms diffe
 
 def paired_study(control_above: float = 0.5) -> Study:
     """Two arms, eight claims on their difference, and a control that the plain arm passes if it must be above 0.5."""
-    number = Number("", ("treated", "plain"), {}, "difference", "only", diverged=0.0)
+    number = Number("", ("treated", "plain"), {}, "difference", "only")
     claims = tuple(
         Claim(f"{text} {i}".replace(" ", "-"), text, "", "mean", replace(number, metric=f"{text} {i}"), above, below)
         for text, (_, above, below) in PAIRED_CLAIMS.items()
         for i in range(2)
     )
-    control = Number(claims[0].number.metric, ("plain",), {}, "only", "only", diverged=0.0)
+    control = Number(claims[0].number.metric, ("plain",), {}, "only", "only")
     return Study(
         name="placebo",
         question="Do the arms differ?",

@@ -20,8 +20,10 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from research.across import Across, AcrossFinding
-from research.design import DOCUMENTS, Study
-from research.pages import COUNTED, SIGNS, counts_words, interval_text, number_text, summary, verdict_words
+from research.claims import PROMISED
+from research.design import DOCUMENTS, FAMILY_ERROR, Study
+from research.outcomes import VERDICTS
+from research.pages import SIGNS, counts_words, interval_text, number_text, summary, verdict_words
 from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 
@@ -71,11 +73,11 @@ def claim_rows(entries: Sequence[Entry]) -> list[Row]:
         across = entry.across.claims if entry.across else [None] * len(entry.study.claims)
         for finding, claim, found in zip(entry.judgement.claims, entry.study.claims, across, strict=True):
             condition = f"{number_words(claim.number, entry.study)} is {finding.region}"
-            scale = 100 if finding.unit or finding.kind in ("share", "existence", "never") else 1
+            scale = 100 if finding.unit else 1
             keys = [scale * value if math.isfinite(value) else "" for value in (finding.number, finding.low)]
             rows.append(
                 Row(entry.study, finding, condition, verdict_words(finding), number_text(finding),
-                    interval_text(finding), (*keys, finding.n, found.shares["supported"] if found else ""), found)
+                    interval_text(finding), (*keys, finding.n, found.share_supported if found else ""), found)
             )  # fmt: skip
     return rows
 
@@ -99,14 +101,39 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         lines.append(f"| {' | '.join(map(escaped, cells))} | [{name}]({name}/README.md) |")
     lines += [
         "",
-        "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is "
-        "said beside. *Universes*: in how many of the combinations of what the documents leave open a claim is "
-        f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in COUNTED[:4])}, each judged by itself at 95 %. The "
+        "*Withheld*: a control that guards the claim is refuted, so no verdict is given; what it would be is said "
+        "beside. *Universes*: in how many of the combinations of what the documents leave open a claim is "
+        f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in VERDICTS[:4])}, each judged by itself; those that "
+        "differ in nothing its number can depend on count as one. The interval is that of the median or the mean. The "
         "page of a study says what each number is and where it must lie.",
+        "",
+        escaped(f"Together: {together(entries)}"),
         "",
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def together(entries: Sequence[Entry]) -> str:
+    """What the verdicts of all studies promise together, and which of them would stand if all shared one promise."""
+    judged = [finding for entry in entries for finding in entry.judgement.claims if finding.kind in PROMISED]
+    judged += [finding for entry in entries if entry.across for finding in entry.across.attributions]
+    studies = sum(entry.study.num_promised > 0 for entry in entries)
+    given = [finding for finding in judged if finding.verdict in ("supported", "refuted")]
+    standing = [finding for finding in given if finding.chance <= FAMILY_ERROR / len(judged)]
+    if not given:
+        return ""
+    fallen = [f"“{finding.text}”" for finding in given if finding not in standing]
+    lines = [
+        f"Of a study's claims any false one is called supported in at most {100 * FAMILY_ERROR:.0f} % of "
+        f"studies, and any true one refuted in as few; so of {studies} studies at least one errs in either way in up "
+        f"to {100 * min(1.0, studies * FAMILY_ERROR):.0f} %. Identities, existences and what is always so stand "
+        "outside. "
+        f"With {100 * FAMILY_ERROR:.0f} % for all {len(judged)} claims together, {len(standing)} of the {len(given)} "
+        "verdicts would stand",
+        f"; not {', '.join(fallen)}." if fallen else ".",
+    ]
+    return "".join(lines)
 
 
 def with_results(readme: str, entries: Sequence[Entry]) -> str:
@@ -158,6 +185,7 @@ def index_html(entries: Sequence[Entry]) -> str:
         rows=rows,
         studies=studies,
         documents=DOCUMENTS,
+        together=together(entries),
         signs=SIGNS,
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
         num_networks=sum(entry.num_networks for entry in entries),

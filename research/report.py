@@ -94,13 +94,14 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
 
     The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one.
     """
-    from research.figures import findings_figure
+    from research.figures import findings_figure, margin_figures
 
     begin_drawing()
     judgement = published.judgement
     figures: dict[str, Figure] = {}
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
+        figures |= margin_figures(judgement.claims)
     if script := script_of(name := published.study.name):
         try:
             figures.update(script.figures(published.tables))
@@ -152,12 +153,16 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
 
 def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None = None) -> str:
     """The Markdown page of a judged study with the figures of these names."""
+    from research.figures import margin_captions
+
     assert published.judgement is not None
     script = script_of(published.study.name)
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
     own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
+    by_hand = {claim.name: claim.by_hand for claim in published.study.claims}
+    captions |= margin_captions(published.judgement.claims, by_hand)
     runs, notes = published.tables.runs, getattr(script, "NOTES", "")
     section = ""
     if universes:
