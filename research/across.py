@@ -171,6 +171,8 @@ def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> Acros
         study.choices,
         {share.choice: share.shapley for share in shares},
     )
+    if len(distinct) == 1 < len(points):
+        sentence = sentence.replace("in the only universe", f"in all {len(points)} universes, of which none can differ")
     return AcrossFinding(
         **{name: getattr(finding, name) for name in ("name", "text", "passage", "kind", "unit", "region")},
         above=claim.above,

@@ -147,7 +147,7 @@ def test_universes_that_differ_in_nothing_that_the_metric_can_depend_on_count_on
     formula, change = of_metric("mse_formula_error")
     (found,) = judged(by_init, formula, change=change).claims
     assert [point.same_as for point in found.points] == [None, *[0] * 12]
-    assert found.sentence == "Fails in the only universe."
+    assert found.sentence == "Fails in all 13 universes, of which none can differ."
 
 
 def test_universes_whose_numbers_are_merely_equal_count_each():
