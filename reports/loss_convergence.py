@@ -86,7 +86,7 @@ CAPTIONS = {
 NOTES = """
 ### What to conclude
 
-At one and the same rate cross-entropy is the sooner in every universe that could be judged, about five times with the
+At one and the same rate cross-entropy is the sooner in every universe in which it is known, about five times with the
 document's squared error. **Most of that is the rate.** With a rate tuned for each loss it arrives 1.2 times sooner,
 and one of six seeds ties; the two end within a quarter of a point of each other. With raw outputs instead of a
 softmax squared error is nearly as fast at the common rate already. So the document is right about the experiment that
@@ -94,10 +94,9 @@ its reader would do, and cross-entropy's advantage is mostly that it needs no ot
 classes makes squared error slower still, and the range in which its rate was tuned ends before what it would need:
 that universe says little.
 
-In five universes a control did not come out, so nothing is concluded there. At a tenth of the rate and with sigmoid
-hidden units neither loss arrives from the start that is sure of one class, so that which is sooner cannot be seen.
-With sigmoid outputs at a tuned rate squared error gets away from that start sooner than cross-entropy in five of six
-seeds: its own slowness there is cured by the rate.
+At a tenth of the rate and with sigmoid hidden units neither loss arrives, so that which is sooner is not known. From
+the start that is sure of one class neither arrives there either. With sigmoid outputs at a tuned rate squared error
+gets away from that start sooner than cross-entropy in five of six seeds: its own slowness there is cured by the rate.
 
 ### What was compared
 
