@@ -58,6 +58,16 @@ def test_of_a_metric_that_is_not_listed_all_of_the_training_may_matter():
     assert metric_of("steps_to_target").arrived == "reached_target"
 
 
+def test_of_a_hundred_steps_the_horizon_matters_where_the_rate_falls_over_it():
+    short, long = (TrainConfig(epochs=epochs) for epochs in (1, 2))
+    falling = [TrainConfig(epochs=epochs, schedule="cosine") for epochs in (1, 2)]
+    twin, start = metric_of("alone_difference"), metric_of("backward_factor_score")
+    assert twin.seen_in(short) == twin.seen_in(long)
+    assert len({twin.seen_in(config) for config in (short, *falling)}) == 3
+    assert len({start.seen_in(config) for config in (short, long, *falling)}) == 1
+    assert start.seen_in(short) != start.seen_in(TrainConfig(epochs=1, labels="shuffled"))
+
+
 PUBLISHED = [name for name in study_names() if (REPORTS / name / "universes").is_dir()]
 
 
