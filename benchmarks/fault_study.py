@@ -53,7 +53,7 @@ STUDY = Study(
             "relu learns",
             "nowhere",
             "mean",
-            Number("test_accuracy", ("relu",), {}, "only", "only", diverged=0.1),
+            Number("test_accuracy", ("relu",), {}, "only", "only", (0.0, 1.0)),
             above=0.5,
         ),
     ),

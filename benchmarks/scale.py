@@ -94,7 +94,7 @@ def study_of(num_stacks: int) -> Study:
     """A study of so many stacks of one seed, which is never trained: its factors have as many levels as it takes."""
     seeds = math.gcd(num_stacks, SEEDS)
     widths, batches, rates = levels(num_stacks // seeds)
-    number = Number("test_rmse", (1,), {"batch": (1,), "rate": (1,)}, "only", "only", 1.0)
+    number = Number("test_rmse", (1,), {"batch": (1,), "rate": (1,)}, "only", "only", (0.0, float("inf")))
     return Study(
         name="scale",
         question="What does a stack cost besides training?",

@@ -12,7 +12,8 @@ from research.examples import moved_pixels
 from research.figures import draw_curves, intervals, looks, place_legend, side_by_side
 from research.frames import Results
 from research.measured import Frames
-from research.prose import BAND, WITH_INTERVAL, count, did_not_come_out, listing, of, percent, points
+from research.prose import BAND, WITH_INTERVAL, controls, count, listing, of, percent, points, universe
+from studies.pixel_shuffle import STUDY
 
 EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data
 KINDS = {
@@ -143,15 +144,14 @@ def of_the_order(found: Results) -> str:
     sure = unchanged[unchanged["verdict"] == "supported"]
     left = unchanged[unchanged["verdict"] == "inconclusive"]
     seeds = count(unchanged["n"].max())
-    deep = listing(map(count, sorted(left["depth"].unique())), "other")
-
-    by_horizon = lost[lost["verdict"] == "supported"].groupby("horizon")["number"].agg(["min", "max"])
+    named = listing(universe(STUDY, {name: at[name] for name in STUDY.reference}) for _, at in left.iterrows())
+    every = lost.query("verdict == 'supported' and training_size == 'all'")
+    by_horizon = every.groupby("horizon")["number"].agg(["min", "max"])
     losses = listing(f"{points(low, high)} after {horizon} epochs" for horizon, low, high in by_horizon.itertuples())
     return f"""\
-The MLP does not care about the order of pixels, whatever its width and however long it trains, with
-{listing(map(count, sorted(sure["depth"].unique())))} hidden layers: in {of(len(sure), len(unchanged))} universes that
-can be judged its mean changes by {points(sure["number"].abs().max(), places=2)} at most, and the interval stays within
-half a point. With {deep} layers single seeds differ so much that {seeds} of them leave it open. The CNN loses more
+The MLP does not care about the order of pixels: in {of(len(sure), len(unchanged))} universes that can be judged its
+mean changes by {points(sure["number"].abs().max(), places=2)} at most, and the interval stays within half a point.
+Elsewhere single seeds differ so much that {seeds} of them leave it open: {named}. With all examples the CNN loses more
 than the MLP by {losses}."""
 
 
@@ -162,7 +162,8 @@ def of_what_is_withheld(found: Results) -> str:
     few = of((withheld["training_size"] == "small").sum(), len(withheld))
     pooled = count((withheld["head"] == "pooled").sum())
     return f"""\
-In {count(len(withheld))} universes nothing is concluded: {did_not_come_out(withheld["reason"])}. With fewer examples
+In {count(len(withheld))} universes nothing is concluded, since a control is refuted:
+{controls(withheld["reason"], "refuted")}. With fewer examples
 ({few}) or with the head that averages the maps ({pooled}) not both networks have learnt the original images
 after these horizons. Networks that have not learnt cannot show what they lose."""
 

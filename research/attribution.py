@@ -14,14 +14,13 @@ import numpy as np
 
 from research.design import Attribution, Claim, Level, Levels, Number, Study, crossed
 from research.levels import level_word
+from research.samples import Sample, sample
 from research.stats import Array, attribution_share, interaction_shares
-from research.verdict import Finding, Sample, finding_of, judged_digests, sample
+from research.verdict import Finding, family_error, finding_of, judged_digests
 from research.words import choice_word
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEVEL = 0.95
 
 
 def judge_attribution(
@@ -32,23 +31,23 @@ def judge_attribution(
     num_declared: int,
     complete: bool,
 ) -> Finding:
-    """The finding: its mean over seeds is judged at 95 %, as that of any claim.
+    """The finding, judged as a claim of its kind is, with the part of the allowance that each of the study's has.
 
-    Universes whose control did not come out, `failed`, have their part in the number. Where one of the crossed ones
-    is among them the verdict is withheld, as the study's own is where a control fails.
+    Universes in which a control that guards it is refuted, `failed`, have their part in the number. Where one of the
+    crossed ones is among them the verdict is withheld, as the study's own is where a control fails.
     """
     found, interactions = attributed(study, claim, universes, num_declared)
-    number = Number("attributed_share", ("all",), {}, "only", "only", claim.diverged)
-    judged = Claim(claim.name, claim.text, claim.passage, "mean", number, claim.above, claim.below)
-    finding = finding_of(judged, found, LEVEL, num_declared, complete)
-    lines = [interaction_words(claim, interactions, finding.number)] if finding.n and len(interactions) else []
+    number = Number("attributed_share", ("all",), {}, "only", "only")
+    judged = Claim(claim.name, claim.text, claim.passage, claim.kind, number, claim.above, claim.below)
+    finding = finding_of(judged, found, family_error(study), num_declared, complete)
+    lines = [interaction_words(claim, interactions)] if finding.n and len(interactions) else []
     lines += [finding.caveat] if finding.caveat else []
     finding = replace(finding, caveat="\n".join(lines), digest=attribution_digest(study, claim))
     used = [study.universe(levels) for levels in crossed(**claim.choices)]
     num_failed = sum(levels in failed for levels in used)
     if not num_failed or finding.verdict == "not judged":
         return finding
-    reason = f"in {num_failed} of the {len(used)} universes that are crossed a control did not come out"
+    reason = f"in {num_failed} of the {len(used)} universes that are crossed a control is refuted"
     return replace(finding, verdict="withheld", reason=reason)
 
 
@@ -57,8 +56,8 @@ def attributed(
 ) -> tuple[Sample, Array]:
     """The share of each seed that has every cell of every crossed universe; a problem where a cell has no replicate.
 
-    Beside it the mean share of the arms' interaction with each choice. A seed without differences in which the arms
-    take part has no share.
+    Beside it the mean share of the arms alone and of their interaction with each choice, where they are known. A seed
+    without differences in which the arms take part has no share; one of which a replicate diverged may have any.
     """
     none = np.empty(0)
     frames = []
@@ -66,33 +65,39 @@ def attributed(
         named = ", ".join(f"{name}={level}" for name, level in levels.items())
         runs = [frame for found, frame in universes if dict(found) == study.universe(levels)]
         if not runs:
-            return Sample(none, problem=f"the universe {named} was not run"), none
+            return Sample(none, none, problem=f"the universe {named} was not run"), none
         frames.append((named, runs[0][runs[0]["seed"] < runs[0]["seed"].min() + num_declared]))
     wanted = {study.arms.name: study.arms.levels, **claim.blocks}
     seeds = set.intersection(*(whole_seeds(frame, wanted) for _, frame in frames))
-    means, num_diverged = [], 0
+    ends: list[tuple[Array, Array]] = []
+    num_diverged, num_late = 0, 0
     for arm, (named, frame) in itertools.product(study.arms.levels, frames):
-        number = Number(claim.metric, (arm,), claim.blocks, "only", "mean", claim.diverged)
+        number = Number(claim.metric, (arm,), claim.blocks, "only", "mean")
         found = sample(number, study.arms.name, frame[frame["seed"].isin(seeds)] if seeds else frame)
-        problem = "" if len(found.values) >= len(seeds) else f"{claim.metric} has no number in some seeds"
-        if problem := found.problem or problem:
-            return Sample(none, problem=f"{problem}, in the universe {named}"), none
-        means.append(found.values)
+        if found.problem:
+            return Sample(none, none, problem=f"{found.problem}, in the universe {named}"), none
+        ends.append((found.low, found.high))
         num_diverged += found.num_diverged
+        num_late += found.num_late
     if not seeds:
-        return Sample(none), none
+        return Sample(none, none), none
     shape = (len(study.arms.levels), *map(len, claim.choices.values()), len(seeds))
-    values = np.moveaxis(np.array(means).reshape(shape), -1, 0)
+    low, high = np.moveaxis(np.array(ends), 1, 0)
+    known = (low == high).all(0)
+    values = np.moveaxis(np.where(known, low, 0.0).reshape(shape), -1, 0)
     shares = attribution_share(values)
-    has_share = ~np.isnan(shares)
-    interactions = interaction_shares(values)[has_share].mean(0) if has_share.any() else none
-    return Sample(shares[has_share], num_diverged), interactions
+    has_share = ~(known & np.isnan(shares))
+    least, most = np.where(known, shares, 0.0)[has_share], np.where(known, shares, 1.0)[has_share]
+    told = known & has_share
+    parts = np.column_stack([shares, interaction_shares(values)])[told].mean(0) if told.any() else none
+    return Sample(least, most, num_diverged, num_late), parts
 
 
-def interaction_words(claim: Attribution, interactions: Array, main: float) -> str:
-    """What the arms' interaction with each choice has in the same variance, in a sentence."""
+def interaction_words(claim: Attribution, parts: Array) -> str:
+    """What the arms' interaction with each choice has in the same variance, in a sentence; `parts` has theirs first."""
+    main, *interactions = parts.tolist()
     each = [f"{choice_word(name)} {100 * share:.0f} %" for name, share in zip(claim.choices, interactions, strict=True)]
-    several = max(0.0, 1 - main - float(interactions.sum()))
+    several = max(0.0, 1 - main - sum(interactions))
     return f"Interaction with one choice alone: {', '.join(each)}; with several at once {100 * several:.0f} %."
 
 

@@ -6,11 +6,18 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from research.config import UserError
 from research.kinds import check_kinds
 from research.levels import Level, Levels
+from research.metrics import metric_of
+
+Kind = Literal["most", "share", "mean", "identity", "existence", "always"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+COUNTED: tuple[Kind, ...] = ("most", "share")  # judged by how many seeds lie in the region
+PROMISED: tuple[Kind, ...] = (*COUNTED, "mean")  # of which few may go wrong; the others speak of the seeds seen
+ANYTHING = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,12 @@ class Number:
     `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
     "spread" largest minus smallest, "difference" first minus second, "ratio" first over second, "max", "min" or "mean".
     Of arms that are numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the
-    smallest arm whose metric is below `threshold`, twice the largest if none is.
+    smallest arm whose metric is below `threshold`, somewhere above the largest if none is.
 
-    A replicate that diverged, or has no such metric, counts as `diverged`; where that is NaN the metric is one from
-    before training, and what was measured stays. `resolution` is the smallest step of the number: no interval of a mean
-    is narrower than that to either side.
+    A replicate that diverged, never arrived or has no such metric has no number that could be filled in: all that is
+    known is that it lies in the open interval `missing`, and, of one that never arrived, above where counting ended.
+    What the joins make of that is an interval too. `resolution` is the smallest step of the number: no interval of a
+    mean is narrower than that to either side.
     """
 
     metric: str
@@ -32,13 +40,15 @@ class Number:
     blocks: Mapping[str, tuple[Level, ...]]
     across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "mean", "log_slope", "first_below"]
     across_blocks: Literal["only", "spread", "difference", "ratio", "max", "min", "mean"]
-    diverged: float
+    missing: tuple[float, float] = ANYTHING
     resolution: float = 1e-6
     threshold: float | None = None
 
     def __post_init__(self) -> None:
         where = f"number {self.metric!r}"
         check_kinds(where, self)
+        if not self.missing[0] < self.missing[1]:
+            raise UserError(f"{where}: missing={self.missing} must be an interval, its lower end first")
         if not 0 <= self.resolution < math.inf:
             raise UserError(f"{where}: resolution={self.resolution} must be finite and at least 0")
         if self.threshold is not None and not math.isfinite(self.threshold):
@@ -67,34 +77,42 @@ class Number:
 class Claim:
     """A sentence of a document made testable before the first full run: a number and the open interval it must be in.
 
-    kind says what is judged: the "mean" over seeds; the "share" of seeds whose number is in the interval, which must be
-    above `share`; an "identity", whose largest error over random cases must be in the interval; the "existence" of one
-    seed in the interval; or that a number is "never" outside.
+    kind says what is judged. "most": that more than half of all seeds lie in the interval; "share": that more than
+    `share` of them do; "mean": that their mean does. Of these few verdicts are false (`verdict.judge`). The others
+    speak of the seeds seen: "identity", the largest error over random cases is in the interval; "existence", one seed
+    is; "always", every seed is.
+
+    `by_hand` says where a margin, the interval's edge or the number's threshold, comes from that somebody chose: a
+    figure then shows what others would have given.
     """
 
     name: str
     text: str
     passage: str
-    kind: Literal["mean", "share", "identity", "existence", "never"]
+    kind: Kind
     number: Number
     above: float = float("-inf")
     below: float = float("inf")
     share: float = 0.5
+    by_hand: str = ""
 
     def __post_init__(self) -> None:
-        kinds = ("mean", "share", "identity", "existence", "never")
-        if self.kind not in kinds:
-            raise UserError(f"claim {self.name!r}: kind {self.kind!r} is not one of {', '.join(kinds)}")
         check_judged(f"claim {self.name!r}", self)
-        if not 0 <= self.share < 1:
-            raise UserError(f"claim {self.name!r}: share={self.share} must be from 0 to below 1")
+        if self.by_hand:
+            check_line(f"claim {self.name!r}", "by_hand", self.by_hand)
+
+    @property
+    def more_than(self) -> float:
+        """The share of all seeds beyond which a claim that is judged by counting them holds."""
+        return self.share if self.kind == "share" else 0.5
 
 
 @dataclass(frozen=True)
 class Control:
-    """Something whose mean over seeds must lie in a known interval, else the study's verdicts are withheld.
+    """Something that comes out in a known way if the apparatus works. It is judged as a claim of its kind is.
 
-    `cells` are trained for it beside the arms and blocks; its number may name their levels.
+    Where it is refuted the verdicts on the claims that it `guards` are withheld; all of the study's, where it names
+    none. `cells` are trained for it beside the arms and blocks; its number may name their levels.
     """
 
     name: str
@@ -103,6 +121,9 @@ class Control:
     above: float = float("-inf")
     below: float = float("inf")
     cells: tuple[Levels, ...] = ()
+    kind: Kind = "mean"
+    share: float = 0.5
+    guards: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_judged(f"control {self.name!r}", self)
@@ -113,8 +134,9 @@ class Attribution:
     """A claim that differences are due to the arms alone, judged across universes: a share and where it must lie.
 
     `metric` is averaged over the levels of `blocks` in each arm of each universe that crosses the levels of `choices`.
-    Of the variance of these means in which the arms take part, the number is the share of the arms' main effect; the
-    rest are their interactions with the choices. A replicate that diverged counts as `diverged`.
+    Of the variance of these means in which the arms take part, the number of a seed is the share of the arms' main
+    effect; the rest are their interactions with the choices. Where a replicate diverged, its seed's may be any share.
+    `kind` says whether the mean over seeds is judged or most of them.
     """
 
     name: str
@@ -123,20 +145,34 @@ class Attribution:
     metric: str
     blocks: Mapping[str, tuple[Level, ...]]
     choices: Mapping[str, tuple[Level, ...]]
-    diverged: float
     above: float = float("-inf")
     below: float = float("inf")
+    kind: Literal["most", "mean"] = "mean"
 
     def __post_init__(self) -> None:
         check_judged(f"claim {self.name!r}", self)
 
 
 def check_judged(place: str, judged: Claim | Control | Attribution) -> None:
-    """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers."""
+    """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers, and for
+    a metric that may never arrive where the number does not say what is known of it then."""
+    kinds = KINDS if not isinstance(judged, Attribution) else ("most", "mean")
+    if judged.kind not in kinds:
+        raise UserError(f"{place}: kind {judged.kind!r} is not one of {', '.join(kinds)}")
     check_kinds(place, judged)
     check_name(place.partition(" ")[0], judged.name)
     check_line(place, "text", judged.text)
     check_region(place, judged.above, judged.below)
+    if isinstance(judged, Attribution):
+        return
+    if not 0 <= judged.share < 1:
+        raise UserError(f"{place}: share={judged.share} must be from 0 to below 1")
+    metric = judged.number.metric
+    if metric_of(metric).arrived and judged.number.missing == ANYTHING:
+        raise UserError(
+            f"{place}: {metric} may never arrive; its number must say in which interval it lies then, such as "
+            "missing=(0.0, float('inf'))"
+        )
 
 
 def check_line(place: str, name: str, text: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
 from research.pace import Job, time_left
-from research.pages import counts_words, interval_text, number_text, verdict_words
+from research.pages import counts_words, interval_text, number_text, promise, verdict_words
 from research.plan import Plan, Stack, in_one_pass
 from research.words import word
 
@@ -171,19 +171,18 @@ def findings_table(judgement: Judgement) -> str:
     lines: list[str] = []
     for title, findings in (("control", judgement.controls), ("claim", judgement.claims)):
         if findings:
-            lines += _row(title, "number", f"{100 * findings[0].level:.4g} % interval", "region", "n", "verdict")
+            lines += _row(title, "number", "interval", "region", "n", "verdict")
             lines.append("-" * 118)
         for finding in findings:
             why = f"{verdict_words(finding)}: {finding.reason}"
             if finding.num_diverged:
                 why += f"; replicates that diverged or lack it: {finding.num_diverged}"
+            if finding.num_late:
+                why += f"; that never arrived: {finding.num_late}"
             ends = interval_text(finding) or "-"
             lines += [*_row(finding.text, number_text(finding), ends, finding.region, str(finding.n), why), ""]
     notes = []
-    if any(finding.level > 0.95 for finding in judgement.claims):
-        notes.append(
-            "The intervals of the claims are wider than 95 %, because all of a study's claims share an error of 5 %."
-        )
+    notes += promise(judgement)
     notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
     for note in dict.fromkeys(notes):
         lines += textwrap.wrap(note, 118)

@@ -52,12 +52,12 @@ def across_sentence(
     verdicts: Sequence[str],
     choices: Sequence[Factor],
     importance: Mapping[str, float],
-    undecided: str = "",
 ) -> str:
     """One sentence that says in which universes a claim holds, by the choices that keep the verdicts apart.
 
-    Of choices that do so equally well those of more `importance` are named. Where `undecided` gives a reason, none is.
-    Withheld universes and those that were not judged decide nothing and are counted.
+    Of choices that do so equally well those of more `importance` are named; none, where no two universes disagree: that
+    a verdict is open in one says only that it has too few seeds. Withheld universes and those that were not judged
+    decide nothing and are counted.
     """
     judged = [(levels, verdict) for levels, verdict in zip(universes, verdicts, strict=True) if verdict in VERBS]
     judged.sort(key=lambda case: [choice.levels.index(case[0][choice.name]) for choice in choices])
@@ -69,8 +69,8 @@ def across_sentence(
         (verdict,) = counts
         which = "judged universe" if len(judged) < len(universes) else "universe"
         text = f"{VERBS[verdict]} in {f'all {len(judged)} {which}s' if len(judged) > 1 else f'the only {which}'}"
-    elif undecided:
-        text = f"{_counted(counts)}: {undecided}"
+    elif not {"supported", "refuted"} <= set(counts):
+        text = _counted(counts)
     elif split := best_split(judged, names, importance):
         text = described(split, choices, universes, len(judged))
     else:
@@ -163,7 +163,7 @@ def _counted(counts: Counter[str]) -> str:
 
 
 def _left_out(verdicts: Sequence[str]) -> str:
-    reasons = {"withheld": "a control did not come out", "not judged": "it was not judged"}
+    reasons = {"withheld": "a control is refuted", "not judged": "it was not judged"}
     return "".join(
         f"; in {verdicts.count(verdict)} of {len(verdicts)} universes {reason}"
         for verdict, reason in reasons.items()

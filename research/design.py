@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, Literal
 
-from research.claims import Attribution, Claim, Control, Number, check_line
+from research.claims import COUNTED, PROMISED, Attribution, Claim, Control, Number, check_line
 from research.config import TrainConfig, UserError
 from research.kinds import check_kinds
 from research.levels import Factor, Level, Levels, check_levels, is_level
 from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
 
 __all__ = [
+    "FAMILY_ERROR",
     "TUNED",
     "Amendment",
     "Attribution",
@@ -36,11 +38,13 @@ DOCUMENTS = {
     "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
     "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
 }
+FAMILY_ERROR = 0.05  # how often a study's claims together may go wrong, in either way, and each control
 STUDY_NAME = "[a-z][a-z0-9_]*"
 TRIAL_COLUMNS = ("trial", "value", "scatter", "winner")  # of the table of trials, beside the tuned fields
 # Names that the tables, keys and params have beside the factors, and those that findings in universes have.
 RESERVED = {"cell", "seed", "seeds", "trial", "epoch", "step", "layer", "place", "diverged_step"}
-OF_FINDINGS = {"claim", "universe", "number", "low", "high", "n", "num_diverged", "verdict", "would_be", "reason"}
+OF_FINDINGS = {"claim", "universe", "same_as", "number", "low", "high", "n", "inside", "outside", "num_diverged"}
+OF_FINDINGS |= {"num_late", "verdict", "would_be", "reason"}
 OF_EXPERIMENTS = {"universes", "tuning", "part"}  # what the names of experiments and folders end in beside tiers
 
 
@@ -87,8 +91,8 @@ class Study:
     oldest first; an amended study has seeds of its own (`Tier.first_seed`).
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
-    among the factors, levels that could not be told apart, a factor that `configure` ignores, or a control whose cells
-    are not there.
+    among the factors, levels that could not be told apart, a factor that `configure` ignores, a control whose cells are
+    not there or that guards no claim of the study, or fewer seeds than could give a verdict.
     """
 
     name: str
@@ -138,6 +142,7 @@ class Study:
         self._check_amendments()
         self._check_controls()
         self._check_universes()
+        self._check_seeds()
         self._check_configure()
 
     @property
@@ -164,6 +169,11 @@ class Study:
     def judged(self) -> tuple[Control | Claim, ...]:
         """All that gets a finding: controls, then claims."""
         return (*self.controls, *self.claims)
+
+    @property
+    def num_promised(self) -> int:
+        """How many claims share the promise that few verdicts are false: attributions too."""
+        return sum(claim.kind in PROMISED for claim in self.claims) + len(self.attributions)
 
     def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
         """A cell's configuration: `configure` at its levels, other choices at the reference, the tier's overrides."""
@@ -286,8 +296,31 @@ class Study:
                 if not is_level(level, known[name]):
                     raise UserError(f"{self.name}: {place} names {name} {level!r}, the study has {known[name]}")
 
+    def _check_seeds(self) -> None:
+        """Raise UserError where a claim is counted in fewer seeds than could decide: all alike are still by chance."""
+        full = self.tiers["full"]
+        share = FAMILY_ERROR / max(self.num_promised, 1)
+        alone = [f"control {control.name!r}" for control in self.controls if control.kind in COUNTED]
+        claims: tuple[Claim | Attribution, ...] = (*self.claims, *self.attributions)
+        counted = [f"claim {claim.name!r}" for claim in claims if claim.kind in COUNTED]
+        cases = [(place, full.seeds, share) for place in counted] + [(p, full.seeds, FAMILY_ERROR) for p in alone]
+        if self.universes:
+            cases += [(place, full.universe_seeds or full.seeds, FAMILY_ERROR) for place in (*counted, *alone)]
+        for place, seeds, error in cases:
+            if 0.5**seeds > error:
+                needed = math.ceil(-math.log2(error))
+                raise UserError(f"{self.name}: {place} needs at least {needed} seeds to be decided, has {seeds}")
+
     def _check_controls(self) -> None:
-        """Raise UserError for a control's cell that is not one, or could be taken for another, or is not there."""
+        """Raise UserError for a control's cell that is not one, or could be taken for another, or is not there; and for
+        a control that guards what the study does not claim."""
+        claims = [*(claim.name for claim in self.claims), *(claim.name for claim in self.attributions)]
+        for guard in self.controls:
+            if unknown := [name for name in guard.guards if name not in claims]:
+                known_claims = ", ".join(claims) or "none"
+                raise UserError(
+                    f"{self.name}: control {guard.name!r} guards claim {unknown[0]!r}, the study has {known_claims}"
+                )
         factors = (self.arms, *self.blocks)
         names = [factor.name for factor in factors]
         cells = [(control.name, cell) for control in self.controls for cell in control.cells]

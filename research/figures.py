@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -15,9 +15,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from research.pages import measured, verdict_words
+from research.margins import WHAT
+from research.pages import IN_SEEDS, margin_words, measured, seeds_text, verdict_words
 from research.stats import mean_interval
 from research.words import word
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+FAR = 50  # margins that differ by more than this factor stand on a logarithmic axis
 VERDICT_COLOURS = {"supported": "#00588f", "refuted": "#a33d00"}  # those of the HTML page
 
 
@@ -169,7 +171,7 @@ def findings_figure(findings: Sequence[Finding]) -> Figure:
 def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     """A finding's region as a band, its seeds as dots, its number and interval above them; log scale for an identity.
 
-    Of a share the number and interval are shares of seeds and have no place here: how many are inside is written.
+    Where seeds are counted it is written how many lie inside; those whose number is not known are no dots.
     """
     logarithmic = finding.kind == "identity" and min(finding.values, default=0.0) > 0
     scale = 100 if finding.unit else 1
@@ -178,8 +180,7 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     )
     edges = [edge for edge in (above, below) if np.isfinite(edge) and (edge > 0 or not logarithmic)]
     seeds = [scale * value for value in finding.values if np.isfinite(value)]
-    interval = (number, low, high) if finding.kind in ("mean", "identity") else ()
-    shown = [*edges, *seeds, *(value for value in interval if np.isfinite(value))] or [0.0]
+    shown = [*edges, *seeds, *(value for value in (number, low, high) if np.isfinite(value))] or [0.0]
     if logarithmic:
         ax.set_xscale("log")
         left, right = min(shown) / 10, max(shown) * 10
@@ -190,14 +191,12 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     for edge in edges:
         ax.axvline(edge, color="0.55", linewidth=0.8)
     ax.scatter(seeds, dodged(seeds, left, right, logarithmic), s=7, color="0.35", alpha=0.6, linewidth=0)
-    if interval:
-        ax.plot([low, high], [0.72, 0.72], color=colour, linewidth=1.8)
-        ax.plot(number, 0.72, "o", color=colour, markersize=4.5)
-    elif finding.values:
-        inside = sum(finding.above < value < finding.below for value in finding.values)
+    ax.plot(np.clip([low, high], left, right), [0.68, 0.68], color=colour, linewidth=1.8)
+    ax.plot(number, 0.68, "o", color=colour, markersize=4.5)
+    if finding.kind in IN_SEEDS and finding.values:
         middle = (max(above, left) + min(below, right)) / 2
-        text = f"{inside} of {len(finding.values)} seeds inside"
-        ax.text(middle, 0.78, text, ha="center", va="center", fontsize=7, color=colour)
+        text = f"{seeds_text(finding)} inside"
+        ax.text(middle, 0.9, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set(xlim=(left, right), ylim=(0, 1), yticks=[])
     ax.tick_params(labelsize=7, length=2, pad=1)
     if logarithmic:
@@ -205,6 +204,49 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
         ax.xaxis.set_minor_locator(NullLocator())
     ax.spines["left"].set_visible(False)
     ax.grid(False)
+
+
+def margins_figure(finding: Finding) -> Figure:
+    """How many seeds lie inside at other margins, for each of a claim's, with the one that was chosen as a line.
+
+    The grey band is where the verdict would be the same.
+    """
+    figure, row = plt.subplots(1, len(finding.margins), figsize=(3.4 * len(finding.margins), 2.2), squeeze=False)
+    for ax, margin in zip(row[0], finding.margins, strict=True):
+        scale = 100 if finding.unit and margin.what != "threshold" else 1
+        steps = sorted(margin.steps)
+        places, counts = [scale * place for place, _ in steps], [count for _, count in steps]
+        ax.step(places, counts, where="mid", color=VERDICT_COLOURS["supported"], linewidth=1.2)
+        left, right = places[0], places[-1]
+        ax.axvspan(max(scale * margin.low, left), min(scale * margin.high, right), color="0.9", linewidth=0, zorder=0)
+        ax.axvline(scale * margin.chosen, color=VERDICT_COLOURS["refuted"], linewidth=1)
+        if left > 0 and right > FAR * left:
+            ax.set_xscale("log")
+        unit = "" if margin.what == "threshold" else finding.unit
+        ax.set(xlim=(left, right), ylim=(-0.03 * finding.n, 1.03 * finding.n))
+        ax.set_xlabel(f"{WHAT[margin.what]} ({unit})" if unit else WHAT[margin.what])
+        ax.set_ylabel("seeds inside")
+        ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return figure
+
+
+def margin_figures(findings: Sequence[Finding]) -> dict[str, Figure]:
+    """A figure for each claim of which a margin was chosen by hand, by its name: `margin_CLAIM`."""
+    chosen = [finding for finding in findings if any(margin.steps for margin in finding.margins)]
+    return {f"margin_{finding.name}": margins_figure(finding) for finding in chosen}
+
+
+def margin_captions(findings: Sequence[Finding], by_hand: Mapping[str, str]) -> dict[str, str]:
+    """The captions of these figures; `by_hand` says by the claims' names where their margins come from."""
+    captions = {}
+    for finding in findings:
+        if any(margin.steps for margin in finding.margins):
+            margins = "; ".join(margin_words(margin, finding.unit) for margin in finding.margins)
+            captions[f"margin_{finding.name}"] = (
+                f"{finding.text}: seeds inside at other margins. The line is what was chosen: {by_hand[finding.name]}. "
+                f"In grey the verdict is the same: {margins}."
+            )
+    return captions
 
 
 def dodged(values: Sequence[float], left: float, right: float, logarithmic: bool) -> list[float]:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +21,9 @@ from markupsafe import Markup, escape
 
 from research.across import Across, AcrossFinding
 from research.design import DOCUMENTS, Study
-from research.pages import COUNTED, SIGNS, counts_words, interval_text, number_text, summary, verdict_words
-from research.promise import Promise, promise_lines, promise_rows, promised
+from research.outcomes import VERDICTS
+from research.pages import SIGNS, counts_words, interval_text, number_text, summary, verdict_words
+from research.promise import Promise, promise_lines, promise_rows, promises_of
 from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 
@@ -34,7 +35,6 @@ RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report --
 class Entry:
     """What the index shows of a study: its findings, its Markdown page, its figures as SVG by name, its size.
 
-    `shared` judges it where its allowance for error is shared by a number of claims (`promise.judged_among`).
     `across` are its findings across universes and `universes_page` the page about them, where universes were run.
     """
 
@@ -43,7 +43,6 @@ class Entry:
     page: str
     figures: Mapping[str, bytes]
     num_networks: int
-    shared: Callable[[int], Judgement]
     across: Across | None = None
     universes_page: str = ""
 
@@ -74,11 +73,11 @@ def claim_rows(entries: Sequence[Entry]) -> list[Row]:
         across = entry.across.claims if entry.across else [None] * len(entry.study.claims)
         for finding, claim, found in zip(entry.judgement.claims, entry.study.claims, across, strict=True):
             condition = f"{number_words(claim.number, entry.study)} is {finding.region}"
-            scale = 100 if finding.unit or finding.kind in ("share", "existence", "never") else 1
+            scale = 100 if finding.unit else 1
             keys = [scale * value if math.isfinite(value) else "" for value in (finding.number, finding.low)]
             rows.append(
                 Row(entry.study, finding, condition, verdict_words(finding), number_text(finding),
-                    interval_text(finding), (*keys, finding.n, found.shares["supported"] if found else ""), found)
+                    interval_text(finding), (*keys, finding.n, found.share_supported if found else ""), found)
             )  # fmt: skip
     return rows
 
@@ -102,12 +101,13 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         lines.append(f"| {' | '.join(map(escaped, cells))} | [{name}]({name}/README.md) |")
     lines += [
         "",
-        "*Withheld*: a control of the study did not come out, so its verdicts are not given; what they would be is "
-        "said beside. *Universes*: in how many of the combinations of what the documents leave open a claim is "
-        f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in COUNTED[:4])}, each judged by itself at 95 %. The "
+        "*Withheld*: a control that guards the claim is refuted, so no verdict is given; what it would be is said "
+        "beside. *Universes*: in how many of the combinations of what the documents leave open a claim is "
+        f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in VERDICTS[:4])}, each judged by itself; those that "
+        "differ in nothing its number can depend on count as one. The interval is that of the median or the mean. The "
         "page of a study says what each number is and where it must lie.",
         "",
-        *promise_markdown(entries),
+        *promise_markdown(promises(entries)),
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
     return "\n".join(lines) + "\n"
@@ -116,17 +116,20 @@ def index_markdown(entries: Sequence[Entry]) -> str:
 PROMISE_HEADS = ("study", "claims", "verdicts given", "would stand with 5 % for all studies together")
 
 
-def promises_of(entries: Sequence[Entry]) -> list[Promise]:
-    """What each study promises, and which of its verdicts stand if all claims of all studies share one allowance."""
-    num_claims = sum(len(entry.study.claims) for entry in entries)
-    return [promised(entry.study, entry.judgement, entry.shared(num_claims)) for entry in entries]
+def promises(entries: Sequence[Entry]) -> list[Promise]:
+    """What the verdicts of each study promise: those on its claims, and on those about all universes together."""
+    return promises_of(
+        [
+            (entry.study, (*entry.judgement.claims, *(entry.across.attributions if entry.across else ())))
+            for entry in entries
+        ]
+    )
 
 
-def promise_markdown(entries: Sequence[Entry]) -> list[str]:
+def promise_markdown(promises: Sequence[Promise]) -> list[str]:
     """What the claims together promise, as Markdown."""
-    promises = promises_of(entries)
     lines = ["## What they promise together", ""]
-    for line in promise_lines(promises, sum(len(entry.study.claims) for entry in entries)):
+    for line in promise_lines(promises):
         lines += [escaped(line), ""]
     lines += [f"| {' | '.join(PROMISE_HEADS)} |", "|---" * len(PROMISE_HEADS) + "|"]
     return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in promise_rows(promises)), ""]
@@ -183,9 +186,9 @@ def index_html(entries: Sequence[Entry]) -> str:
         documents=DOCUMENTS,
         signs=SIGNS,
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
-        promises=promise_lines(promises_of(entries), len(rows)),
+        promises=promise_lines(promises(entries)),
         promise_heads=PROMISE_HEADS,
-        promise_rows=promise_rows(promises_of(entries)),
+        promise_rows=promise_rows(promises(entries)),
         num_networks=sum(entry.num_networks for entry in entries),
         num_universes=sum(
             len(entry.across.claims[0].points) for entry in entries if entry.across and entry.across.claims

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from research.claims import ANYTHING, PROMISED
 from research.cost import layer_sizes, num_parameters
-from research.design import DOCUMENTS, Claim, Control, Study
+from research.design import DOCUMENTS, Claim, Control, Number, Study
 from research.identity import NUMERICS
+from research.margins import WHAT
+from research.outcomes import VERDICTS
 from research.plan import TUNING, Cell, Plan
 from research.protocol import design_lines, field_words, shown_fields
-from research.words import digits, edge, escaped, number_words
+from research.stats import share_interval
+from research.words import digits, edge, escaped, number_words, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from research.across import AcrossFinding
-    from research.verdict import Finding, Judgement, Verdict
+    from research.margins import Margin
+    from research.verdict import Finding, Judgement
 
 SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "\N{EN DASH}", "not judged": "○"}
-COUNTED: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "withheld", "not judged")
-SHARES = ("share", "existence", "never")  # kinds whose number is a share of the seeds
+IN_SEEDS = ("most", "share", "existence", "always")  # kinds that say what seeds do, each by itself
 
 
 def study_page(
@@ -47,7 +52,11 @@ def study_page(
         "row has a scale of its own.*",
         "## Findings",
         findings_lines(study, judgement.claims, study.claims),
-        "Controls, which must come out in a known way before any verdict is given:" if study.controls else "",
+        margin_lines(judgement.claims),
+        "Controls, which come out in a known way if the apparatus works; one that is refuted withholds the verdicts on "
+        "the claims that it guards:"
+        if study.controls
+        else "",
         findings_lines(study, judgement.controls, study.controls),
         universes,
         notes.strip(),
@@ -82,21 +91,24 @@ def summary(judgement: Judgement) -> str:
     claims = judgement.claims
     if not claims:
         return "**This study makes no claims.**"
-    controls = [control for control in judgement.controls if control.verdict != "supported"]
-    failed = [f"“{control.text}” is {control.verdict}" for control in controls]
     counts = _counts([finding.verdict for finding in claims])
     parts = [f"**{'One claim' if len(claims) == 1 else f'{len(claims)} claims'}: {counts}.**"]
-    if withheld := [finding for finding in claims if finding.verdict == "withheld"]:
-        which = "a control" if len(failed) == 1 else f"{len(failed)} controls"
+    withheld = [finding for finding in claims if finding.verdict == "withheld"]
+    if withheld:
+        failed = [f"“{control.text}”" for control in judgement.controls if control.verdict == "refuted"]
+        which = "a control is" if len(failed) == 1 else f"{len(failed)} controls are"
         parts.append(
-            f"No verdict is given because of {which} that did not come out: {', '.join(failed)}. Without that it would "
-            f"be {_counts([finding.would_be for finding in withheld])}."
+            f"Verdicts are withheld because {which} refuted: {', '.join(failed)}. Without that "
+            f"{'it' if len(withheld) == 1 else 'they'} would be {_counts([finding.would_be for finding in withheld])}."
         )
     lists = []
-    for verdict, lead in (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open")):
-        texts = [f"“{finding.text}”" for finding in claims if finding.would_be == verdict]
-        if texts:
-            lists.append(f"- *{f'Would be {verdict}' if withheld else lead}:* {'; '.join(texts)}.")
+    leads = (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open"))
+    for verdict, lead in leads:
+        if texts := [f"“{finding.text}”" for finding in claims if finding.verdict == verdict]:
+            lists.append(f"- *{lead}:* {'; '.join(texts)}.")
+    for verdict, _ in leads:
+        if texts := [f"“{finding.text}”" for finding in withheld if finding.would_be == verdict]:
+            lists.append(f"- *Would be {verdict}:* {'; '.join(texts)}.")
     if unjudged := {finding.reason for finding in claims if finding.verdict == "not judged"}:
         parts.append(f"Not judged: {'; '.join(sorted(unjudged))}.")
     return "\n".join([escaped(" ".join(parts)), *([""] if lists else []), *map(escaped, lists)])
@@ -132,9 +144,27 @@ def findings_lines(study: Study, findings: Sequence[Finding], judged: Sequence[C
     return "\n".join(lines)
 
 
+def margin_lines(claims: Sequence[Finding]) -> str:
+    """At which margins the verdicts on claims would be others, as a list; nothing where none is known."""
+    lines = [
+        f"- “{escaped(f.text)}”: {'; '.join(margin_words(m, f.unit) for m in f.margins)}." for f in claims if f.margins
+    ]
+    return "\n".join(["At which margin each verdict would be another:", "", *lines]) if lines else ""
+
+
+def margin_words(margin: Margin, unit: str) -> str:
+    """How far a margin can be moved: `lower edge 80 % (inconclusive from 12.1 % down)`."""
+    shown = "" if margin.what == "threshold" else unit
+    low, high = (quantity(end, shown) for end in (margin.low, margin.high))
+    text = f"{WHAT[margin.what]} {edge(margin.chosen, shown)} {shown}".rstrip()
+    ends = [f"{margin.under} from {low} down"] if margin.low > -math.inf else []
+    ends += [f"{margin.over} from {high} up"] if margin.high < math.inf else []
+    return f"{text} ({', '.join(ends) or 'any other gives the same'})"
+
+
 def verdict_words(finding: Finding) -> str:
     """The verdict with its sign, and what it would be where it is withheld."""
-    text = f"{SIGNS[finding.verdict]} {finding.verdict}"
+    text = f"{SIGNS.get(finding.verdict, SIGNS['not judged'])} {finding.verdict}"
     if finding.verdict == "withheld":
         text += f" (would be {SIGNS[finding.would_be]} {finding.would_be})"
     return text
@@ -142,34 +172,65 @@ def verdict_words(finding: Finding) -> str:
 
 def counts_words(finding: AcrossFinding, signs: bool = True) -> str:
     """In how many universes a claim got which verdict: `✔ 3 · ✘ 12 · ? 1 of 16`."""
-    found = [(verdict, finding.counts[verdict]) for verdict in COUNTED if finding.counts[verdict]]
+    found = [(verdict, finding.counts[verdict]) for verdict in VERDICTS if finding.counts[verdict]]
     if signs:
-        return f"{' · '.join(f'{SIGNS[verdict]} {count}' for verdict, count in found)} of {len(finding.points)}"
-    return f"{', '.join(f'{count} {verdict}' for verdict, count in found)} of {len(finding.points)}"
+        return f"{' · '.join(f'{SIGNS[verdict]} {count}' for verdict, count in found)} of {len(finding.distinct)}"
+    return f"{', '.join(f'{count} {verdict}' for verdict, count in found)} of {len(finding.distinct)}"
 
 
 def number_text(finding: Finding) -> str:
-    """The number with its unit, or with what it is a share of."""
-    unit, (number, _, _) = _number_and_interval(finding)
-    return f"{number} {unit}{' of seeds' if finding.kind in SHARES else ''}".strip() if finding.n else "-"
+    """The number with its unit, and before it how many seeds lie in the region, where that is judged."""
+    if not finding.n:
+        return "-"
+    number, _, _ = _number_and_interval(finding)
+    known = "not known" if finding.number != finding.number else f"{number} {finding.unit}".strip()
+    return f"{seeds_text(finding)}, median {known}" if finding.kind in IN_SEEDS else known
+
+
+def seeds_text(finding: Finding) -> str:
+    """How many seeds lie in the region: `19 of 20 seeds`, or `from 17 to 19 of 20` where that is not known."""
+    most = finding.n - finding.outside
+    inside = f"{finding.inside}" if most == finding.inside else f"from {finding.inside} to {most}"
+    return f"{inside} of {finding.n} seeds"
 
 
 def interval_text(finding: Finding) -> str:
-    """The interval, without its unit; nothing where there is none."""
-    _, (_, low, high) = _number_and_interval(finding)
+    """The interval of the mean or the median, without its unit; nothing where there is none."""
+    _, low, high = _number_and_interval(finding)
     return f"{low} to {high}" if finding.low == finding.low else ""
 
 
-def _number_and_interval(finding: Finding) -> tuple[str, tuple[str, str, str]]:
-    unit = "%" if finding.kind in SHARES else finding.unit
-    number, low, high = digits((finding.number, finding.low, finding.high), unit)
-    return unit, (number, low, high)
+def _number_and_interval(finding: Finding) -> tuple[str, str, str]:
+    number, low, high = digits((finding.number, finding.low, finding.high), finding.unit)
+    return number, low, high
 
 
 def measured(finding: Finding) -> str:
-    """A number with its interval: `82.6 percentage points [77.3 to 87.8]`."""
+    """A number with its interval, `82.6 points [77.3 to 87.8]`; where seeds are counted, the share that fails too."""
     interval = interval_text(finding)
-    return number_text(finding) + (f" [{interval}]" if interval else "")
+    text = number_text(finding) + (f" [{interval}]" if interval else "")
+    if finding.kind in IN_SEEDS and finding.n and finding.inside + finding.outside == finding.n:
+        fails = share_interval(finding.outside, finding.n)
+        share, low, high = (f"{100 * value:.0f}" for value in fails[:3])
+        text += f"; {share} % fail [{low} to {high}]"
+    return text
+
+
+def promise(judgement: Judgement) -> list[str]:
+    """What is promised of the verdicts of a study, and of which it is not, in sentences."""
+    promised = [finding for finding in judgement.claims if finding.kind in PROMISED]
+    others = [finding for finding in judgement.claims if finding.kind not in PROMISED]
+    lines = []
+    for level in {finding.level for finding in promised}:
+        lines.append(
+            "At most 5 % of studies call any of their false claims supported, and at most 5 % any of their true ones "
+            f"refuted: each claim has {100 * (1 - level) / 2:.3g} % of either. Intervals miss by as much to either "
+            "side. Controls stand at 5 % each."
+        )
+    if others:
+        named = ", ".join(f"“{finding.text}” ({finding.kind})" for finding in others)
+        lines.append(f"Outside that promise, since they speak of the cases and seeds that were seen: {named}.")
+    return lines
 
 
 def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Sequence[str]) -> str:
@@ -177,15 +238,11 @@ def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Seq
     claims = judgement.claims
     lines = [
         "Intervals speak of other seeds, not of other test sets, data, widths, rates or horizons.",
-        *(
-            f"The {len(claims)} claims are judged together: each interval is at {100 * level:.2f} %, so that all hold "
-            "at once in 95 % of studies. Controls stand at 95 % each."
-            for level in {finding.level for finding in claims}
-        ),
+        *map(escaped, promise(judgement)),
         *dict.fromkeys(line for f in claims for line in f.caveat.splitlines()),
         *(
             f"*{escaped(finding.text)}*: replicates that diverged, or in which this could not be measured: "
-            f"{finding.num_diverged}. They count as {edge(declared.number.diverged)}."
+            f"{finding.num_diverged}. {known_words(declared.number)}"
             for finding, declared in zip((*judgement.controls, *claims), study.judged, strict=True)
             if finding.num_diverged
         ),
@@ -194,6 +251,14 @@ def caveats(study: Study, judgement: Judgement, runs: pd.DataFrame, changed: Seq
     if changed:
         lines.append(f"**Changed after runs were made**: {', '.join(changed)}. These claims were not yet so before.")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def known_words(number: Number) -> str:
+    """What is known of a replicate that has no number."""
+    low, high = (edge(end) for end in number.missing)
+    if number.missing == ANYTHING:
+        return "They can be anything."
+    return f"They can be anything {f'from {low} to {high}' if math.isfinite(number.missing[1]) else f'above {low}'}."
 
 
 def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
@@ -206,7 +271,7 @@ def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
         if late := int((reached == 0).sum()):
             texts.append(f"{late} of {len(reached)} in {name}")
     found = ", ".join(texts) or "none"
-    return [f"Seeds that had not arrived at the target when training ended, and so count as the horizon: {found}."]
+    return [f"Seeds that had not arrived at the target when training ended, of which no more is known: {found}."]
 
 
 def experiment_note(plan: Plan, experiment: str) -> str:

@@ -60,7 +60,7 @@ def universe(study: Study, levels: Mapping[str, Level]) -> str:
     return " ".join(under(choice, [level]) for choice, level in departing(study, levels).items()) or "in the reference"
 
 
-def did_not_come_out(reasons: Iterable[str]) -> str:
-    """Which controls kept verdicts from being given, with how often each is named in reasons."""
-    named = Counter(name for reason in reasons for name in re.findall(r"control (.+?) did not come out", reason))
-    return listing((f"`{name}` did not come out in {count(often)}" for name, often in named.items()), "all came out")
+def controls(reasons: Iterable[str], verdict: str) -> str:
+    """Which controls have a verdict, with how often each is named in reasons: "`a` in three and `b` in one"."""
+    named = Counter(name for reason in reasons for name in re.findall(rf"control ([^;]+?) is {verdict}", reason))
+    return listing(f"`{name}` in {count(often)}" for name, often in named.items())

@@ -98,9 +98,10 @@ def agreement(ours: Path, published: Path) -> str:
         return ""
     here, there = (pd.read_csv(place / FINDINGS, keep_default_na=False, na_values=[""]) for place in (ours, published))
     names = list(there.columns[: list(there.columns).index("number")])
-    keys = [name for name in names if name in here and name != "kind"]
+    keys = [name for name in names if name in here and name not in ("kind", "same_as")]
     rows = there.merge(here, on=keys, suffixes=("", "_here")).to_dict("records")
-    pairs = [row for row in rows if row.get("role") != "control" and math.isfinite(row["number_here"])]
+    claims = [row for row in rows if row.get("role") != "control"]
+    pairs = [row for row in claims if row["verdict_here"] != "not judged" or math.isfinite(row["number_here"])]
     if not pairs:
         return "none of its claims is among the published findings"
     keys = [name for name in keys if name != "role"]
@@ -120,17 +121,23 @@ def _verdicts(pairs: Sequence[Mapping[Any, Any]], keys: Sequence[str]) -> str:
 
 
 def _largest_difference(pairs: Sequence[Mapping[Any, Any]], keys: Sequence[str]) -> str:
-    if all(pair["number_here"] == pair["number"] for pair in pairs):
-        return "all numbers are equal"
+    def known(pair: Mapping[Any, Any]) -> list[bool]:
+        return [math.isfinite(pair[name]) for name in ("number_here", "number")]
 
     def widths(pair: Mapping[Any, Any]) -> float:
+        if not all(known(pair)):
+            return math.inf
         width = pair["high"] - pair["low"]
         return float(abs(pair["number_here"] - pair["number"]) / width) if width > 0 else 0.0
 
-    pair = max(pairs, key=widths)
+    others = [pair for pair in pairs if any(known(pair)) and pair["number_here"] != pair["number"]]
+    if not others:
+        return "all numbers are equal"
+    pair = max(others, key=widths)
     if not widths(pair):
         return "numbers differ of claims that have no interval"
-    here, there = digits([pair["number_here"], pair["number"]])
+    numbers = zip(digits([pair["number_here"], pair["number"]]), known(pair), strict=True)
+    here, there = (shown if is_known else "not known" for shown, is_known in numbers)
     return f"largest difference of a number: {here}, not {there}, of {_named(pair, keys)}"
 
 

@@ -11,7 +11,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan
-from research.promise import judged_among
 from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
@@ -113,13 +111,14 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
 
     The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one.
     """
-    from research.figures import findings_figure
+    from research.figures import findings_figure, margin_figures
 
     begin_drawing()
     judgement = published.judgement
     figures: dict[str, Figure] = {}
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
+        figures |= margin_figures(judgement.claims)
     if script := script_of(name := published.study.name):
         with needed_columns(name):
             figures.update(script.figures(published.tables))
@@ -172,6 +171,8 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
 
     What `reports/NAME.py` concludes (`notes`) stands there where the study and its universes are as declared.
     """
+    from research.figures import margin_captions
+
     assert published.judgement is not None
     script = script_of(published.study.name)
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
@@ -182,6 +183,8 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
     own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
+    by_hand = {claim.name: claim.by_hand for claim in published.study.claims}
+    captions |= margin_captions(published.judgement.claims, by_hand)
     section = ""
     if universes:
         from research.specification import OVERVIEW
@@ -203,7 +206,6 @@ def entry(published: Published, files: Mapping[str, bytes], universes: Published
         page(published, figures, universes),
         figures,
         num_networks(published, universes),
-        partial(judged_among, published),
         universes.across if universes else None,
         files[PAGE].decode() if universes else "",
     )

@@ -12,26 +12,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
 
 from research.across import Across, AcrossFinding
 from research.design import Factor
 from research.figures import VERDICT_COLOURS
-from research.pages import SHARES, SIGNS
+from research.pages import SIGNS
 from research.shares import Point
 from research.words import choice_level, choice_word
 
 SHOWN = {**VERDICT_COLOURS, "inconclusive": "0.45", "withheld": "0.8", "not judged": "0.8"}
 ROW = 0.135  # inches for a level of a choice
 OVERVIEW = (
-    "In how many universes each claim holds. On the left is the verdict under the reference settings, at the 95 % at "
-    "which all universes are judged; on the right the choice, or the two, between whose levels most of the variance of "
-    "the claim's number lies, and how much of it."
+    "In how many universes each claim holds; those that differ in nothing its number can depend on count as one. On "
+    "the left is the verdict under the reference settings, judged by itself as in all; on the right what decides."
 )
 HOW_TO_READ = (
-    "In each figure a column is a universe, in the order of its number, which stands with its 95 % interval on the "
-    "region in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; "
-    "hollow is withheld. On the right is each choice's Shapley share of the variance of the numbers."
+    "In each figure a column is a universe, in the order of its number, which stands with its interval on the region "
+    "in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; hollow is "
+    "withheld. The bars on the right are each choice's Shapley share of the variance of the numbers: they describe its "
+    "size, not the verdict."
 )
 FAR = 50  # numbers that differ by more than this factor do not fit one linear axis
 
@@ -57,7 +58,7 @@ def specification_curve(finding: AcrossFinding, choices: Sequence[Factor]) -> Fi
 
     On the right of each choice is its share in the variance of the numbers.
     """
-    points = sorted(finding.points, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
+    points = sorted(finding.distinct, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
     compared = [choice for choice in choices if len({point.levels[choice.name] for point in points}) > 1]
     height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
     figure, (top, marks) = plt.subplots(
@@ -76,9 +77,9 @@ def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> N
     A withheld verdict is hollow, in the colour of what it would be; the reference is a diamond. What is beyond the axis
     stands at its edge as a triangle.
     """
-    scale = 100 if finding.unit or finding.kind in SHARES else 1
+    scale = 100 if finding.unit else 1
     bottom, top = set_scale(ax, finding, scale)
-    above, below = (scale * edge for edge in region(finding))
+    above, below = (scale * edge for edge in (finding.above, finding.below))
     if above < top and below > bottom:
         ax.axhspan(max(above, bottom), min(below, top), color="0.92", linewidth=0, zorder=0)
     for edge in (above, below):
@@ -98,7 +99,7 @@ def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> N
         "reference", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
         ha="center", va="bottom", fontsize=7, color="0.3",
     )  # fmt: skip
-    ax.set_ylabel("% of seeds" if finding.kind in SHARES else finding.unit or "number", fontsize=8)
+    ax.set_ylabel(finding.unit or "number", fontsize=8)
     ax.tick_params(axis="x", length=0, labelbottom=False)
     ax.tick_params(axis="y", labelsize=7)
     ax.grid(False, axis="x")
@@ -111,21 +112,14 @@ def mark_reference(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) ->
     return place
 
 
-def region(finding: AcrossFinding) -> tuple[float, float]:
-    """Where the claim's number must lie, the number being a share of seeds for some kinds."""
-    if finding.kind == "never":
-        return -math.inf, 0.0
-    return (finding.edge, math.inf) if finding.kind in SHARES else (finding.above, finding.below)
-
-
 def set_scale(ax: Axes, finding: AcrossFinding, scale: float) -> tuple[float, float]:
     """Set the y axis and give its ends: all numbers, the region's edges, and intervals as far as they are not far off.
 
     Numbers above zero that span more than FAR are on a logarithmic scale; others, of which some are that far from the
     usual size, on one that is linear to twice the usual size and logarithmic beyond.
     """
-    numbers = np.array([scale * point.finding.number for point in finding.points])
-    edges = [scale * edge for edge in region(finding) if math.isfinite(edge)]
+    numbers = np.array([scale * point.finding.number for point in finding.distinct])
+    edges = [scale * edge for edge in (finding.above, finding.below) if math.isfinite(edge)]
     shown = np.array([*numbers[np.isfinite(numbers)], *edges])
     shown = shown if len(shown) else np.array([0.0, 1.0])
     least, most, usual = shown.min(), shown.max(), float(np.median(np.abs(shown)))
@@ -142,7 +136,7 @@ def set_scale(ax: Axes, finding: AcrossFinding, scale: float) -> tuple[float, fl
         bottom, top = (3 * least if least < 0 else -usual / 2), 3 * most
     else:
         size = (most - least) or 1.0
-        ends = np.array([scale * end for point in finding.points for end in (point.finding.low, point.finding.high)])
+        ends = np.array([scale * end for point in finding.distinct for end in (point.finding.low, point.finding.high)])
         near = ends[(ends > least - size) & (ends < most + size)]
         least, most = min(least, *near, most), max(most, *near, least)
         margin = 0.06 * ((most - least) or 1.0)
@@ -169,7 +163,7 @@ def marker(point: Point, reference: bool) -> dict[str, Any]:
 
 def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choices: Sequence[Factor]) -> None:
     """A row for each level, grouped by choice: filled where a universe has it, light where it has not."""
-    shares = {share.choice: share.shapley for share in finding.choices}
+    shares = {share.choice: share.shapley for share in finding.shares}
     places, colours = np.arange(len(points)), np.array([SHOWN[point.finding.would_be] for point in points])
     height, ticks, labels = 0.0, [], []
     for choice in choices:
@@ -182,13 +176,14 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
             labels.append(choice_level(choice.name, level))
             height += 1
         middle = (start + height - 1) / 2
-        decides = choice.name in finding.deciding
-        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "weight": "bold" if decides else "normal"}
-        name = textwrap.fill(choice_word(choice.name), 16)
-        ax.text(-0.145, middle, name, transform=ax.get_yaxis_transform(), ha="right", **look)
-        share = f"{100 * shares[choice.name]:.0f} %" if choice.name in shares else "-"
-        colour = "0.6" if finding.reason else "black"
-        ax.text(1.02, middle, share, transform=ax.get_yaxis_transform(), ha="left", color=colour, **look)
+        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "transform": ax.get_yaxis_transform()}
+        ax.text(-0.145, middle, textwrap.fill(choice_word(choice.name), 16), ha="right", **look)
+        share = shares.get(choice.name, 0.0)
+        corner, size = (1.02, middle - 0.4), (0.1 * max(share, 0.002), 0.8)
+        ax.add_patch(
+            Rectangle(corner, *size, color="0.6", linewidth=0, transform=ax.get_yaxis_transform(), clip_on=False)
+        )
+        ax.text(1.03 + size[0], middle, f"{100 * share:.0f} %", ha="left", **look)
         height += 0.6
     if choices:
         head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
@@ -203,12 +198,13 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
 
 
 def verdicts_across(across: Across) -> Figure:
-    """A bar for each claim: in how many universes which verdict was given; beside it the reference's and what decides.
+    """A bar for each claim: in how many distinct universes which verdict was given; beside it the reference's, and what
+    decides.
 
     What a withheld verdict would be is not shown.
     """
     claims = across.claims
-    figure, ax = plt.subplots(figsize=(8.2, 0.7 + 0.42 * len(claims)))
+    figure, ax = plt.subplots(figsize=(9.2, 0.7 + 0.52 * len(claims)))
     for row, claim in enumerate(claims):
         left = 0
         for verdict, count in claim.counts.items():
@@ -226,18 +222,17 @@ def verdicts_across(across: Across) -> Figure:
             -0.02, row, sign, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9, weight="bold",
             color=VERDICT_COLOURS.get(claim.reference.verdict, "0.35"),
         )  # fmt: skip
-        ax.text(
-            1.02, row, textwrap.fill(decider(claim), 40), transform=ax.get_yaxis_transform(), va="center", fontsize=7.5
-        )
+        sentence = textwrap.fill(claim.sentence, 64)
+        ax.text(1.02, row, sentence, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5, parse_math=False)
     texts = [textwrap.fill(claim.text, 48) for claim in claims]
     ax.set_yticks(range(len(claims)), texts, fontsize=7.5)
     ax.tick_params(axis="y", length=0, pad=22)
-    ax.set(xlim=(0, max(len(claim.points) for claim in claims)), ylim=(len(claims) - 0.5, -0.5))
+    ax.set(xlim=(0, max(len(claim.distinct) for claim in claims)), ylim=(len(claims) - 0.5, -0.5))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("universes", fontsize=8)
     for place, align, text in (
         (-0.02, "right", "reference"),
-        (1.02, "left", "what decides the number (variance between its levels)"),
+        (1.02, "left", "what decides"),
     ):
         ax.text(place, -0.55, text, transform=ax.get_yaxis_transform(), ha=align, va="bottom", fontsize=7, color="0.3")
     ax.grid(False)
@@ -249,10 +244,3 @@ def verdicts_across(across: Across) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=1)
     return figure
-
-
-def decider(finding: AcrossFinding) -> str:
-    """What the size of a claim's number is decided by, with its share, or why nothing does."""
-    if not finding.deciding:
-        return finding.reason
-    return f"{' and '.join(map(choice_word, finding.deciding))} ({100 * finding.deciding_share:.0f} %)"

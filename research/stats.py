@@ -1,10 +1,9 @@
-"""Numbers joined, and intervals: arrays in, numbers out."""
+"""Intervals and exact tests: arrays in, numbers out."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -29,30 +28,6 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
-
-
-@quietly
-def joined(how: str, values: ArrayLike, levels: ArrayLike = (), threshold: float = float("nan")) -> Array:
-    """Numbers [N, K, ...] joined over K: "max", "min", "mean", "spread" (largest minus smallest), "difference" and
-    "ratio" (first and second of two), "only" (the one there is); and by K levels "log_slope" (least squares, of
-    the numbers' logarithms over the levels') and "first_below" (the smallest level whose number is below the threshold,
-    twice the largest if none is). One that is NaN makes the whole NaN. Raises ValueError for another number of them.
-    """
-    array = np.asarray(values, dtype=float)
-    if how in ("difference", "ratio"):
-        first, second = np.moveaxis(array, 1, 0)
-        return np.asarray(first - second if how == "difference" else first / second)
-    if how in ("log_slope", "first_below"):
-        by_level, at = np.moveaxis(array, 1, -1), np.asarray(levels, dtype=float)
-        if how == "first_below":
-            first = np.where(by_level < threshold, at, 2 * at.max()).min(-1)
-            return np.where(np.isnan(by_level).any(-1), np.nan, first)
-        centred = np.log(at) - np.log(at).mean()
-        return np.asarray((np.log(by_level) * centred).sum(-1) / (centred**2).sum())
-    if how == "only":
-        return array.squeeze(1)
-    functions: dict[str, Callable[..., Array]] = {"max": np.max, "min": np.min, "mean": np.mean, "spread": np.ptp}
-    return functions[how](array, axis=1)
 
 
 @quietly
@@ -134,27 +109,50 @@ def share_interval(hits: int, n: int, level: float = 0.95) -> Interval:
     return Interval(hits / n, low, high, n)
 
 
+def hits_that_decide(n: int, share: float, error: float) -> tuple[int, int]:
+    """How many of n seeds are the fewest that show that more than a share of all do so, and the most that show that no
+    more do: each by chance at most so often, were exactly that share of all so. None can: n + 1 and -1.
+
+    Source: the exact binomial test (Clopper & Pearson 1934).
+    """
+    up, down = chance_of_hits(np.arange(n + 2), n, share)
+    return int((up <= error).argmax()), int((down <= error).sum()) - 1
+
+
+def chance_of_hits(hits: ArrayLike, n: int, share: float) -> tuple[Array, Array]:
+    """How often chance gives so many hits or more, and so many or fewer, where a share of all are."""
+    from scipy.special import bdtr, bdtrc
+
+    counts = np.asarray(hits, dtype=float)
+    if not n:
+        return np.where(counts > 0, 0.0, 1.0), np.ones_like(counts)
+    more = np.where(counts > n, 0.0, np.where(counts < 1, 1.0, bdtrc(np.clip(counts - 1, 0, n), n, share)))
+    return more, np.where(counts >= n, 1.0, bdtr(np.minimum(counts, n), n, share))
+
+
+def median_interval(low: ArrayLike, high: ArrayLike, error: float) -> Interval:
+    """The median of numbers that lie from low to high [n], with its exact interval: each end misses it in at most this
+    share of studies.
+
+    It is NaN where it is not known. Source: Thompson 1936 (order statistics and the binomial distribution).
+    """
+    least, most = np.sort(np.asarray(low, dtype=float)), np.sort(np.asarray(high, dtype=float))
+    n = len(least)
+    if not n:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    fewest, _ = hits_that_decide(n, 0.5, error)
+    ends = (float(least[n - fewest]), float(most[fewest - 1])) if fewest <= n else (-math.inf, math.inf)
+    with np.errstate(invalid="ignore"):
+        middle, other = float(np.median(least)), float(np.median(most))
+    return Interval(middle if middle == other else math.nan, *ends, n)
+
+
 def largest_unseen_share(n: int, level: float = 0.95) -> float:
     """The one-sided exact bound on the share of something that none of n values showed: 1 - (1 - level)^(1/n).
 
     It is the upper end of Clopper & Pearson's (1934) interval at no hits, with the whole error on one side.
     """
     return float(1 - (1 - level) ** (1 / n)) if n else 1.0
-
-
-class VarianceShares(NamedTuple):
-    """Shares of the variance of y: of each factor by Shapley and alone [F], and of each two factors together [F, F]."""
-
-    shapley: Array
-    alone: Array
-    together: Array
-
-
-class SeedCheck(NamedTuple):
-    """How many times the scatter of seeds the variance between groups is, and the 95 % bound of that by chance."""
-
-    f: float
-    bound: float
 
 
 def group_codes(levels: ArrayLike) -> NDArray[np.intp]:
@@ -174,8 +172,8 @@ def share_between(y: ArrayLike, groups: ArrayLike) -> float:
     return float(np.clip(((means[codes] - array.mean()) ** 2).sum() / ((array - array.mean()) ** 2).sum(), 0, 1))
 
 
-def variance_shares(y: ArrayLike, levels: ArrayLike) -> VarianceShares:
-    """What the factors, whose levels [N, F] are whole numbers, have in the variance of the finite y [N].
+def shapley_shares(y: ArrayLike, levels: ArrayLike) -> Array:
+    """What each factor [F], whose levels [N, F] are whole numbers, has in the variance of the finite y [N].
 
     The value of a set of factors is the share of the variance between the groups that they make. A factor's Shapley
     share is what it adds to that, averaged over all orders in which the factors can come; these shares sum to 1 where
@@ -192,34 +190,7 @@ def variance_shares(y: ArrayLike, levels: ArrayLike) -> VarianceShares:
         weight = 1 / (num_factors * math.comb(num_factors - 1, len(subset))) if len(subset) < num_factors else 0.0
         for factor in set(range(num_factors)) - set(subset):
             shapley[factor] += weight * (value[tuple(sorted((*subset, factor)))] - value[subset])
-    together = np.array([[value[tuple(sorted({a, b}))] for b in range(num_factors)] for a in range(num_factors)])
-    return VarianceShares(shapley, together.diagonal().copy(), together)
-
-
-def share_beyond_chance(share: float, num_groups: int, n: int) -> float:
-    """A share of variance between groups, less what so many groups would have of n unrelated numbers; NaN at n groups.
-
-    Source: Kelley 1935 (epsilon squared); for regressions it is Ezekiel's adjusted R squared.
-    """
-    return 1 - (1 - share) * (n - 1) / (n - num_groups) if n > num_groups else math.nan
-
-
-def seed_check(points: ArrayLike, squared_errors: ArrayLike, sizes: ArrayLike) -> SeedCheck:
-    """Whether points [U] differ by more than their squared standard errors, each of so many values, let expect.
-
-    f is the variance of the points over the mean squared error: the F statistic of the one-way analysis of variance
-    where sizes are equal (Fisher 1925). Seeds that all points share make it smaller, so the check is cautious then.
-    Both are NaN for fewer than two points or values in each; f is also where nothing varies.
-    """
-    from scipy.special import fdtri
-
-    means, errors, n = (np.asarray(values, dtype=float) for values in (points, squared_errors, sizes))
-    within = float((n - 1).sum())
-    if len(means) < 2 or within < 1:
-        return SeedCheck(math.nan, math.nan)
-    between, error = (float(means.var(ddof=1)) if np.ptp(means) else 0.0), float(errors.mean())
-    f = between / error if error else math.inf if between else math.nan
-    return SeedCheck(f, float(fdtri(len(means) - 1, within, 0.95)))
+    return shapley
 
 
 def attribution_share(values: ArrayLike) -> Array:

@@ -220,7 +220,7 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
 
     Of a study that claims nothing, the cells.
     """
-    from research.attribution import LEVEL
+    from research.design import FAMILY_ERROR
     from research.multiverse import runs_of
     from research.verdict import judge
 
@@ -230,7 +230,8 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
         return universes_table(published.across)
     parts = []
     for universe in plan.universes:
-        judgement = judge(plan.study, runs_of(universe, frame), plan.num_seeds, plan.complete, LEVEL)
+        runs = runs_of(universe, frame)
+        judgement = judge(plan.study, runs, plan.num_seeds, plan.complete, FAMILY_ERROR, reference=False)
         named = ", ".join(f"{name}={level}" for name, level in universe.levels.items())
         parts.append(f"in the universe {named}:\n\n{findings_table(judgement)}")
     return "\n\n".join(parts)

@@ -22,6 +22,7 @@ from research.identity import NUMERICS
 from research.kinds import is_a
 from research.levels import level_word
 from research.measured import Frames, read_frames
+from research.metrics import metric_of
 from research.plan import Plan, make_plan
 from research.state import State
 from research.store import Store
@@ -291,7 +292,9 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
                 raise UserError(f"{path}: has no row for seed {seed} of {cell.name}; {AGAIN}")
     needed = {"diverged_step": "any of them"}
     if plan.declared:
-        needed |= {judged.number.metric: repr(judged.name) for judged in plan.study.judged}
+        for judged in plan.study.judged:
+            names = (judged.number.metric, metric_of(judged.number.metric).arrived)
+            needed |= {name: repr(judged.name) for name in names if name}
     if missing := [name for name in needed if name not in runs]:
         raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")
 
@@ -303,8 +306,8 @@ def changed_claims(now: Mapping[str, str], recorded: Mapping[str, list[str]]) ->
 
 def findings_frame(judgement: Judgement | None) -> pd.DataFrame:
     """The findings as a table: a row a control or claim."""
-    columns = ("name", "kind", "number", "low", "high", "level", "n", "num_diverged", "above", "below", "region",
-               "verdict", "would_be", "reason")  # fmt: skip
+    columns = ("name", "kind", "number", "low", "high", "level", "n", "inside", "outside", "num_diverged", "num_late",
+               "above", "below", "region", "verdict", "would_be", "chance", "reason")  # fmt: skip
     parts = (("control", judgement.controls), ("claim", judgement.claims)) if judgement else ()
     rows = [
         {"role": role, **{column: getattr(finding, column) for column in columns}}

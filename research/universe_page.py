@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from research.across import Across, AcrossFinding
-from research.multiverse import PublishedUniverses, cells_of
-from research.pages import COUNTED, SIGNS, counts_words, measured, numerics_line, verdict_words
+from research.across import Across
+from research.multiverse import PublishedUniverses
+from research.outcomes import VERDICTS
+from research.pages import SIGNS, counts_words, measured, numerics_line, verdict_words
 from research.plan import Plan, Universe
 from research.trials import STANDS_OUT
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from research.verdict import Finding, Judgement
 
 PAGE = "universes.md"
-
-
-def deciding_words(finding: AcrossFinding) -> str:
-    """Which choice decides about the number and how much of its variance that explains, or why none does."""
-    if not finding.deciding:
-        return f"none: {finding.reason}" if finding.reason else "none"
-    named = " and ".join(choice_word(choice) for choice in finding.deciding)
-    together = " together" if len(finding.deciding) > 1 else ""
-    return f"{named}{together}: {100 * finding.deciding_share:.0f} % of the variance"
 
 
 def universes_section(universes: PublishedUniverses, judgement: Judgement, caption: str) -> str:
@@ -54,30 +46,26 @@ def intro(plan: Plan) -> str:
     return escaped(
         f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
         f"reference, which the verdicts of the study are about. {len(plan.universes)} universes were compared, with "
-        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) in each. "
-        "Each is judged by itself at 95 %, without a correction for their number: the counts describe these universes "
-        "and are no test. The reference is one of them, so there it may come out "
-        "otherwise than in its own column, which has the study's own number of seeds and the wider intervals of all "
-        "claims together."
+        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) in each. Each is judged by itself, with 5 % for "
+        "either error and without a correction for their number: the counts describe these universes and are no test. "
+        "Those that differ in nothing which a claim's number can depend on count as one. The reference is one of them, "
+        "so there it may come out otherwise than in its own column, which has the study's own number of seeds and the "
+        "allowance of all claims together."
     )
 
 
 def comparison(across: Across, reference: Mapping[str, Finding]) -> str:
-    """A table of the claims: reference and universe verdicts side by side, what decides; nothing without claims."""
+    """A table of the claims: reference and universe verdicts side by side; nothing without claims."""
     if not across.claims:
         return ""
-    signs = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in COUNTED[:4])
-    lines = [
-        "| claim | reference | universes | in a sentence | what decides about the number |",
-        "|---|---|---|---|---|",
-    ]
+    signs = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in VERDICTS[:4])
+    lines = ["| claim | reference | universes | what decides |", "|---|---|---|---|"]
     for finding in across.claims:
         cells = (
             finding.text,
             f"**{verdict_words(reference[finding.name])}**",
             f"**{counts_words(finding)}**",
             finding.sentence,
-            deciding_words(finding),
         )
         lines.append(f"| {' | '.join(map(escaped, cells))} |")
     return "\n".join([*lines, "", f"{signs}."])
@@ -212,7 +200,8 @@ def caveats(universes: PublishedUniverses) -> str:
     lines = [
         "The universes are a selection, not a sample: shares of them are no probabilities. Where choices are not "
         "crossed in full their effects are confounded, and the shares of variance describe these universes alone.",
-        f"Each interval is that of {plan.num_seeds} seeds at 95 % by itself: of the many given here some miss.",
+        f"Each interval is that of {plan.num_seeds} seeds by itself and misses to either side in 5 %: of the many "
+        "given here some miss.",
     ]
     withheld = {
         tuple(point.levels.items()): point.finding.reason
@@ -222,15 +211,14 @@ def caveats(universes: PublishedUniverses) -> str:
     }
     if withheld:
         lines.append(
-            f"In {len(withheld)} of {len(plan.universes)} universes a control did not come out, so no verdict is given "
-            "there; their numbers count for what decides."
+            f"In {len(withheld)} of {len(plan.universes)} universes a control is refuted that guards a claim, so no "
+            "verdict is given there; the numbers count for the shares of variance."
         )
-    for claim, finding in zip(plan.study.claims, across.claims, strict=True):
-        different = {tuple(cell.key for cell in cells_of(claim, plan.study, universe)) for universe in plan.universes}
-        if 1 < len(different) < len(plan.universes):
+    for finding in across.claims:
+        if len(finding.distinct) < len(finding.points):
             lines.append(
-                f"“{escaped(finding.text)}” rests on {len(different)} different sets of networks, since some choices "
-                "do not touch it: universes that share them count each."
+                f"“{escaped(finding.text)}” is about a number that {len(finding.points)} universes make in "
+                f"{len(finding.distinct)} ways: no other choice can touch it."
             )
     if line := numerics_line(plan):
         lines.append(line)

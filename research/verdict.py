@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research.config import UserError
-from research.design import Claim, Control, Level, Number, Study
-from research.levels import level_word
-from research.stats import (
-    Array,
-    Interval,
-    cautious_mean_interval,
-    joined,
-    largest_unseen_share,
-    share_interval,
-    two_groups,
-)
+from research.claims import ANYTHING
+from research.design import FAMILY_ERROR, Claim, Control, Number, Study
+from research.margins import Margin, margins
+from research.outcomes import Verdict, chance, outcome
+from research.samples import Sample, sample
+from research.stats import Array, largest_unseen_share, two_groups
 from research.words import quantity, region_text, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict = Literal["supported", "refuted", "inconclusive", "withheld", "not judged"]
-FAMILY_ERROR = 0.05  # how often a study's claims together may go wrong, and each control
 FEWEST_SEEDS = 3
 
 
@@ -38,12 +29,17 @@ FEWEST_SEEDS = 3
 class Finding:
     """What the runs say of a claim or a control.
 
-    `number` is, with its interval low..high at `level`, the mean over n seeds; for a share, an existence or a never the
-    share of seeds that are inside, are witnesses, are counter-examples; for an identity the largest error of n cases,
-    which has no interval. `unit` is the one in which people are shown these (`words.quantity`); here they are as
-    measured. `values` are the numbers of the seeds used, in order; `num_diverged` of their replicates counted by the
-    declared rule. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot promise, a
-    sentence a line.
+    `number` is, with its interval low..high at `level`, the mean over n seeds or their median; for an identity the
+    largest error of n cases, which has no interval. It is NaN where it rests on what is not known. `inside` and
+    `outside` count the seeds whose number surely lies in the region, and surely not. `unit` is the one in which people
+    are shown these (`words.quantity`); here they are as measured.
+
+    `values` are the numbers of the seeds used, in order, and NaN where one is not known; of their replicates
+    `num_diverged` diverged (or lack the metric) and `num_late` never arrived.
+
+    `chance` is the least error that must be allowed for the verdict (`outcomes.chance`), `margins` say where it would
+    be another. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot promise, a sentence
+    a line.
     """
 
     name: str
@@ -63,7 +59,12 @@ class Finding:
     above: float
     below: float
     values: tuple[float, ...]
+    inside: int
+    outside: int
     num_diverged: int
+    num_late: int
+    chance: float
+    margins: tuple[Margin, ...]
     digest: str
     would_be: Verdict
     caveat: str
@@ -77,90 +78,89 @@ class Judgement:
     claims: tuple[Finding, ...]
 
 
-def judge(study: Study, runs: pd.DataFrame, num_declared: int, complete: bool, level: float | None = None) -> Judgement:
+def judge(
+    study: Study,
+    runs: pd.DataFrame,
+    num_declared: int,
+    complete: bool,
+    error: float | None = None,
+    reference: bool = True,
+) -> Judgement:
     """The findings of all controls and claims from one row a replicate: factors, seed, diverged_step, metrics.
 
-    The claims' intervals share an error of 5 % (Bonferroni), over all that the study declares, or stand at `level` each
-    where one is given. A control stands at 95 % by itself: all must come out, so more of them make it harder to pass,
-    not easier. One that does not withholds the claims' verdicts. Of the seeds the first num_declared are used; fewer
-    than declared, fewer than three, or runs that are not complete give no verdict.
+    At most 5 % of studies call any false claim supported, and at most 5 % any true one refuted: the claims of the kinds
+    that this is promised for share either allowance (`family_error`); or each has an `error` of its own, where one is
+    given. A control stands at 5 % by itself. Where it is refuted the verdicts on the claims that it guards are
+    withheld; where it is open they say so. A control whose cells diverged is refuted, but in another universe than the
+    reference it is not applicable then, or where it has no cells.
+
+    Of the seeds the first num_declared are used; fewer than declared, fewer than three, or runs that are not complete
+    give no verdict.
     """
     used = runs[runs["seed"] < runs["seed"].min() + num_declared]
-
-    def findings(claims: Iterable[Claim], at: float) -> tuple[Finding, ...]:
-        samples = [(claim, sample(claim.number, study.arms.name, used)) for claim in claims]
-        return tuple(finding_of(claim, found, at, num_declared, complete) for claim, found in samples)
-
-    controls = findings(
-        (Claim(c.name, c.text, "", "mean", c.number, c.above, c.below) for c in study.controls), 1 - FAMILY_ERROR
+    each = family_error(study) if error is None else error
+    controls = tuple(
+        judged_control(study, control, used, num_declared, complete, reference) for control in study.controls
     )
-    claims = findings(study.claims, family_level(len(study.claims)) if level is None else level)
-    if failed := [control.name for control in controls if control.verdict != "supported"]:
-        reason = f"control {', '.join(failed)} did not come out"
-        claims = tuple(
-            claim if claim.verdict == "not judged" else replace(claim, verdict="withheld", reason=reason)
-            for claim in claims
+    claims = []
+    for claim in study.claims:
+        found = sample(claim.number, study.arms.name, used)
+        finding = finding_of(claim, found, each, num_declared, complete)
+        if error is None:
+            finding = replace(finding, margins=margins_of(study, claim, found, used, each))
+        claims.append(guarded(finding, study.controls, controls))
+    return Judgement(controls, tuple(claims))
+
+
+def family_error(study: Study) -> float:
+    """What of either allowance each claim has, so that all together have it (Bonferroni)."""
+    return FAMILY_ERROR / max(study.num_promised, 1)
+
+
+def judged_control(
+    study: Study, control: Control, runs: pd.DataFrame, num_declared: int, complete: bool, reference: bool
+) -> Finding:
+    """The finding on a control."""
+    claim = Claim(
+        control.name, control.text, "", control.kind, control.number, control.above, control.below, control.share
+    )
+    found = sample(control.number, study.arms.name, runs)
+    finding = finding_of(claim, found, FAMILY_ERROR, num_declared, complete)
+    if not complete or (reference and finding.verdict == "not judged"):
+        return finding
+    verdict: Verdict = finding.verdict
+    if found.problem and not reference:
+        verdict, reason = "not applicable", found.problem
+    elif found.num_diverged:
+        verdict, reason = (
+            "refuted" if reference else "not applicable",
+            f"{found.num_diverged} of its replicates diverged",
         )
-    return Judgement(controls, claims)
+    else:
+        return finding
+    return replace(finding, verdict=verdict, would_be=verdict, reason=reason)
 
 
-def family_level(num_claims: int) -> float:
-    """The level at which the intervals of all claims together miss in at most 5 % of studies (Bonferroni)."""
-    return 1 - FAMILY_ERROR / max(num_claims, 1)
+def guards(control: Control, name: str) -> bool:
+    """Whether a control guards the claim of this name."""
+    return not control.guards or name in control.guards
 
 
-class Sample(NamedTuple):
-    """The number of each seed that has all its cells, in seed order, what went into it, and what was missing."""
-
-    values: Array
-    num_diverged: int = 0
-    num_cases: int = 0
-    problem: str = ""
-
-
-def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
-    """The number of each seed: its arms are joined within each block, then its blocks. `arms` is the arms' factor.
-
-    A replicate that diverged, or lacks the metric that others have, counts as `number.diverged`. Raises UserError where
-    the number leaves a factor open, so that a seed has several replicates in one cell.
-    """
-    replicates: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-    factors = (runs[name] for name in (arms, *number.blocks))
-    for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
-        replicates.setdefault(tuple(map(level_word, place)), []).append((seed, row))
-    metric, step, cases = runs.reindex(columns=[number.metric, "diverged_step", "num_cases"]).to_numpy(float).T
-    counts = ~np.isfinite(metric) | (np.isfinite(step) & (not math.isnan(number.diverged)))
-    cells: list[dict[int, int]] = []
-    for levels in itertools.product(number.arms, *number.blocks.values()):
-        cell = ", ".join(f"{name}={level}" for name, level in zip((arms, *number.blocks), levels, strict=True))
-        found = replicates.get(tuple(map(level_word, levels)), [])
-        rows = dict(found)
-        if len(rows) < len(found):
-            raise UserError(f"the number {number.metric} at {cell} is not one cell; name a level of every block factor")
-        measured, stopped = np.isfinite((metric, step))[:, list(rows.values())]
-        if not rows or not (measured.any() or stopped.all()):
-            return Sample(np.empty(0), problem=f"{number.metric} was not measured at {cell}")
-        cells.append(rows)
-    seeds = sorted(set.intersection(*map(set, cells)))
-    shape = (len(seeds), len(number.arms), len(cells) // len(number.arms))
-    used = np.array([[rows[seed] for rows in cells] for seed in seeds], dtype=int).reshape(shape)
-    values = np.where(counts, number.diverged, metric)[used]
-    threshold = math.nan if number.threshold is None else number.threshold
-    across_arms = joined(number.across_arms, values, numeric(number.arms), threshold)
-    numbers = joined(number.across_blocks, across_arms)
-    return Sample(numbers[~np.isnan(numbers)], int(counts[used].sum()), int(np.nansum(cases[used])))
+def guarded(finding: Finding, declared: Sequence[Control], controls: Sequence[Finding]) -> Finding:
+    """The finding, withheld where a control that guards it is refuted; where one is open it says so."""
+    if finding.verdict == "not judged":
+        return finding
+    own = [found for control, found in zip(declared, controls, strict=True) if guards(control, finding.name)]
+    if refuted := [found.name for found in own if found.verdict == "refuted"]:
+        return replace(finding, verdict="withheld", reason=f"control {', '.join(refuted)} is refuted")
+    beside = [f"; control {f.name} is {f.verdict}" for f in own if f.verdict in ("inconclusive", "not judged")]
+    return replace(finding, reason=finding.reason + "".join(beside))
 
 
-def numeric(levels: tuple[Level, ...]) -> Array:
-    """The levels as numbers, none where one is a word."""
-    words = any(isinstance(level, str) for level in levels)
-    return np.array([] if words else levels, dtype=float)
-
-
-def finding_of(claim: Claim, found: Sample, level: float, num_declared: int, complete: bool) -> Finding:
-    """The finding from the numbers of the seeds; no verdict where they are too few or something is missing."""
-    num_seeds = len(found.values)
-    interval, verdict, reason = outcome(claim, found.values, level, found.num_cases)
+def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, complete: bool) -> Finding:
+    """The finding from what is known of the seeds; no verdict where they are too few or something is missing."""
+    num_seeds = len(found.low)
+    interval, verdict, reason, inside, outside = outcome(claim, found, error)
     problems = (
         "" if complete else "the runs are not the whole study as declared",
         found.problem,
@@ -174,7 +174,7 @@ def finding_of(claim: Claim, found: Sample, level: float, num_declared: int, com
         number=interval.mean,
         low=interval.low,
         high=interval.high,
-        level=level,
+        level=1 - 2 * error,
         n=interval.n,
         declared_n=num_declared,
         verdict=verdict,
@@ -183,57 +183,34 @@ def finding_of(claim: Claim, found: Sample, level: float, num_declared: int, com
         unit=unit_of(claim),
         above=claim.above,
         below=claim.below,
-        values=tuple(found.values.tolist()),
+        values=tuple(np.where(found.low == found.high, found.low, math.nan).tolist()),
+        inside=inside,
+        outside=outside,
         num_diverged=found.num_diverged,
+        num_late=found.num_late,
+        chance=math.nan if verdict == "not judged" else chance(claim, found, error),
+        margins=(),
         digest=claim_digest(claim),
         would_be=verdict,
-        caveat=mean_caveat(claim.text, found.values, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
+        caveat=mean_caveat(claim.text, found, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
     )
 
 
-def outcome(claim: Claim, values: Array, level: float, num_cases: int = 0) -> tuple[Interval, Verdict, str]:
-    """The number with its interval, the verdict and its reason, from the numbers of the seeds 0, 1, ...
+def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, error: float) -> tuple[Margin, ...]:
+    """At which margins the verdict on a claim would be another."""
 
-    Supported: the interval lies in the open region; refuted: it lies wholly outside. One witness supports an existence
-    and one counter-example refutes a never; without any, the first is inconclusive, the second supported. The n of an
-    identity is `num_cases`, where its seeds have several cases each.
-    """
-    hits = (claim.above < values) & (values < claim.below)
-    n, num_hits = len(values), int(hits.sum())
-    match claim.kind:
-        case "mean":
-            interval = cautious_mean_interval(values, level, claim.number.resolution)
-            return interval, *_by_region(interval, claim.above, claim.below)
-        case "share":
-            interval = share_interval(num_hits, n, level)
-            return interval, *_by_region(interval, claim.share, math.inf)
-        case "identity":
-            worst = Interval(float(np.abs(values).max()) if n else math.nan, math.nan, math.nan, num_cases or n)
-            inside = claim.above < worst.mean < claim.below
-            reason = f"the largest error of {worst.n:,} cases lies {'inside' if inside else 'outside'} the region"
-            return worst, "supported" if inside else "refuted", reason
-        case "existence":
-            reason = f"seed {hits.argmax()} shows it" if num_hits else "no seed shows it, but another might"
-            return share_interval(num_hits, n, level), "supported" if num_hits else "inconclusive", reason
-        case "never" if num_hits < n:
-            return share_interval(n - num_hits, n, level), "refuted", f"seed {hits.argmin()} is a counter-example"
-        case "never":
-            bound = largest_unseen_share(n, level)
-            reason = f"none of {n} seeds is a counter-example, so at most {100 * bound:.0f} % of all seeds are"
-            return Interval(0.0, 0.0, bound, n), "supported", reason
+    def resampled(threshold: float) -> Sample:
+        return sample(replace(claim.number, threshold=threshold), study.arms.name, runs)
+
+    measured = runs.get(claim.number.metric)
+    places = np.array([] if measured is None else measured, dtype=float)
+    return margins(claim, found, error, resampled, places)
 
 
-def _by_region(interval: Interval, above: float, below: float) -> tuple[Verdict, str]:
-    if above < interval.low and interval.high < below:
-        return "supported", "the whole interval lies inside the region"
-    if interval.high <= above or below <= interval.low:
-        return "refuted", "the whole interval lies outside the region"
-    return "inconclusive", "the interval reaches across the region's edge"
-
-
-def mean_caveat(text: str, values: Array, unit: str = "") -> str:
+def mean_caveat(text: str, found: Sample, unit: str = "") -> str:
     """What the interval of a claim's mean cannot promise, a sentence a line; measured in benchmarks/calibration.md."""
     lines = []
+    values: Array = found.low[found.low == found.high]
     if groups := two_groups(values):
         near = [quantity(group.mean(), unit) for group in groups]
         if near[0] != near[1]:  # else they are alike for all that a reader can see
@@ -250,14 +227,18 @@ def mean_caveat(text: str, values: Array, unit: str = "") -> str:
 def claim_digest(claim: Claim | Control) -> str:
     """SHA-256 of a claim's text and all that decides its verdict; fields at their default are left out.
 
-    It is the same in every process, and stays so when a field with a default is added.
+    It is the same in every process, and stays so when a field with a default is added. A number that lacks nothing once
+    said that what is missing is no number (NaN): it says so still, so that digests of that time hold.
     """
+    others = ("name", "passage", "cells", "guards", "by_hand")
 
     def decisive(value: Claim | Control | Number) -> dict[str, Any]:
         changed = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
-        return {name: part for name, part in changed.items() if name not in ("name", "passage", "cells")}
+        return {name: part for name, part in changed.items() if name not in others}
 
     number = decisive(claim.number) | {"blocks": dict(claim.number.blocks)}
+    if claim.number.missing == ANYTHING:
+        number["diverged"] = math.nan
     content = {"kind": "mean"} | decisive(claim) | {"number": number}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -84,8 +84,8 @@ METRICS = {
     "function_evaluations": "evaluations of the loss and its gradient until a search failed, else the horizon",
     "extrema_right": "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % "
     "of the height",
-    "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; who never "
-    "arrives counts as the horizon",
+    "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; of who never "
+    "arrives it is only known that they are more than were trained",
     "gradient_ratio": "at the validation examples whose true class is given less than 1 %, the mean norm of "
     "cross-entropy's gradient at the logits over that of squared error's",
     "cross_entropy_formula_error": "the largest difference between the formula and automatic differentiation, in "
@@ -227,14 +227,19 @@ def edge(value: float, unit: str = "") -> str:
 
 
 def region_text(claim: Claim) -> str:
-    """The region in words: `below 10 %`, `between -0.01 and 0.01`, `above 0 in more than 50 % of seeds`."""
+    """The region in words: `below 10 %`, `between -0.01 and 0.01`, `above 0 in more than half of all seeds`."""
     unit = unit_of(claim)
     above, below = edge(claim.above, unit), edge(claim.below, unit)
     region = f"between {above} and {below}"
     if math.isinf(claim.above) or math.isinf(claim.below):
         region = f"below {below}" if math.isinf(claim.above) else f"above {above}"
-    more = f" in more than {edge(claim.share, '%')} % of seeds"
-    ends = {"share": more, "existence": " in at least one seed", "never": " in every seed"}
+    ends = {
+        "most": " in more than half of all seeds",
+        "share": f" in more than {edge(claim.share, '%')} % of all seeds",
+        "mean": " on average",
+        "existence": " in at least one seed",
+        "always": " in every seed",
+    }
     return f"{region} {unit}".strip() + ends.get(claim.kind, "")
 
 
@@ -258,7 +263,7 @@ def number_words(number: Number, study: Study) -> str:
             text = f"slope of log {metric} over log {factor}, over {listed(factor, number.arms)}"
         case "first_below":
             lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
-            text = f"{lowest} (of {listed(factor, number.arms)}; {quantity(2 * max(map(float, number.arms)))} if none)"
+            text = f"{lowest} (of {listed(factor, number.arms)}; beyond them if none)"
         case join:
             of = "of" if isinstance(number.arms[0], str) else "over"
             text = f"{metric}, {JOINS[join]} {of} {listed(factor, number.arms)}"

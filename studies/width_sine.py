@@ -21,7 +21,8 @@ WIDTHS = (8, 16, 32, 48, 64, 96, 128, 160, 256, 512, 2048)
 LINE_WIDTH, PANEL_HEIGHT, Y_RANGE = 1.5, 3.0, 2.4  # points, inches, units of y: the curves in the study's figure
 VISIBLE = 0.0083  # half the line's width, 1.5 / 72 / 3 * 2.4 / 2, rounded down: an error above it can be seen there
 SINE = {"case": ("sine",)}
-MISSED = 1.0  # the error that a diverged replicate counts as: no better than a flat line
+ERROR = (0.0, float("inf"))  # what an error can be, that of a replicate that diverged too
+FIT = (float("-inf"), 1.0)  # the same of R squared
 
 
 def configure(
@@ -49,7 +50,7 @@ def configure(
 
 def sup_error(*widths: int) -> Number:
     """The largest error over the 4,096 test points; of several widths the largest."""
-    return Number("test_sup_error", widths, SINE, "only" if len(widths) == 1 else "max", "only", diverged=MISSED)
+    return Number("test_sup_error", widths, SINE, "only" if len(widths) == 1 else "max", "only", missing=ERROR)
 
 
 STUDY = Study(
@@ -103,14 +104,14 @@ STUDY = Study(
         Control(
             name="straight-target",
             text="8 units, trained alike, fit a straight line",
-            number=Number("test_r_squared", (8,), {"case": ("straight-target",)}, "only", "only", diverged=0.0),
+            number=Number("test_r_squared", (8,), {"case": ("straight-target",)}, "only", "only", missing=FIT),
             above=0.99,
             cells=({"width": 8, "case": "straight-target"},),
         ),
         Control(
             name="best-line",
             text="8 units without an activation reach the best straight line, R squared 0.152, and no more",
-            number=Number("test_r_squared", (8,), {"case": ("straight-units",)}, "only", "only", diverged=0.0),
+            number=Number("test_r_squared", (8,), {"case": ("straight-units",)}, "only", "only", missing=FIT),
             above=0.142,  # the best line has 12 / (2 pi)^2 / 2 = 0.152
             below=0.162,
             cells=({"width": 8, "case": "straight-units"},),
@@ -122,7 +123,7 @@ STUDY = Study(
             text="8 units miss sin x: they explain less than half of its variance",
             passage="B 6.4",
             kind="mean",
-            number=Number("test_r_squared", (8,), SINE, "only", "only", diverged=0.0),
+            number=Number("test_r_squared", (8,), SINE, "only", "only", missing=FIT),
             below=0.5,
         ),
         Claim(
@@ -130,7 +131,7 @@ STUDY = Study(
             text="With 32 units at least three of the four peaks and troughs are about right",
             passage="B 6.4",
             kind="share",
-            number=Number("extrema_right", (32,), SINE, "only", "only", diverged=0.0),
+            number=Number("extrema_right", (32,), SINE, "only", "only"),
             above=2.5,
         ),
         Claim(
@@ -162,7 +163,7 @@ STUDY = Study(
             text="From 128 to 2048 units the error keeps shrinking",
             passage="B 6.4",
             kind="mean",
-            number=Number("test_rmse", (128, 160, 256, 512, 2048), SINE, "log_slope", "only", diverged=MISSED),
+            number=Number("test_rmse", (128, 160, 256, 512, 2048), SINE, "log_slope", "only", missing=ERROR),
             below=0.0,
         ),
         Claim(
@@ -176,7 +177,7 @@ STUDY = Study(
                 SINE,
                 "first_below",
                 "only",
-                diverged=MISSED,
+                missing=ERROR,
                 resolution=32.0,  # from one width to the next around 100
                 threshold=VISIBLE,
             ),

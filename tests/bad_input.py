@@ -37,7 +37,7 @@ def configure(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
     return TrainConfig("digits", depth=depth, width=16, activation=activation, init=init, lr=lr, epochs=2)
 
 
-NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "mean", diverged=0.1)
+NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "mean")
 STUDY = Study(
     name="toy",
     question="Does the toy work?",
@@ -54,7 +54,7 @@ STUDY = Study(
     claims=(Claim("works", "The toy works", "nowhere", "mean", NUMBER, above=0.5),),
     attributions=(
         Attribution("alone", "The arms do it alone", "nowhere", "test_accuracy", {"depth": (1,)},
-                    {"rate": ("customary", "tenth"), "init": ("default", "he")}, diverged=0.0, above=0.5),
+                    {"rate": ("customary", "tenth"), "init": ("default", "he")}, above=0.5),
     ),
 )
 '''
@@ -84,7 +84,7 @@ ADMITTED_LINES = {  # the same of lines at the end of the study file
     "import time; time.sleep(0.1)": "and take its time",
     "STUDY = replace(STUDY, blocks=[*STUDY.blocks], headline=['test_accuracy'])": "a list for a tuple",
     "Factor('depth', range(1, 4))": "so is a range",
-    "replace(NUMBER, diverged=float('inf'))": "a replicate that diverged may count as endless",
+    "replace(NUMBER, missing=(0.0, float('inf')))": "a replicate that diverged may be endless",
     "replace(STUDY.claims[0], passage='')": "a claim of nobody",
 }
 

@@ -75,7 +75,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
                    "{'dept': (1,)}", "{'depth': (1,), 'init': ('hee',)}"),
         "across_arms": (*WORD, "'ratio'", "'log_slope'", "'first_below'"),
         "across_blocks": (*WORD, "'log_slope'", "'difference'"),
-        "diverged": NUMBER,
+        "missing": ("None", "0.0", "(0.0,)", "('0', '1')", "(1.0, 0.0)", "(float('nan'), 1.0)"),
         "resolution": (*NUMBER, "-1.0", "float('nan')", "float('inf')"),
         "threshold": ("'0.5'", "0.5", "float('nan')"),
     },
@@ -88,8 +88,12 @@ FIELDS = {  # of each of them, fields with what they cannot be
         "above": (*NUMBER, "float('nan')", "float('inf')", "2.0, below=1.0", "0.5, below=0.5"),
         "below": (*NUMBER, "float('nan')", "float('-inf')"),
         "share": (*NUMBER, "1", "-0.1", "float('nan')"),
+        "by_hand": ("None", "5", "'two\\nlines'"),
     },
     "control": {
+        "kind": (*WORD, "'Mean'", "'never'"),
+        "share": (*NUMBER, "1"),
+        "guards": (*TUPLE[:2], "'works'", "('worsk',)", "('works', 'sane')"),
         "name": (*TEXT, "'works'"),
         "text": TEXT,
         "number": ("None", "'test_accuracy'"),
@@ -114,7 +118,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
         "blocks": ("None", "{}", "{'depth': (3,)}", "{'depth': ()}", "{'depth': 1}"),
         "choices": ("None", "{'rate': 'tenth'}", "{'rate': ()}", "{'rate': ('customary', 'tuned')}, above=float('nan')",
                     "{'width': (8,)}", "{'rate': ('tuned', 'customary'), 'init': ('he',)}"),
-        "diverged": NUMBER,
+        "kind": (*WORD, "'always'"),
         "above": (*NUMBER, "1.0, below=0.0"),
     },
     "config": {
@@ -132,10 +136,10 @@ REQUIRED = {
     "Factor": ("name", "levels"),
     "Tier": ("seeds",),
     "Tuning": ("ranges", "metric", "direction", "budget", "at_once", "seeds"),
-    "Number": ("metric", "arms", "blocks", "across_arms", "across_blocks", "diverged"),
+    "Number": ("metric", "arms", "blocks", "across_arms", "across_blocks"),
     "Claim": ("name", "text", "passage", "kind", "number"),
     "Control": ("name", "text", "number"),
-    "Attribution": ("name", "text", "passage", "metric", "blocks", "choices", "diverged"),
+    "Attribution": ("name", "text", "passage", "metric", "blocks", "choices"),
 }
 VALUES = {
     "Study": "STUDY",

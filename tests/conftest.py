@@ -54,7 +54,7 @@ STUDY = Study(
     tiers={{"full": Tier(seeds=10), "small": Tier(seeds=3, overrides={{"epochs": 1}}, levels={{"depth": (1,)}})}},
     claims=(
         Claim("works", "The toy works", "nowhere", "mean",
-              Number("test_accuracy", ("{claimed}",), {{"depth": (1,)}}, "only", "mean", diverged=0.1), above=0.5),
+              Number("test_accuracy", ("{claimed}",), {{"depth": (1,)}}, "only", "mean"), above=0.5),
     ),
 )
 '''

@@ -17,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from research.claims import Attribution, Claim, Control, Number
+from research.claims import KINDS, Attribution, Claim, Control, Number
 from research.config import CHOICES, LARGEST, SMALLEST, TrainConfig, UserError
 from research.design import TUNED, Factor, Study, Tier, Tuning, crossed
 from research.levels import Level, Levels, level_word
@@ -142,6 +142,13 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
     attributions = draw(st.lists(attributions_of(blocks, choices), max_size=1)) if choices and judged else []
     universes += [dict(one) for claim in attributions for one in crossed(**claim.choices)]
     some = st.lists(claims(arms, blocks), max_size=4, unique_by=lambda claim: claim.name)
+    claimed = tuple(draw(some)) if judged else ()
+    if judged:  # of any kind, and guarding what they like
+        names = [claim.name for claim in (*claimed, *attributions)]
+        guarded = st.sets(st.sampled_from(names)).map(tuple) if names else st.just(())
+        controls = tuple(
+            replace(control, kind=draw(st.sampled_from(KINDS)), guards=draw(guarded)) for control in controls
+        )
     return Study(
         name=draw(st.sampled_from(("toy", "a", "z_9"))),
         question="?",
@@ -149,13 +156,13 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
         configure=configure,
         arms=arms,
         blocks=tuple(blocks),
-        tiers=draw(tiers(arms, blocks, choices)),
+        tiers=draw(tiers(arms, blocks, choices, 7 if judged else 1)),
         headline=("test_accuracy",),
         choices=tuple(choices),
         universes=tuple(universes),
         tuning=draw(tunings()) if tuned else None,
         controls=controls,
-        claims=tuple(draw(some)) if judged else (),
+        claims=claimed,
         attributions=tuple(attributions),
         revision=draw(st.integers(1, 3)),
     )
@@ -180,17 +187,18 @@ def all_controls(draw: DrawFn, arms: Factor, blocks: Sequence[Factor]) -> tuple[
         number = draw(numbers(arms, blocks))
         if cells and draw(st.booleans()):
             only = {block.name: (cells[0][block.name],) for block in blocks}
-            number = Number("test_accuracy", (cells[0][arms.name],), only, "only", "only", 0.0)
+            number = Number("test_accuracy", (cells[0][arms.name],), only, "only", "only")
         found.append(Control(name, "text", number, **draw(regions()), cells=tuple(cells)))
     return tuple(found)
 
 
 @st.composite
-def tiers(draw: DrawFn, arms: Factor, blocks: Sequence[Factor], choices: Sequence[Factor]) -> dict[str, Tier]:
+def tiers(
+    draw: DrawFn, arms: Factor, blocks: Sequence[Factor], choices: Sequence[Factor], fewest: int
+) -> dict[str, Tier]:
     """The full tier and up to two that replace fields and keep some levels, in any order; of choices the reference."""
-    found = {
-        "full": Tier(draw(st.integers(1, 25)), universe_seeds=draw(st.integers(0, 12)), first_seed=draw(FIRST_SEEDS))
-    }
+    universe_seeds = draw(st.just(0) | st.integers(fewest, 12))
+    found = {"full": Tier(draw(st.integers(fewest, 25)), universe_seeds=universe_seeds, first_seed=draw(FIRST_SEEDS))}
     overrides = {"epochs": st.integers(1, 3), "lr": st.sampled_from((0.1, 0.5)), "width": st.just(8)}
     for name in draw(st.sampled_from(((), ("smoke",), ("smoke", "quick")))):
         levels: dict[str, tuple[Level, ...]] = {}
@@ -255,16 +263,16 @@ def numbers(draw: DrawFn, arms: Factor, blocks: Sequence[Factor], metric: str = 
     across_arms = draw(st.sampled_from(joins_of_arms))
     threshold = draw(st.floats(-2, 2)) if across_arms == "first_below" else None
     across_blocks = draw(st.sampled_from(joins_of_blocks))
-    diverged = draw(st.sampled_from((0.0, 1.0, -1.0, math.nan, math.inf)))
+    missing = draw(st.sampled_from(((-math.inf, math.inf), (0.0, 1.0), (-math.inf, 0.0), (0.5, math.inf))))
     resolution = draw(st.sampled_from((1e-6, 0.0, 0.25)))
-    return Number(metric, of_arms, of_blocks, across_arms, across_blocks, diverged, resolution, threshold)
+    return Number(metric, of_arms, of_blocks, across_arms, across_blocks, missing, resolution, threshold)
 
 
 @st.composite
 def claims(draw: DrawFn, arms: Factor, blocks: Sequence[Factor]) -> Claim:
     """A claim of any kind."""
     name = draw(st.sampled_from(("c", "other-claim", "third")))
-    kind = draw(st.sampled_from(("mean", "share", "identity", "existence", "never")))
+    kind = draw(st.sampled_from(KINDS))
     share = draw(st.floats(0, 1, exclude_max=True))
     return Claim(name, f"What {name} says", "A", kind, draw(numbers(arms, blocks)), **draw(regions()), share=share)
 
@@ -274,7 +282,7 @@ def attributions_of(draw: DrawFn, blocks: Sequence[Factor], choices: Sequence[Fa
     """A claim about the arms alone, across some of the choices."""
     of_choices = {choice.name: choice.levels for choice in choices if draw(st.booleans())}
     of_blocks = {block.name: block.levels for block in blocks}
-    return Attribution("alone", "text", "A", "test_accuracy", of_blocks, of_choices, 0.0, **draw(regions()))
+    return Attribution("alone", "text", "A", "test_accuracy", of_blocks, of_choices, **draw(regions()))
 
 
 @st.composite

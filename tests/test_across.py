@@ -3,23 +3,22 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from research.across import across_frame, judge_across, summary_frame
+from research.across import across_frame, judge_across, same_universes, summary_frame
 from research.config import UserError
 from research.data import stream
 from research.design import Attribution, Claim, Control, Factor, Number, Study, Tier, TrainConfig, crossed
 from research.verdict import judge
 
 INITS, OPTIMIZERS, RATES, HORIZONS = ("default", "xavier", "he"), ("sgd", "adam"), ("customary", "tenth"), (5, 20)
-RELU = Number("score", ("relu",), {"depth": (1,)}, "only", "only", 0.0)
+RELU = Number("score", ("relu",), {"depth": (1,)}, "only", "only")
 TANH = replace(RELU, arms=("tanh",))
 HIGH = Claim("high", "ReLU scores high", "B 1", "mean", RELU, above=0.5)
 DUE = Attribution(
     "due", "It is the activation alone", "B 1", "score", {"depth": (1, 2)},
-    {"init": INITS, "optimizer": OPTIMIZERS}, diverged=0.0, above=0.9,
+    {"init": INITS, "optimizer": OPTIMIZERS}, above=0.9,
 )  # fmt: skip
 
 
@@ -46,7 +45,7 @@ def study(*claims, controls=(), attributions=()):
         ),
         universes=(*crossed(init=INITS, optimizer=OPTIMIZERS, rate=RATES), {"horizon": 20}),
         headline=("score",),
-        tiers={"full": Tier(seeds=5)},
+        tiers={"full": Tier(seeds=10)},
         claims=claims,
         controls=controls,
         attributions=attributions,
@@ -92,55 +91,77 @@ def alike(arm, depth, **levels):
     return 0.5
 
 
-def test_a_choice_that_decides_is_named_in_numbers_and_in_words():
+def test_a_choice_that_decides_is_named_in_words_and_has_most_of_the_variance():
     (found,) = judged(by_init).claims
     assert len(found.points) == 13
     assert found.counts == {"supported": 8, "refuted": 5, "inconclusive": 0, "withheld": 0, "not judged": 0}
-    assert found.shares["supported"] == pytest.approx(8 / 13)
-    assert found.deciding == ("init",)
-    assert found.deciding_share == found.choices[0].alone > 0.95
-    assert (found.choices[0].choice, found.reason) == ("init", "")
-    assert found.choices[0].shapley > 0.9
-    assert sum(share.shapley for share in found.choices) == pytest.approx(1)
+    assert found.share_supported == pytest.approx(8 / 13)
+    assert found.shares[0].choice == "init"
+    assert found.shares[0].shapley > 0.9
+    assert sum(share.shapley for share in found.shares) == pytest.approx(1)
     assert found.sentence == "Holds under Xavier or He initialisation; fails under default initialisation."
 
 
 def test_two_choices_that_decide_together_are_named_as_a_pair():
     (found,) = judged(by_two).claims
-    assert found.deciding == ("init", "optimizer")
-    assert found.deciding_share > 0.95
-    assert (found.pairs[0].first, found.pairs[0].second) == ("init", "optimizer")
-    assert found.pairs[0].interaction > 0.8
     assert found.sentence == (
         "Holds under default initialisation with Adam, and under Xavier or He initialisation with SGD; "
         "fails under default initialisation with SGD, and under Xavier or He initialisation with Adam."
     )
 
 
-def test_where_universes_differ_as_seeds_do_nothing_decides():
+def test_where_no_two_universes_disagree_nothing_is_said_to_decide():
     (found,) = judged(alike, scatter=0.1).claims
-    assert (found.deciding, found.reason) == ((), "universes differ by no more than seeds do")
-    assert math.isnan(found.deciding_share)
-    assert found.sentence.endswith("of 13 universes: they differ by no more than seeds do.")
-
-
-def test_differences_beyond_seeds_that_no_choice_makes_are_left_open():
-    places = {tuple(levels.values()): place for place, levels in enumerate(study(HIGH).designed)}
-    scores = stream(11, "across tests").permutation(np.linspace(0.1, 0.9, 13))
-    (found,) = judged(lambda arm, depth, **levels: scores[places[tuple(levels.values())]]).claims
-    assert (found.deciding, found.reason) == ((), "no choice stands out")
+    assert {verdict for verdict, count in found.counts.items() if count} == {"supported", "inconclusive"}
+    assert found.sentence.startswith(f"Holds in {found.counts['supported']}, stays open in ")
+    assert found.sentence.endswith("of 13 universes.")
 
 
 def test_one_verdict_everywhere_is_one_short_sentence():
     (found,) = judged(by_init, replace(HIGH, above=0.0)).claims
     assert found.sentence == "Holds in all 13 universes."
-    assert found.deciding == ("init",)  # of the number's size
+    assert found.shares[0].choice == "init"  # of the number's size
 
 
 def test_a_number_that_is_the_same_everywhere_has_no_shares():
     (found,) = judged(lambda arm, depth, **_: 0.75, scatter=0.0).claims
-    assert [share.shapley for share in found.choices] == [0, 0, 0, 0]
-    assert (found.deciding, found.reason) == ((), "the number is the same in all universes")
+    assert [share.shapley for share in found.shares] == [0, 0, 0, 0]
+
+
+def of_metric(metric):
+    """A claim about another metric, and a change that gives the runs it."""
+
+    def change(universes):
+        return [(levels, runs.rename(columns={"score": metric})) for levels, runs in universes]
+
+    return replace(HIGH, number=replace(RELU, metric=metric)), change
+
+
+def test_universes_that_differ_in_nothing_that_the_metric_can_depend_on_count_once():
+    signal, change = of_metric("backward_factor")
+    (found,) = judged(by_init, signal, change=change).claims
+    assert len(found.points) == 13
+    assert [point.levels["init"] for point in found.distinct] == ["default", "xavier", "he"]
+    assert found.counts["supported"] + found.counts["refuted"] == 3
+    assert found.points[2].same_as == 0
+    formula, change = of_metric("mse_formula_error")
+    (found,) = judged(by_init, formula, change=change).claims
+    assert [point.same_as for point in found.points] == [None, *[0] * 12]
+    assert found.sentence == "Fails in all 13 universes, of which none can differ."
+
+
+def test_universes_whose_numbers_are_merely_equal_count_each():
+    (found,) = judged(lambda arm, depth, **_: 0.75, scatter=0.0).claims
+    assert len(found.distinct) == 13
+
+
+def test_a_choice_that_a_cell_ignores_makes_no_other_universe_of_it():
+    def deaf(activation, depth, init, optimizer, rate, horizon):
+        return configure(activation, depth, init if activation == "tanh" else "default", optimizer, rate, horizon)
+
+    toy = replace(study(HIGH, replace(HIGH, name="other", number=TANH)), configure=deaf)
+    same = [same_universes(toy, claim, toy.designed).count(None) for claim in toy.claims]
+    assert same == [5, 13]  # optimiser and rate, and the longer horizon; with each start
 
 
 def control(above=0.5):
@@ -153,7 +174,7 @@ def low_tanh_with_adam(arm, depth, init, optimizer, rate, horizon):
     )
 
 
-def test_a_universe_whose_control_does_not_come_out_is_withheld_and_counted():
+def test_a_universe_in_which_a_control_is_refuted_is_withheld_and_counted():
     (found,) = judged(low_tanh_with_adam, controls=(control(),)).claims
     assert (found.counts["withheld"], found.counts["supported"], found.counts["refuted"]) == (6, 4, 3)
     withheld = [point for point in found.points if point.finding.verdict == "withheld"]
@@ -161,17 +182,17 @@ def test_a_universe_whose_control_does_not_come_out_is_withheld_and_counted():
     assert {point.finding.would_be for point in withheld} == {"supported", "refuted"}
     assert found.sentence == (
         "Holds under Xavier or He initialisation; fails under default initialisation; "
-        "in 6 of 13 universes a control did not come out."
+        "in 6 of 13 universes a control is refuted."
     )
-    assert len([share for share in found.choices if share.choice == "optimizer"]) == 1  # its numbers count
+    assert len([share for share in found.shares if share.choice == "optimizer"]) == 1  # its numbers count
 
 
-def test_each_universe_is_judged_at_95_percent_whatever_the_number_of_claims():
+def test_each_universe_has_five_percent_for_either_error_whatever_the_number_of_claims():
     claims = (HIGH, replace(HIGH, name="other", above=0.6))
     across = judged(by_init, *claims)
     runs = runs_of(by_init, study().reference)
-    assert across.claims[0].reference == judge(study(*claims), runs, 5, True, 0.95).claims[0]
-    assert {point.finding.level for found in across.claims for point in found.points} == {0.95}
+    assert across.claims[0].reference == judge(study(*claims), runs, 5, True, 0.05).claims[0]
+    assert {point.finding.level for found in across.claims for point in found.points} == {0.9}
 
 
 def test_the_order_of_rows_and_of_universes_decides_nothing():
@@ -185,8 +206,8 @@ def test_the_order_of_rows_and_of_universes_decides_nothing():
                   change=lambda universes: [(levels, runs[::-1]) for levels, runs in universes])  # fmt: skip
     assert rows == usual
     (found,) = judged(by_init, change=shuffled).claims
-    assert (found.sentence, found.deciding) == (usual.claims[0].sentence, usual.claims[0].deciding)
-    assert found.choices[0].shapley == pytest.approx(usual.claims[0].choices[0].shapley)
+    assert found.sentence == usual.claims[0].sentence
+    assert found.shares[0].shapley == pytest.approx(usual.claims[0].shares[0].shapley)
 
 
 def without(place, **levels):
@@ -211,7 +232,7 @@ def test_a_universe_without_a_cell_or_with_too_few_seeds_is_not_judged():
         assert found.sentence.endswith("; in 1 of 13 universes it was not judged.")
     (found,) = judged(by_init, complete=False).claims
     assert found.counts["not judged"] == 13
-    assert (found.deciding, found.reason) == ((), "fewer than two universes have a number")
+    assert found.shares == ()
     assert found.sentence.startswith("Says nothing in any universe")
 
 
@@ -230,19 +251,25 @@ def diverged(levels_of, arm="relu"):
     return change
 
 
-def test_replicates_that_diverged_count_as_declared():
-    (found,) = judged(by_init, change=diverged(lambda levels: levels["rate"] == "customary")).claims
-    assert {point.finding.num_diverged for point in found.points} == {0, 5}
+def test_where_replicates_diverged_a_universe_is_judged_by_where_they_can_lie():
+    low = replace(HIGH, number=replace(RELU, missing=(-math.inf, 0.0)), kind="most")
+    (found,) = judged(by_init, low, change=diverged(lambda levels: levels["rate"] == "customary")).claims
     lost = [point.finding for point in found.points if point.finding.num_diverged]
-    assert {(finding.number, finding.verdict) for finding in lost} == {(0.0, "refuted")}
+    assert {(finding.verdict, finding.outside) for finding in lost} == {("refuted", 5)}
+    (open_one,) = judged(by_init, change=diverged(lambda levels: levels["horizon"] == 20)).claims
+    assert open_one.points[-1].finding.verdict == "inconclusive"
+    assert {share.choice for share in open_one.shares} == {"init", "optimizer", "rate"}  # it has no number
 
 
-def test_an_infinite_number_is_shown_and_has_no_part_in_the_shares():
-    endless = replace(HIGH, number=replace(RELU, diverged=math.inf))
-    (found,) = judged(by_init, endless, change=diverged(lambda levels: levels["horizon"] == 20)).claims
-    assert math.isinf(found.points[-1].finding.number)
-    assert {share.choice for share in found.choices} == {"init", "optimizer", "rate"}
-    assert found.deciding == ("init",)
+def test_a_control_is_not_applicable_where_its_cells_diverged_but_in_the_reference():
+    def tanh_diverges(levels):
+        return levels["optimizer"] == "adam"
+
+    (found,) = judged(by_init, controls=(control(-1.0),), change=diverged(tanh_diverges, "tanh")).claims
+    assert found.counts["withheld"] == 0
+    (reference,) = judged(by_init, controls=(control(-1.0),), change=diverged(lambda _: True, "tanh")).claims
+    assert [point.finding.verdict for point in reference.points].count("withheld") == 1
+    assert reference.reference.reason == "control known is refuted"
 
 
 def test_errors_of_an_identity_are_compared_by_their_logarithms():
@@ -252,19 +279,17 @@ def test_errors_of_an_identity_are_compared_by_their_logarithms():
     identity = Claim("formula", "It is exact", "A", "identity", RELU, below=1e-9)
     (found,) = judged(errors, identity, scatter=0.0).claims
     assert found.logarithmic
-    assert found.choices[0].alone > 0.95
+    assert found.shares[0].shapley > 0.9
     assert found.sentence.startswith("Holds under default initialisation")
     (zero,) = judged(lambda *_, **levels: 0.0, identity, scatter=0.0).claims
-    assert (zero.logarithmic, zero.reason) == (False, "the number is the same in all universes")
+    assert not zero.logarithmic
 
 
-@pytest.mark.parametrize("kind", ["share", "existence", "never"])
-def test_shares_of_seeds_are_compared_too(kind):
+@pytest.mark.parametrize("kind", ["most", "share", "existence", "always"])
+def test_medians_of_seeds_are_compared_too(kind):
     (found,) = judged(by_init, Claim("c", "text", "A", kind, RELU, above=0.5)).claims
-    assert found.deciding == ("init",)
-    assert {point.finding.number for point in found.points} == {0.0, 1.0}
-    (noise,) = judged(alike, Claim("c", "text", "A", kind, RELU, above=0.5)).claims
-    assert noise.deciding == ()
+    assert found.shares[0].choice == "init"
+    assert found.shares[0].shapley > 0.9
 
 
 @pytest.mark.parametrize(
@@ -289,8 +314,8 @@ def test_the_tables_have_a_row_a_universe_and_a_row_a_claim():
                     attributions=(DUE,))  # fmt: skip
     frame = across_frame(across)
     assert frame.columns.tolist() == [
-        "claim", "init", "optimizer", "rate", "horizon", "number", "low", "high", "n", "num_diverged", "verdict",
-        "would_be", "reason",
+        "claim", "init", "optimizer", "rate", "horizon", "same_as", "number", "low", "high", "n", "inside", "outside",
+        "num_diverged", "num_late", "verdict", "would_be", "reason",
     ]  # fmt: skip
     assert len(frame) == 2 * 13
     assert (frame["verdict"] == "withheld").sum() == 12
@@ -298,7 +323,7 @@ def test_the_tables_have_a_row_a_universe_and_a_row_a_claim():
     assert summary.index.tolist() == ["high", "other", "due"]
     assert summary.loc["high", ["universes", "supported", "refuted", "withheld"]].tolist() == [13, 4, 3, 6]
     assert summary.loc["high", "supported_share"] == pytest.approx(4 / 13)
-    assert summary.loc["high", ["deciding", "reference"]].tolist() == ["init", "refuted"]
+    assert summary.loc["high", "reference"] == "refuted"
     assert summary.loc["high", "sentence"] == across.claims[0].sentence
     (due,) = across.attributions
     assert summary.loc["due", ["kind", "number", "verdict"]].tolist() == ["attribution", due.number, due.verdict]

@@ -1,5 +1,6 @@
 """What share of the differences between arms is due to the arms alone, seed by seed."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +22,8 @@ def test_what_is_due_to_the_arms_is_judged_by_its_share():
     gaps = np.array([0.6, 0.7, 0.8])
     expected = gaps.mean() ** 2 / (gaps**2).mean()
     assert found.number == pytest.approx(expected)
-    assert (found.verdict, found.n, found.level, found.kind) == ("supported", 5, 0.95, "mean")
-    assert (found.region, found.unit) == ("above 90 %", "%")
+    assert (found.verdict, found.n, found.level, found.kind) == ("supported", 5, 1 - 2 * 0.05 / 2, "mean")
+    assert (found.region, found.unit) == ("above 90 % on average", "%")
     assert attribution(mostly_the_arm, claim=replace(DUE, above=0.995), scatter=0.0).verdict == "refuted"
 
 
@@ -39,18 +40,26 @@ def test_universes_outside_the_crossed_ones_have_no_part_in_it():
     assert attribution(late).number > 0.99
 
 
-def test_diverged_replicates_count_in_it_as_declared():
+def test_where_a_replicate_diverged_any_share_may_be_due_to_the_arms():
     change = diverged(lambda levels: levels["init"] == "he" and levels["rate"] == "customary")
     found = attribution(mostly_the_arm, change=change)
     assert found.num_diverged == 2 * 2 * 5  # two universes, two depths, five seeds
-    assert found.number < attribution(mostly_the_arm).number
+    assert (found.verdict, found.reason) == ("inconclusive", "5 of 5 seeds diverged: the mean is not known")
+    assert (found.low, found.high) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
+    assert math.isnan(found.number)
+    assert "Interaction" not in found.caveat
+
+
+def test_it_can_be_a_claim_about_most_seeds():
+    found = attribution(mostly_the_arm, claim=replace(DUE, kind="most"), num_declared=8, num_seeds=8, scatter=0.0)
+    assert (found.verdict, found.inside, found.n) == ("supported", 8, 8)
 
 
 def test_where_the_control_of_a_crossed_universe_fails_it_is_withheld_with_its_number():
     plain = attribution(low_tanh_with_adam)
     held = attribution(low_tanh_with_adam, controls=(control(),))
     assert (held.verdict, held.would_be) == ("withheld", plain.verdict)
-    assert held.reason == "in 3 of the 6 universes that are crossed a control did not come out"
+    assert held.reason == "in 3 of the 6 universes that are crossed a control is refuted"
     assert (held.number, held.low, held.high) == (plain.number, plain.low, plain.high)
     assert attribution(mostly_the_arm, controls=(control(above=-1.0),)).verdict == "supported"
 
@@ -69,7 +78,7 @@ def test_without_all_cells_and_seeds_it_is_not_judged():
 
 
 def test_its_digest_changes_with_what_decides_it():
-    changes = ({"above": 0.8}, {"metric": "other"}, {"diverged": 0.5}, {"choices": {"init": INITS}})
+    changes = ({"above": 0.8}, {"metric": "other"}, {"kind": "most"}, {"choices": {"init": INITS}})
     found = [attribution(by_init, claim=replace(DUE, **change)).digest for change in ({}, *changes)]
     assert len(set(found)) == len(found)
     assert attribution(by_two, claim=replace(DUE, name="other")).digest == found[0]

@@ -1,13 +1,14 @@
 """Numbers and claims are checked when they are built."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from research.claims import Attribution, Number, check_region
+from research.claims import Attribution, Claim, Control, Number, check_region
 from research.config import UserError
 
-NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only", 0.0)
+NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only")
 
 
 @pytest.mark.parametrize(
@@ -62,4 +63,34 @@ def test_a_region_in_which_nothing_lies_is_refused():
     with pytest.raises(UserError, match=r"claim .c.: nothing lies above 1\.0 and below 1\.0"):
         check_region("claim 'c'", 1.0, 1.0)
     with pytest.raises(UserError, match=r"claim .alone.: nothing lies above 0\.5 and below 0\.1"):
-        Attribution("alone", "text", "A", "test_accuracy", {}, {}, 0.0, above=0.5, below=0.1)
+        Attribution("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, below=0.1)
+
+
+def test_a_claim_on_what_may_never_arrive_says_where_it_lies_then():
+    steps = replace(NUMBER, metric="steps_to_target")
+    message = "claim 'c': steps_to_target may never arrive; its number must say in which interval it lies then"
+    with pytest.raises(UserError, match=message):
+        Claim("c", "text", "A", "most", steps, above=0.0)
+    with pytest.raises(UserError, match=message.replace("claim", "control")):
+        Control("c", "text", steps, above=0.0)
+    Claim("c", "text", "A", "most", replace(steps, missing=(0.0, math.inf)), above=0.0)
+
+
+@pytest.mark.parametrize("missing", [(1.0, 1.0), (1.0, 0.0), (math.nan, 1.0)])
+def test_where_a_missing_number_lies_is_an_interval(missing):
+    with pytest.raises(UserError, match=r"missing=\(.*\) must be an interval, its lower end first"):
+        replace(NUMBER, missing=missing)
+
+
+def test_a_control_and_an_attribution_have_kinds():
+    with pytest.raises(UserError, match=r"control 'c': kind 'never' is not one of most, share, mean, identity"):
+        Control("c", "text", NUMBER, kind="never")
+    with pytest.raises(UserError, match="control 'c': share=1 must be from 0 to below 1"):
+        Control("c", "text", NUMBER, kind="share", share=1)
+    with pytest.raises(UserError, match="claim 'alone': kind 'always' is not one of most, mean"):
+        Attribution("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, kind="always")
+
+
+def test_most_is_more_than_half_whatever_the_share_says():
+    assert Claim("c", "text", "A", "most", NUMBER, above=0.0, share=0.9).more_than == 0.5
+    assert Claim("c", "text", "A", "share", NUMBER, above=0.0, share=0.9).more_than == 0.9

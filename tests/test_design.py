@@ -36,13 +36,11 @@ TOY = Study(
 )
 
 
-NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only", 0.0)
+NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only")
 
 
 def claim(arms: tuple[str, ...], depths: tuple[int, ...]) -> Claim:
-    return Claim(
-        "c", "text", "A", "mean", Number("test_accuracy", arms, {"depth": depths}, "only", "max", 0.0), below=1
-    )
+    return Claim("c", "text", "A", "mean", Number("test_accuracy", arms, {"depth": depths}, "only", "max"), below=1)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
 
 def test_mistakes_in_claims_show_before_any_training():
     good = claim(("relu",), (1,))
-    with pytest.raises(UserError, match="claim 'c': kind 'meen' is not one of mean, share"):
+    with pytest.raises(UserError, match="claim 'c': kind 'meen' is not one of most, share, mean"):
         replace(good, kind="meen")
     with pytest.raises(UserError, match="claim 'c': nothing lies above 1 and below 1"):
         replace(good, above=1)
@@ -139,6 +137,33 @@ def test_mistakes_in_claims_show_before_any_training():
 def test_a_factor_may_not_take_the_name_of_a_column(name):
     with pytest.raises(UserError, match=f"toy: factors need names of their own: '{name}' is that of a column of the t"):
         replace(TOY, blocks=(Factor(name, (1, 2)),))
+
+
+def test_a_control_guards_what_the_study_claims():
+    claims = (claim(("relu",), (1,)),)
+    replace(TOY, claims=claims, controls=(Control("d", "text", NUMBER, guards=("c",)),))
+    with pytest.raises(UserError, match=r"toy: control 'd' guards claim 'x', the study has c$"):
+        replace(TOY, claims=claims, controls=(Control("d", "text", NUMBER, guards=("c", "x")),))
+    with pytest.raises(UserError, match=r"toy: control 'd' guards claim 'c', the study has none$"):
+        replace(TOY, controls=(Control("d", "text", NUMBER, guards=("c",)),))
+
+
+def test_seeds_that_could_not_decide_are_refused_at_once():
+    most = replace(claim(("relu",), (1,)), kind="most")
+    with pytest.raises(UserError, match="toy: claim 'c' needs at least 5 seeds to be decided, has 3"):
+        replace(TOY, claims=(most,))
+    full = {"full": Tier(seeds=8)}
+    ten = tuple(replace(most, name=f"c{number}") for number in range(10))
+    replace(TOY, claims=ten, tiers=full)
+    with pytest.raises(UserError, match="toy: claim 'c0' needs at least 8 seeds to be decided, has 7"):
+        replace(TOY, claims=ten, tiers={"full": Tier(seeds=7)})
+    with pytest.raises(UserError, match="toy: control 'd' needs at least 5 seeds to be decided, has 4"):
+        replace(TOY, controls=(Control("d", "text", NUMBER, kind="most"),), tiers={"full": Tier(seeds=4)})
+    few = {"full": Tier(seeds=8, universe_seeds=4)}
+    with pytest.raises(UserError, match="toy: claim 'c' needs at least 5 seeds to be decided, has 4"):
+        replace(CHOOSY, claims=(most,), tiers=few)
+    replace(CHOOSY, universes=(), claims=(most,), tiers=few)
+    replace(TOY, claims=(claim(("relu",), (1,)),))  # a mean may be decided by three
 
 
 def test_a_choice_may_not_take_the_name_of_a_column_of_findings():
@@ -231,7 +256,7 @@ CHOOSY = replace(
 )
 ALONE = Attribution(
     "alone", "text", "A", "test_accuracy", {"depth": (1,)},
-    {"rate": ("customary", "tenth"), "init": ("default", "he")}, diverged=0.0, above=0.5,
+    {"rate": ("customary", "tenth"), "init": ("default", "he")}, above=0.5,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from test_design import NUMBER, TOY
 
 from research.data import stream
-from research.design import Claim
+from research.design import Claim, Tier
 from research.figures import (
     draw_against,
     draw_curves,
@@ -19,6 +19,8 @@ from research.figures import (
     intervals,
     lean_svg,
     looks,
+    margin_captions,
+    margin_figures,
     place_legend,
     use_style,
 )  # fmt: skip
@@ -98,14 +100,16 @@ def test_the_legend_uses_the_names_that_people_use(ax):
     assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["ReLU", "tanh"]
 
 
-def finding(kind: str, *values: float, above: float = -math.inf, below: float = math.inf, metric: str = "test_rmse"):
+def finding(kind: str, *values: float, above: float = -math.inf, below: float = math.inf,
+            metric: str = "test_rmse", by_hand: str = ""):  # fmt: skip
     """A finding of the toy study whose seeds have these numbers."""
-    claim = Claim("c", "A claim", "B 1", kind, replace(NUMBER, metric=metric), above=above, below=below)
+    claim = Claim("c", "A claim", "B 1", kind, replace(NUMBER, metric=metric), above, below, by_hand=by_hand)
     runs = [
         {"activation": "relu", "depth": 1, "seed": seed, "diverged_step": None, metric: value}
         for seed, value in enumerate(values)
     ]
-    (found,) = judge(replace(TOY, claims=(claim,)), pd.DataFrame(runs), len(values), complete=True).claims
+    study = replace(TOY, claims=(claim,), tiers={"full": Tier(seeds=5)})
+    (found,) = judge(study, pd.DataFrame(runs), len(values), complete=True).claims
     return found
 
 
@@ -122,10 +126,34 @@ def test_an_error_of_nothing_is_drawn_on_a_plain_axis(ax):
     assert ax.get_xscale() == "linear"
 
 
-def test_of_a_share_the_seeds_inside_are_counted_and_the_interval_of_the_share_has_no_place(ax):
-    draw_finding(ax, finding("share", 2.0, 3.0, 4.0, 4.0, above=2.5), "black")
-    assert "3 of 4 seeds inside" in [text.get_text() for text in ax.texts]
-    assert all(len(set(np.asarray(line.get_xdata()))) == 1 for line in ax.lines)
+def test_of_what_is_counted_the_seeds_inside_are_written_and_the_median_is_drawn(ax):
+    draw_finding(ax, finding("most", 2.0, 3.0, 4.0, 4.0, 5.0, above=2.5), "black")
+    assert "4 of 5 seeds inside" in [text.get_text() for text in ax.texts]
+    assert [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "o"] == [[4.0]]
+
+
+def test_what_is_not_known_is_no_dot(ax):
+    found = finding("most", 2.0, 3.0, math.nan, 4.0, 4.0, 5.0, above=2.5)
+    draw_finding(ax, found, "black")
+    (dots,) = ax.collections
+    assert len(dots.get_offsets()) == 5
+    assert "from 4 to 5 of 6 seeds inside" in [text.get_text() for text in ax.texts]
+
+
+def test_the_number_of_seeds_is_drawn_against_a_margin_that_was_chosen_by_hand():
+    use_style()
+    plain = finding("most", 2.0, 3.0, 4.0, 4.0, 5.0, above=2.5)
+    assert margin_figures([plain]) == margin_captions([plain], {}) == {}
+    chosen = finding("most", 2.0, 3.0, 4.0, 4.0, 5.0, above=2.5, by_hand="as it was")
+    ((name, figure),) = margin_figures([chosen]).items()
+    (ax,) = figure.axes
+    counts, line = ax.lines
+    assert name == "margin_c"
+    assert dict(zip(counts.get_xdata(), counts.get_ydata(), strict=True))[3.0] == 3
+    assert list(line.get_xdata()) == [2.5, 2.5]
+    plt.close(figure)
+    ((_, caption),) = margin_captions([chosen], {"c": "as it was"}).items()
+    assert "chosen: as it was. In grey the verdict is the same: lower edge 2.5 (supported from 2.00 down, " in caption
 
 
 def test_percentages_are_drawn_as_the_page_writes_them(ax):

@@ -23,5 +23,5 @@ def test_universes_come_as_runs_findings_summary_and_trials(tmp_path, monkeypatc
     assert found.universe_findings.groupby("claim").size().to_dict() == {"good": 5}
     summary = found.universe_summary.set_index("claim")
     assert summary.loc["good", "supported_share"] == 0.4
-    assert summary.loc["good", "deciding"] == "init"
+    assert summary.loc["good", "sentence"].startswith("Holds under He initialisation")
     assert summary.loc["alone", "kind"] == "attribution"

@@ -24,7 +24,7 @@ FOREIGN = "<script>alert(1)</script> | & “quotes” <img src=x onerror=alert(2
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory) -> Path:
-    """Two published studies, one with a control that did not come out."""
+    """Two published studies, one with a control that is refuted."""
     folder = tmp_path_factory.mktemp("reports")
     write_tables(load_study("loss_convergence"), folder / "loss_convergence")
     write_tables(load_study("pixel_shuffle"), folder / "pixel_shuffle", test_accuracy=lambda row, rng: 0.95)
@@ -102,7 +102,7 @@ def test_filters_narrow_the_table_and_say_how_much_is_left(page):
     page.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
     page.execute_async_script("setTimeout(arguments[0])")
     assert count(page) == f"{NUM_CLAIMS} of {NUM_CLAIMS} claims"
-    for verdict, number in (("withheld", 9), ("all", 9)):
+    for verdict, number in (("withheld", 3), ("all", NUM_CLAIMS)):
         Select(page.find_element(By.NAME, "verdict")).select_by_visible_text(verdict)
         assert len(shown(page)) == number
 
@@ -119,7 +119,9 @@ def test_columns_sort_by_keyboard_both_ways(page):
         focused.send_keys(Keys.ENTER)
         assert head.get_attribute("aria-sort") == direction
         cells = page.find_elements(By.CSS_SELECTOR, "#all-claims tbody td.number")
-        orders.append([float(cell.get_attribute("data-key") or "inf") for cell in cells])
+        keys = [cell.get_attribute("data-key") for cell in cells]
+        assert keys == sorted(keys, key=lambda key: not key)  # what is not known stands last
+        orders.append([float(key) for key in keys if key])
     assert orders[0] == sorted(orders[0])
     assert orders[1] == sorted(orders[1], reverse=True)
     page.find_element(By.CSS_SELECTOR, "#all-claims th:nth-child(1) button").send_keys(Keys.ENTER)
@@ -149,10 +151,11 @@ def test_print_shows_every_claim_whatever_is_filtered_and_no_filters(page):
 
 def test_who_knows_no_code_reads_what_holds_and_what_verdicts_mean(page):
     text = page.find_element(By.TAG_NAME, "main").text
-    assert re.search("the study.s verdicts are . withheld", text)
-    assert "No verdict is given because of a control that did not come out" in text
-    assert "Would be supported: “" in text
+    assert "judged by how many of the repetitions do what it says" in text
+    assert re.search("the claims that it guards are . withheld", text)
+    assert "Verdicts are withheld because a control is refuted" in text
     assert re.search(r"would be\s✔ supported", text)
+    assert re.search(r"If all \d+ claims shared the 5 %, \d+ of the \d+ verdicts that are given would stand", text)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +182,8 @@ def test_foreign_text_is_text(browser, hostile, tmp_path):
 
 def test_the_markdown_index_has_a_row_a_claim_and_counts_them(reports):
     text = (reports / "README.md").read_text()
-    assert f"{NUM_CLAIMS} claims: {NUM_CLAIMS} withheld." in text
+    assert re.search(rf"{NUM_CLAIMS} claims: (\d+ \w+, )+3 withheld\.", text)
+    assert "## What they promise together" in text
     assert len(re.findall(r"\]\(pixel_shuffle/README.md\) \|$", text, re.MULTILINE)) == 3
     assert "| 100,000 | [loss_convergence](loss_convergence/README.md) |" in text
 

@@ -1,9 +1,15 @@
-"""The metrics that are foretold are those that a training gives: claims are checked against them at import."""
+"""What is known of metrics beforehand is so: those foretold come, and in the published universes nothing else than what
+is declared makes a difference, to the bit."""
+
+from dataclasses import fields
 
 import pytest
 
 from research.config import MEASURES, REGRESSION, TrainConfig
-from research.metrics import OF_MEASURES, metrics_of
+from research.loading import load_study, study_names
+from research.metrics import METRICS, OF_MEASURES, metric_of, metrics_of
+from research.multiverse import read_universes
+from research.publication import REPORTS
 from research.train import train_stack
 
 
@@ -37,3 +43,49 @@ def test_the_metrics_that_are_foretold_are_those_that_come(options):
 
 def test_every_measure_says_what_it_gives():
     assert set(OF_MEASURES) == set(MEASURES) - {"curve_fit"}
+
+
+def test_a_metric_depends_on_fields_that_a_configuration_has():
+    known = {field.name for field in fields(TrainConfig)}
+    for name, metric in METRICS.items():
+        assert set(metric.depends_on or ()) <= known, name
+
+
+def test_of_a_metric_that_is_not_listed_all_of_the_training_may_matter():
+    assert metric_of("no_such") == metric_of("test_accuracy")
+    assert metric_of("no_such").is_trained
+    assert not metric_of("backward_factor").is_trained
+    assert metric_of("steps_to_target").arrived == "reached_target"
+
+
+def test_of_a_hundred_steps_the_horizon_matters_where_the_rate_falls_over_it():
+    short, long = (TrainConfig(epochs=epochs) for epochs in (1, 2))
+    falling = [TrainConfig(epochs=epochs, schedule="cosine") for epochs in (1, 2)]
+    twin, start = metric_of("alone_difference"), metric_of("backward_factor_score")
+    assert twin.seen_in(short) == twin.seen_in(long)
+    assert len({twin.seen_in(config) for config in (short, *falling)}) == 3
+    assert len({start.seen_in(config) for config in (short, long, *falling)}) == 1
+    assert start.seen_in(short) != start.seen_in(TrainConfig(epochs=1, labels="shuffled"))
+
+
+PUBLISHED = [name for name in study_names() if (REPORTS / name / "universes").is_dir()]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_universes_that_count_as_one_have_the_same_bits(name):
+    universes = read_universes(load_study(name), REPORTS / name)
+    assert universes is not None
+    for claim in universes.across.claims:
+        for point in claim.points:
+            if point.same_as is not None:
+                assert repr(point.finding.values) == repr(claim.points[point.same_as].finding.values)
+
+
+def test_signals_and_formulas_are_counted_once():
+    """So that the test above is about something."""
+    counted = {}
+    for name in PUBLISHED:
+        universes = read_universes(load_study(name), REPORTS / name)
+        assert universes is not None
+        counted |= {claim.name: (len(claim.distinct), len(claim.points)) for claim in universes.across.claims}
+    assert sum(distinct < points for distinct, points in counted.values()) >= 3

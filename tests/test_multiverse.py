@@ -32,7 +32,7 @@ STUDY = replace(
     tiers={"full": Tier(seeds=10, universe_seeds=6)},
     claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),),
     attributions=(
-        Attribution("alone", "It is ReLU alone", "B 2", "test_accuracy", {"depth": (1, 2)}, CROSSED, 0.1, above=0.8),
+        Attribution("alone", "It is ReLU alone", "B 2", "test_accuracy", {"depth": (1, 2)}, CROSSED, above=0.8),
     ),
 )
 
@@ -54,7 +54,7 @@ def test_the_start_that_decides_is_found_and_named(folder):
     assert [point.finding.verdict for point in claim.points] == [
         "refuted", "refuted", "supported", "supported", "refuted"
     ]  # fmt: skip
-    assert claim.deciding == ("init",)
+    assert claim.shares[0].choice == "init"
     assert claim.sentence == "Holds under He initialisation; fails under default initialisation."
     (attribution,) = universes.across.attributions
     assert attribution.verdict == "refuted"  # half of it is the interaction with the start

@@ -35,7 +35,7 @@ def test_wide_relu_looks_right_on_scaled_inputs_alone(sine_universes):
 
 
 def test_with_sgd_no_width_looks_right(sine_universes):
-    assert (sine_universes.query("optimizer == 'sgd'")["about-100"] == 2 * 2048).all()
+    assert sine_universes.query("optimizer == 'sgd'")["about-100"].isna().all()  # beyond all widths, so not known
 
 
 def test_without_biases_the_fit_stops_where_plain_pytorch_stops(sine_universes):
@@ -77,26 +77,37 @@ def loss_universes():
 
 def test_at_one_rate_cross_entropy_is_always_sooner_and_a_tuned_rate_takes_most_of_that_away(loss_universes):
     findings, runs = loss_universes
-    sooner = findings.loc["sooner"].query("verdict != 'withheld'")
-    assert (sooner.query("rate == 'customary'")["verdict"] == "supported").all()
-    times = findings.loc["times-sooner"].query("squares == 'half-sum' and horizon == 8600 and init == 'default'")
-    times = times.query("activation == 'relu'").set_index(["output", "rate"])["number"]
-    assert (round(times["softmax", "customary"]), round(times["softmax", "tuned"], 1)) == (5, 1.2)
-    assert times["raw", "customary"] < 1.3
+    sooner = findings.loc["sooner"]
+    never = sooner.query("rate == 'tenth' or activation == 'sigmoid'")
+    assert (len(never), never["inside"].sum(), never["outside"].sum()) == (4, 0, 0)
+    assert (sooner.query("rate == 'customary' and activation == 'relu'")["verdict"] == "supported").all()
+    choices = ["squares", "output", "rate", "init", "horizon", "activation"]
+    steps = runs.query("case == 'mnist' and init == 'default' and activation == 'relu' and horizon == 8600")
+    wide = steps.pivot(index=[*choices, "seed"], columns="loss", values="steps_to_target").reset_index()
+    compared = {}
+    for rate in ("customary", "tuned"):  # what cross-entropy does depends on the rate alone
+        at = wide.query(f"rate == '{rate}'")
+        sooner_steps = at.query("squares == 'half-sum' and output == 'softmax'").set_index("seed")["cross_entropy"]
+        for output in ("softmax", "raw"):
+            mse = at.query(f"squares == 'half-sum' and output == '{output}'").set_index("seed")["mse"]
+            compared[output, rate] = (mse / sooner_steps).mean()
+    assert (round(compared["softmax", "customary"]), round(compared["softmax", "tuned"], 1)) == (5, 1.2)
+    assert compared["raw", "customary"] < 1.3
     tuned = sooner.query("rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
-    assert (tuned["number"] * tuned["n"]).tolist() == [5]
+    assert (tuned["inside"].item(), tuned["n"].item()) == (5, 6)
     ends = findings.loc["equal-in-the-end"].query("rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
     assert ends["high"].item() < 0.0025
     arrived = runs.query("case == 'mnist' and rate == 'tuned' and squares == 'half-sum' and output == 'softmax'")
-    steps = arrived.pivot(index="seed", columns="loss", values="steps_to_target")
-    assert ((steps["mse"] == steps["cross_entropy"]).sum(), (steps["mse"] > steps["cross_entropy"]).sum()) == (1, 5)
+    arrival = arrived.pivot(index="seed", columns="loss", values="steps_to_target")
+    assert ((arrival["mse"] == arrival["cross_entropy"]).sum(), (arrival["mse"] > arrival["cross_entropy"]).sum()) == (
+        1,
+        5,
+    )
 
 
-def test_where_a_control_fails_neither_loss_arrives_from_a_wrong_start(loss_universes):
+def test_where_neither_loss_arrives_it_does_not_from_a_wrong_start_either(loss_universes):
     findings, runs = loss_universes
-    failed = findings.loc["sooner"].query("verdict == 'withheld'")
-    assert len(failed) == 5
-    assert failed["reason"].str.startswith("control wrong-start did not come out").all()
+    assert not (findings["verdict"] == "withheld").any()
     stuck = runs.query("case == 'wrong-start' and (rate == 'tenth' or activation == 'sigmoid')")
     assert stuck["reached_target"].sum() == 0
     tuned = runs.query("case == 'wrong-start' and rate == 'tuned'")
@@ -169,11 +180,12 @@ def test_tanh_stays_behind_nowhere_but_at_8_layers_at_a_tenth_of_the_rate(depth_
     assert findings.loc["relu-over-tanh"]["number"].max() < 0.013
 
 
-def test_controls_fail_in_all_but_two_universes_for_the_reasons_that_are_named(depth_universes):
+def test_controls_are_refuted_at_a_tenth_of_the_rate_for_the_reasons_that_are_named(depth_universes):
     _, findings, found = depth_universes
     one = findings.loc["tanh-stalls"]
-    judged = one.query("verdict != 'withheld'")[["init", "rate", "horizon"]]
-    assert judged.to_numpy().tolist() == [["default", "customary", 20], ["he", "tuned", 5]]
+    assert (one.query("verdict == 'withheld'")["rate"] == "tenth").all()
+    assert (one["verdict"] == "withheld").sum() == (one["rate"] == "tenth").sum() == 6
+    assert one["reason"].str.contains("identity-is-linear is inconclusive").sum() == 6
     linear = found.universe_runs.query("activation == 'identity'").assign(
         score=lambda runs: runs["test_accuracy"].where(runs["diverged_step"].isna(), 0.1)
     )
@@ -201,21 +213,27 @@ def pixel_universes():
     return found.universe_findings.set_index("claim"), found.universe_runs
 
 
-def test_the_order_of_pixels_matters_to_no_mlp_of_one_or_two_layers_and_is_open_for_four(pixel_universes):
+def test_the_order_of_pixels_matters_to_no_mlp_of_one_or_two_layers_and_is_open_for_four(
+    pixel_universes,
+):
     findings, _ = pixel_universes
     judged = findings.loc["unchanged"].query("verdict != 'withheld'")
-    shallow = judged.query("depth <= 2")
+    shallow = judged.query("depth <= 2 and training_size == 'all'")
     assert (shallow["verdict"] == "supported").all()
     assert shallow["number"].abs().max() < 0.0011
-    assert judged.query("depth == 4")["verdict"].tolist() == ["inconclusive"] * 2
-    lost = findings.loc["cnn-loses"].query("verdict == 'supported'").groupby("horizon")["number"].agg(["min", "max"])
+    assert judged.query("depth == 4")["verdict"].tolist() == ["supported", "inconclusive"]
+    assert judged.query("training_size == 'small'")[["horizon", "verdict"]].to_numpy().tolist() == [
+        [20, "inconclusive"]
+    ]
+    supported = findings.loc["cnn-loses"].query("verdict == 'supported' and training_size == 'all'")
+    lost = supported.groupby("horizon")["number"].agg(["min", "max"])
     assert lost.to_numpy() == pytest.approx(np.array([[0.037, 0.038], [0.0205, 0.0205]]), abs=0.001)
 
 
 def test_networks_that_have_not_learnt_are_withheld(pixel_universes):
     findings, runs = pixel_universes
     withheld = findings.loc["cnn-loses"].query("verdict == 'withheld'")
-    assert len(withheld) == 6
+    assert len(withheld) == 5
     assert ((withheld["training_size"] == "small") | (withheld["head"] == "pooled")).all()
     means = (
         runs.query("pixels == 'original'")

@@ -62,7 +62,7 @@ def test_it_begins_with_the_question_and_counts_the_verdicts(page):
 def test_every_claim_stands_with_its_passage_region_number_n_and_verdict(page):
     (line,) = [line for line in page.splitlines() if line.startswith("| ReLU is good")]
     assert "A 'Toys'" in line
-    assert "test accuracy of ReLU, at depth 1 is above 50 %" in line
+    assert "test accuracy of ReLU, at depth 1 is above 50 % on average" in line
     assert "| 3 |" in line
     assert "supported" in line
 
@@ -81,14 +81,33 @@ def test_the_documents_are_named_with_what_they_say():
     assert "They say so." in page
 
 
-def test_a_control_that_does_not_come_out_withholds_verdicts_in_plain_sight():
+def test_a_control_that_is_refuted_withholds_verdicts_in_plain_sight():
     page = page_of(replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99),)))
     assert (
-        "**2 claims: 2 withheld.** No verdict is given because of a control that did not come out: “ReLU is perfect” "
-        "is refuted. Without that it would be 1 supported, 1 refuted.\n\n- *Would be supported:* “ReLU is good”."
-        in page
+        "**2 claims: 2 withheld.** Verdicts are withheld because a control is refuted: “ReLU is perfect”. Without that "
+        "they would be 1 supported, 1 refuted.\n\n- *Would be supported:* “ReLU is good”." in page
     )
     assert "withheld (would be ✔ supported)" in page
+
+
+def test_what_a_control_does_not_guard_is_not_withheld():
+    page = page_of(replace(STUDY, controls=(Control("sane", "ReLU is perfect", NUMBER, above=0.99, guards=("bad",)),)))
+    assert "**2 claims: 1 supported, 1 withheld.** Verdicts are withheld because a control is refuted" in page
+    assert "- *Holds:* “ReLU is good”.\n- *Would be refuted:* “ReLU is bad”." in page
+
+
+def test_the_page_says_at_which_margin_a_verdict_would_be_another(page):
+    (line,) = [line for line in page.splitlines() if line.startswith("- “ReLU is good”:")]
+    assert line.startswith("- “ReLU is good”: lower edge 50 % (inconclusive from ")
+    assert line.endswith(" % up).")
+
+
+def test_what_is_promised_of_the_verdicts_is_said_and_of_which_it_is_not():
+    page = page_of(replace(STUDY, claims=(*STUDY.claims, replace(STUDY.claims[0], name="c", kind="always"))))
+    assert "each claim has 2.5 % of either" in page
+    assert (
+        "Outside that promise, since they speak of the cases and seeds that were seen: “ReLU is good” (always)." in page
+    )
 
 
 def test_a_claim_that_was_changed_after_runs_were_made_is_named():
@@ -109,7 +128,9 @@ def test_runs_that_are_not_the_study_as_declared_are_not_judged_and_the_page_say
     [
         ({}, "90.4 % [90.0 to 90.7]"),
         ({"number": 1e-16, "low": math.nan, "high": math.nan, "unit": ""}, "10⁻¹⁶"),
-        ({"kind": "share", "number": 1.0, "low": 0.5, "high": 1.0, "unit": ""}, "100 % of seeds [50 to 100]"),
+        ({"kind": "most"}, "3 of 3 seeds, median 90.4 % [90.0 to 90.7]; 0 % fail [0 to 71]"),
+        ({"kind": "most", "inside": 1}, "from 1 to 3 of 3 seeds, median 90.4 % [90.0 to 90.7]"),
+        ({"number": math.nan, "low": -math.inf, "high": 2.0}, "not known [-∞ to 200]"),
         ({"n": 0, "number": math.nan, "low": math.nan}, "-"),
     ],
 )
@@ -118,15 +139,16 @@ def test_what_was_measured_is_written_with_its_interval(changes, text):
     assert measured(replace(finding, **{"number": 0.904, "low": 0.9, "high": 0.907, **changes})) == text
 
 
-def test_replicates_that_count_as_declared_and_those_that_never_arrive_are_told_apart():
+def test_replicates_that_diverged_and_those_that_never_arrive_are_told_apart():
     runs = made_up_runs().assign(cell="some cell", steps_to_target=100.0, reached_target=1.0)
     runs.loc[runs["seed"] == 0, ["steps_to_target", "reached_target"]] = [8600.0, 0.0]
     runs.loc[(runs["seed"] == 1) & (runs["activation"] == "relu"), "diverged_step"] = 7.0
-    number = replace(NUMBER, metric="steps_to_target", diverged=8600.0)
+    runs.loc[(runs["seed"] == 1) & (runs["activation"] == "relu"), "steps_to_target"] = math.nan
+    number = replace(NUMBER, metric="steps_to_target", missing=(0.0, math.inf))
     study = replace(STUDY, controls=(), claims=(Claim("slow", "ReLU is slow", "B 1", "mean", number, above=50.0),))
     page = page_of(study, runs=runs)
-    assert "diverged, or in which this could not be measured: 1. They count as 8,600." in page
-    assert "when training ended, and so count as the horizon: 4 of 12 in some cell." in page
+    assert "diverged, or in which this could not be measured: 1. They can be anything above 0." in page
+    assert "when training ended, of which no more is known: 4 of 12 in some cell." in page
 
 
 def test_foreign_text_stands_as_text():

@@ -199,7 +199,7 @@ def test_the_order_of_levels_and_universes_changes_no_key_and_no_fingerprint(stu
 @given(any_levels(), any_levels())
 def test_whatever_levels_a_study_is_given_they_are_refused_or_keep_their_cells_apart(levels, more):
     places = {str(level): place for place, level in enumerate((*levels, *more), 1)}
-    number = Number("m", levels[:1], {}, "only", "only", 0.0)
+    number = Number("m", levels[:1], {}, "only", "only")
     control = Control("c", "text", number, cells=tuple({"f": level} for level in more))
     try:
         study = Study(

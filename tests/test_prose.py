@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from research import results
 from research.loading import load_study, study_names
-from research.prose import between, count, did_not_come_out, listing, number, of, percent, points, universe
+from research.prose import between, controls, count, listing, number, of, percent, points, universe
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "reports").glob("[a-z]*.py"))
 EXCEPTED = {  # what has digits and is no result
@@ -106,6 +106,8 @@ def test_a_universe_is_named_by_what_differs_from_the_reference():
     assert universe(study, levels) == "under He initialisation at a tuned rate"
 
 
-def test_controls_that_failed_are_counted_by_name():
-    reasons = ["control a, b did not come out", "control c did not come out; tuned to the edge", "the interval"]
-    assert did_not_come_out(reasons) == "`a, b` did not come out in one and `c` did not come out in one"
+def test_controls_are_counted_by_name_and_verdict():
+    reasons = ["control a, b is refuted", "control c is refuted; not tuned: lr", "most; control a is inconclusive"]
+    assert controls(reasons, "refuted") == "`a, b` in one and `c` in one"
+    assert controls(reasons, "inconclusive") == "`a` in one"
+    assert controls(["the whole interval lies inside the region"], "refuted") == "none"

@@ -46,7 +46,7 @@ def test_a_field_that_a_factor_decides_is_said_by_its_levels():
 
 def test_a_cell_for_a_control_says_in_what_it_differs():
     cells = ({"activation": "identity", "depth": 1},)
-    number = Number("test_accuracy", ("identity",), {"depth": (1,)}, "only", "only", 0.0)
+    number = Number("test_accuracy", ("identity",), {"depth": (1,)}, "only", "only")
     study = replace(TOY, controls=(Control("c", "text", number, above=0.0, cells=cells),))
     assert "- For a control, identity depth=1." in design_lines(make_plan(study))
     one, other = make_plan(TOY).cells[0], make_plan(load_study("width_sine")).cells[0]

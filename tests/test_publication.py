@@ -188,6 +188,21 @@ def test_agreement_names_the_first_other_verdict_and_the_number_that_moved_most_
     assert agreement(here, tmp_path) == ""
 
 
+def test_a_number_that_is_not_known_is_compared_by_that_and_its_verdict_too(tmp_path):
+    nan = float("nan")
+    there = findings(
+        tmp_path / "there", ("claim", "open", nan, nan, "supported"), ("claim", "one", 0.5, 0.1, "supported")
+    )
+    assert agreement(there, there).endswith("verdicts equal: 2 of 2; all numbers are equal")
+    here = findings(
+        tmp_path / "here", ("claim", "open", nan, nan, "inconclusive"), ("claim", "one", nan, nan, "supported")
+    )
+    assert agreement(here, there) == (
+        "beside the published findings: verdicts equal: 1 of 2 (open is inconclusive, not supported); "
+        "largest difference of a number: not known, not 0.500, of one"
+    )
+
+
 def test_of_a_run_that_is_not_judged_numbers_alone_are_compared(tmp_path):
     there = findings(tmp_path / "there", ("claim", "one", 0.5, 0.1, "supported"))
     here = findings(tmp_path / "here", ("claim", "one", 0.51, 0.1, "not judged"))

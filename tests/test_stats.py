@@ -1,4 +1,4 @@
-"""Joined numbers by hand; intervals against a second implementation and against known truth."""
+"""Intervals and exact tests against a second implementation and against known truth."""
 
 import itertools
 import math
@@ -11,17 +11,17 @@ from research.data import stream
 from research.stats import (
     attribution_share,
     cautious_mean_interval,
+    chance_of_hits,
+    hits_that_decide,
     interaction_shares,
-    joined,
     largest_unseen_share,
     mean_interval,
-    seed_check,
+    median_interval,
+    shapley_shares,
     share_between,
-    share_beyond_chance,
     share_interval,
     two_group_interval,
     two_groups,
-    variance_shares,
 )
 
 
@@ -54,85 +54,9 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
     assert math.isnan(none.mean)
 
 
-@pytest.mark.parametrize(
-    ("how", "expected"),
-    [("max", [3, 6]), ("min", [1, 4]), ("mean", [2, 5]), ("spread", [2, 2])],
-)
-def test_numbers_are_joined_over_their_second_axis(how, expected):
-    assert joined(how, [[3, 1, 2], [4, 6, 5]]).tolist() == expected
-
-
-def test_a_difference_is_first_minus_second_and_the_only_one_is_itself():
-    assert joined("difference", [[3, 1], [4, 6]]).tolist() == [2, -2]
-    assert joined("difference", [[[3, 1], [2, 5]]]).tolist() == [[1, -4]]
-    assert joined("only", [[3], [4]]).tolist() == [3, 4]
-
-
-@pytest.mark.parametrize(("how", "values"), [("difference", [[1, 2, 3]]), ("difference", [[1]]), ("only", [[1, 2]])])
-def test_another_number_of_parts_than_was_declared_is_an_error(how, values):
-    with pytest.raises(ValueError, match=r"unpack|squeeze|select"):
-        joined(how, values)
-
-
-def test_a_ratio_is_first_over_second():
-    assert joined("ratio", [[3, 2], [4, 8]]).tolist() == [1.5, 0.5]
-    assert joined("ratio", [[[3, 1], [2, 5]]]).tolist() == [[1.5, 0.2]]
-    assert joined("ratio", [[math.nan, 2], [2, math.nan]]).tolist() == pytest.approx([math.nan] * 2, nan_ok=True)
-    with pytest.raises(ValueError, match="unpack"):
-        joined("ratio", [[1, 2, 3]])
-
-
-def test_what_is_infinite_or_nothing_is_joined_without_a_warning():
-    assert joined("ratio", [[1, 0], [-1, 0], [0, 0]]).tolist() == pytest.approx(
-        [math.inf, -math.inf, math.nan], nan_ok=True
-    )
-    for how in ("difference", "spread", "mean"):
-        assert math.isnan(joined(how, [[math.inf, math.inf if how != "mean" else -math.inf]])[0])
-    assert joined("log_slope", [[0.0, 1.0]], [1, 2]).tolist() == [math.inf]
-    assert math.isnan(joined("log_slope", [[-1.0, 1.0]], [1, 2])[0])
+def test_what_is_infinite_leaves_the_interval_of_a_mean_open_without_a_warning():
     assert cautious_mean_interval([math.inf, -math.inf, 1.0])[1:] == (-math.inf, math.inf, 3)
     assert cautious_mean_interval([1e300, -1e300, 1e300])[1:3] == (-math.inf, math.inf)
-
-
-def test_a_log_slope_is_the_exponent_of_a_power_law_and_else_that_of_least_squares():
-    levels = np.array([8, 32, 128, 512, 2048])
-    powers = np.array([[3 * level**-1.5 for level in levels], [0.1 * level**0.25 for level in levels]])
-    assert joined("log_slope", powers, levels) == pytest.approx([-1.5, 0.25], rel=1e-12)
-    values = stream(4, "test").uniform(0.1, 10, (20, 5))
-    expected = [stats.linregress(np.log(levels), np.log(row)).slope for row in values]
-    assert joined("log_slope", values, levels) == pytest.approx(expected, rel=1e-10)
-    by_block = np.stack([values, 2 * values**2], axis=-1)
-    slopes = joined("log_slope", by_block, levels)
-    assert slopes.shape == (20, 2)
-    assert slopes[:, 1] == pytest.approx(2 * slopes[:, 0])
-    order = [3, 0, 4, 1, 2]
-    assert joined("log_slope", values[:, order], levels[order]) == pytest.approx(expected, rel=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.9, 0.4, 0.1, 0.05], 32),
-        ([0.1, 0.9, 0.9, 0.9], 8),
-        ([0.9, 0.9, 0.9, 0.4], 128),
-        ([0.9, 0.4, 0.9, 0.9], 32),
-        ([0.9, 0.9, 0.9, 0.9], 256),
-        ([0.5, 0.5, 0.5, 0.5], 256),  # not below
-        ([1.0, math.inf, 0.4, 0.1], 64),
-        ([1.0, math.nan, 0.4, 0.1], math.nan),
-    ],
-)
-def test_first_below_is_the_smallest_level_under_the_threshold_or_twice_the_largest(values, expected):
-    levels = [8, 32, 64, 128]
-    assert joined("first_below", [values], levels, 0.5).tolist() == pytest.approx([expected], nan_ok=True)
-    back = joined("first_below", [values[::-1]], levels[::-1], 0.5)
-    assert back.tolist() == pytest.approx([expected], nan_ok=True)
-    blocks = np.array([values, [0.0] * 4]).T[None]
-    assert joined("first_below", blocks, levels, 0.5).tolist() == [pytest.approx([expected, 8], nan_ok=True)]
-
-
-def test_what_is_not_known_of_one_level_is_not_known_of_the_slope():
-    assert np.isnan(joined("log_slope", [[1.0, math.nan, 2.0]], [1, 2, 4])).all()
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99375])
@@ -219,66 +143,28 @@ def test_in_a_crossed_design_shares_are_those_of_the_analysis_of_variance():
     total = ((y - y.mean()) ** 2).sum()
     row, column, layer = (y.mean(axes) - y.mean() for axes in ((1, 2), (0, 2), (0, 1)))
     main = np.array([8 * (row**2).sum(), 12 * (column**2).sum(), 6 * (layer**2).sum()]) / total
-    first_two = y.mean(2) - y.mean() - row[:, None] - column
-    found = variance_shares(y.ravel(), crossed_levels(3, 2, 4))
-    assert found.alone == pytest.approx(main)
-    assert found.together[0, 1] - main[0] - main[1] == pytest.approx(4 * (first_two**2).sum() / total)
-    assert found.together == pytest.approx(found.together.T)
-    assert found.shapley.sum() == pytest.approx(1)
+    assert shapley_shares(y.ravel(), crossed_levels(3, 2, 4)).sum() == pytest.approx(1)
+    additive = np.broadcast_to(row[:, None, None] + column[:, None] + layer, y.shape)
+    of_what_adds_up = shapley_shares(additive.ravel(), crossed_levels(3, 2, 4))
+    assert of_what_adds_up == pytest.approx(main / main.sum())
 
 
 def test_an_interaction_is_shared_evenly_by_those_who_take_part():
     levels = crossed_levels(2, 2, 2)
-    found = variance_shares(levels[:, 0] ^ levels[:, 1], levels)
-    assert found.shapley == pytest.approx([0.5, 0.5, 0])
-    assert found.alone == pytest.approx([0, 0, 0])
-    assert found.together[0] == pytest.approx([0, 1, 0])
+    assert shapley_shares(levels[:, 0] ^ levels[:, 1], levels) == pytest.approx([0.5, 0.5, 0])
 
 
 def test_shares_sum_to_one_in_a_fraction_of_a_design_too():
     levels = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 2, 0], [0, 0, 1], [1, 1, 0]]
-    found = variance_shares([1.0, 5.0, 1.5, 0.0, 2.0, 9.0], levels)
-    assert found.shapley.sum() == pytest.approx(1)
-    assert (found.shapley >= 0).all()
-    assert found.shapley[0] == found.shapley.max()
+    found = shapley_shares([1.0, 5.0, 1.5, 0.0, 2.0, 9.0], levels)
+    assert found.sum() == pytest.approx(1)
+    assert (found >= 0).all()
+    assert found[0] == found.max()
 
 
 def test_of_what_does_not_vary_nobody_has_a_share():
-    found = variance_shares([0.1, 0.1, 0.1, 0.1], crossed_levels(2, 2))
-    assert (found.shapley.tolist(), found.alone.tolist()) == ([0, 0], [0, 0])
+    assert shapley_shares([0.1, 0.1, 0.1, 0.1], crossed_levels(2, 2)).tolist() == [0, 0]
     assert share_between([0.1, 0.1, 0.1], [0, 1, 2]) == 0
-
-
-def test_many_groups_have_a_share_by_chance_which_is_taken_off():
-    rng, groups = stream(5, "test"), np.arange(17) % 6
-    raw = [share_between(rng.normal(size=17), groups) for _ in range(2000)]
-    assert np.mean(raw) == pytest.approx(5 / 16, abs=0.01)
-    assert np.mean([share_beyond_chance(share, 6, 17) for share in raw]) == pytest.approx(0, abs=0.015)
-    assert share_beyond_chance(1.0, 3, 17) == 1.0
-    assert math.isnan(share_beyond_chance(1.0, 17, 17))
-
-
-def test_the_check_against_seeds_is_the_one_way_analysis_of_variance():
-    values = stream(6, "test").normal(size=(4, 7)) + np.array([[0], [0.5], [1], [0]])
-    found = seed_check(values.mean(1), values.var(1, ddof=1) / 7, [7] * 4)
-    assert found.f == pytest.approx(stats.f_oneway(*values).statistic)
-    assert found.bound == pytest.approx(stats.f.ppf(0.95, 3, 24))
-
-
-@pytest.mark.parametrize(("shared", "least", "most"), [(0, 0.04, 0.06), (1, 0.0, 0.01)])
-def test_the_check_finds_a_difference_where_there_is_none_in_five_percent_or_less(shared, least, most):
-    rng = stream(7, "test", shared)
-    samples = rng.normal(size=(4000, 17, 5)) + shared * rng.normal(size=(4000, 1, 5))
-    points, errors = samples.mean(2), samples.var(2, ddof=1) / 5
-    checks = [seed_check(point, error, [5] * 17) for point, error in zip(points, errors, strict=True)]
-    assert least <= np.mean([check.f > check.bound for check in checks]) <= most
-
-
-def test_the_check_says_when_it_cannot_say():
-    assert math.isnan(seed_check([1.0], [0.1], [5]).f)
-    assert math.isnan(seed_check([1.0, 2.0], [math.nan, math.nan], [1, 1]).bound)
-    assert math.isnan(seed_check([1.0, 1.0], [0.0, 0.0], [5, 5]).f)
-    assert seed_check([1.0, 2.0], [0.0, 0.0], [5, 5]).f == math.inf
 
 
 def test_what_is_due_to_one_factor_alone_is_its_main_effect_over_all_that_it_takes_part_in():
@@ -310,3 +196,54 @@ def test_nothing_is_due_to_what_makes_no_difference_and_a_pure_effect_is_due_to_
     assert math.isnan(share[0])
     assert share[1] == pytest.approx(1)
     assert math.isnan(share[2])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("n", [0, 1, 5, 8, 20])
+def test_the_chance_of_hits_is_the_binomial_one(n, share):
+    hits = np.arange(n + 2)
+    more, fewer = chance_of_hits(hits, n, share)
+    assert more == pytest.approx(stats.binom.sf(hits - 1, n, share))
+    assert fewer == pytest.approx(stats.binom.cdf(hits, n, share))
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "decide"),
+    [(8, 0.05, (7, 1)), (5, 0.05, (5, 0)), (4, 0.05, (5, -1)), (20, 0.05, (15, 5)), (20, 0.05 / 10, (17, 3))],
+)
+def test_so_many_hits_show_that_more_than_half_or_no_more_do(n, error, decide):
+    assert hits_that_decide(n, 0.5, error) == decide
+
+
+@pytest.mark.parametrize("n", [3, 5, 8, 20])
+@pytest.mark.parametrize("error", [0.05, 0.005])
+def test_the_interval_of_the_median_says_of_every_edge_what_the_exact_test_says(n, error):
+    values = stream(8, "test", n).normal(size=n)
+    middle, low, high, counted = median_interval(values, values, error)
+    assert (middle, counted) == (pytest.approx(np.median(values)), n)
+    fewest, most = hits_that_decide(n, 0.5, error)
+    for edge in np.concatenate([values, values + 1e-9, values - 1e-9, [-9.0, 9.0]]):
+        assert ((values > edge).sum() >= fewest) == (edge < low)
+        assert ((values > edge).sum() <= most) == (edge >= high)
+
+
+def test_the_interval_of_the_median_covers_it_as_often_as_it_says_whatever_the_numbers_are():
+    rng = stream(9, "test")
+    for draw in (rng.normal, rng.standard_cauchy, rng.exponential):
+        samples = draw(size=(4000, 10))
+        truth = math.log(2) if draw == rng.exponential else 0.0
+        ends = np.array([median_interval(values, values, 0.05)[1:3] for values in samples])
+        assert (ends[:, 0] > truth).mean() <= 0.011 + 3 * math.sqrt(0.011 / 4000)  # exactly 11 of 1,024
+        assert (ends[:, 1] < truth).mean() <= 0.011 + 3 * math.sqrt(0.011 / 4000)
+
+
+def test_a_median_that_may_be_beyond_what_was_measured_is_not_known():
+    few = median_interval([1, 2, 3, 4, 5, 6, 7, 9], [1, 2, 3, 4, 5, 6, math.inf, math.inf], 0.05)
+    assert few == (4.5, 2.0, math.inf, 8)
+    assert median_interval([1, 2, 3, 4, 5, 9, 9, 9], [1, 2, 3, 4, 5, math.inf, math.inf, math.inf], 0.05)[:2] == (
+        4.5,
+        2,
+    )
+    half = median_interval([1, 2, 9, 9], [1, 2, math.inf, math.inf], 0.4)
+    assert math.isnan(half.mean)
+    assert math.isnan(median_interval([], [], 0.05).mean)

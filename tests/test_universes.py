@@ -64,7 +64,7 @@ STUDY = Study(
         Control(
             "linear",
             "text",
-            Number("test_accuracy", ("identity",), {"depth": (0,)}, "only", "only", diverged=0.1),
+            Number("test_accuracy", ("identity",), {"depth": (0,)}, "only", "only"),
             above=0.5,
             cells=({"activation": "identity", "depth": 0},),
         ),

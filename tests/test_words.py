@@ -92,7 +92,7 @@ def test_a_declared_number_keeps_its_digits(value, unit, text):
 def test_accuracies_are_percentages_and_their_differences_points(changes, unit):
     claim = Claim("c", "text", "A", "mean", replace(NUMBER, **changes), above=0.5)
     assert unit_of(claim) == unit
-    assert region_text(claim) == f"above {'50' if unit else '0.5'} {unit}".strip()
+    assert region_text(claim) == f"above {'50' if unit else '0.5'} {unit}".strip() + " on average"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,8 @@ def test_what_is_measured_is_said_in_words(changes, words):
         ),
         (
             {"arms": WIDTHS, "across_arms": "first_below", "threshold": 0.0083},
-            "smallest width whose test accuracy is below 0.0083 (of 7 levels of width from 8 to 512; 1,024 if none)",
+            "smallest width whose test accuracy is below 0.0083 (of 7 levels of width from 8 to 512; "
+            "beyond them if none)",
         ),
     ],
 )

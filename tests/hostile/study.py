@@ -19,7 +19,7 @@ def configure(activation: str, rate: str, init: str) -> TrainConfig:
     return TrainConfig("digits", width=8, activation=activation, init=init, lr=lr, epochs=1)
 
 
-NUMBER = Number("test_accuracy", ("relu",), {}, "only", "mean", diverged=0.1)
+NUMBER = Number("test_accuracy", ("relu",), {}, "only", "mean")
 
 STUDY = Study(
     name="hostile",
@@ -39,7 +39,5 @@ STUDY = Study(
         Claim("claim", f"Claim {MARKUP}", f"B 1 {TEXT}", "mean", NUMBER, above=0.02),
         Claim("linked", f"Linked {MORE}", "B 2", "mean", NUMBER, above=0.02),
     ),
-    attributions=(
-        Attribution("all", f"All {TEXT}", f"B 3 {TEXT}", "test_accuracy", {}, CHOICES, diverged=0.1, above=0.5),
-    ),
+    attributions=(Attribution("all", f"All {TEXT}", f"B 3 {TEXT}", "test_accuracy", {}, CHOICES, above=0.5),),
 )
