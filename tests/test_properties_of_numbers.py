@@ -6,15 +6,16 @@ The same examples are drawn in every run; with HYPOTHESIS_PROFILE=thorough in th
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from strategies import examples, levels_of, numbers_in
 
+from research.joins import joined
 from research.stats import (
     cautious_mean_interval,
-    joined,
     largest_unseen_share,
     mean_interval,
     share_interval,
@@ -103,6 +104,13 @@ def test_the_interval_of_a_share_is_scipys_exact_one_and_grows_with_hits_and_lev
     assert largest_unseen_share(n, level) == pytest.approx(bound, abs=1e-12)
 
 
+def joined_known(how, values, *rest):
+    """What numbers come to that are known, which is known too."""
+    low, high = joined(how, values, values, *rest)
+    assert low.tolist() == high.tolist()
+    return low
+
+
 @examples(100)
 @given(st.lists(st.floats(0.001, 1000), min_size=2, max_size=6), st.data(), st.integers(-20, 20))
 def test_numbers_are_joined_alike_in_any_order_and_unit(values, data, power):
@@ -111,27 +119,34 @@ def test_numbers_are_joined_alike_in_any_order_and_unit(values, data, power):
     mixed, mixed_levels = [values[place] for place in order], [levels[place] for place in order]
     scaled = [2.0**power * value for value in values]
     for how in ("max", "min", "mean", "spread"):
-        assert joined(how, [mixed]) == pytest.approx(joined(how, [values]))
-        assert joined(how, [scaled]) == 2.0**power * joined(how, [values])
-    slope = joined("log_slope", [values], levels)
-    assert joined("log_slope", [mixed], mixed_levels) == pytest.approx(slope, abs=1e-9)
-    assert joined("log_slope", [scaled], levels) == pytest.approx(slope, abs=1e-9)
+        assert joined_known(how, [mixed]) == pytest.approx(joined_known(how, [values]))
+        assert joined_known(how, [scaled]) == 2.0**power * joined_known(how, [values])
+    slope = joined_known("log_slope", [values], levels)
+    assert joined_known("log_slope", [mixed], mixed_levels) == pytest.approx(slope, abs=1e-9)
+    assert joined_known("log_slope", [scaled], levels) == pytest.approx(slope, abs=1e-9)
     for threshold in (*values, 0.0, 2000.0):
-        first = joined("first_below", [values], levels, threshold)
-        assert joined("first_below", [mixed], mixed_levels, threshold) == first
+        low, high = joined("first_below", [values], [values], levels, threshold)
+        assert joined("first_below", [mixed], [mixed], mixed_levels, threshold) == (low, high)
         below = [level for level, value in zip(levels, values, strict=True) if value < threshold]
-        assert first == (min(below) if below else 2 * max(levels))
+        assert (low, high) == ((min(below),) * 2 if below else (np.nextafter(max(levels), math.inf), math.inf))
 
 
-@examples(100)
-@given(st.lists(st.floats() | st.sampled_from((0.0, -0.0)), min_size=2, max_size=2))
-def test_a_difference_and_a_ratio_turn_round_with_their_parts_whatever_these_are(values):
-    first, second = values
-    assert joined("difference", [values]) == pytest.approx(-joined("difference", [[second, first]]), nan_ok=True)
-    ratio, turned = joined("ratio", [[first, second], [second, first]])
-    assert math.isnan(ratio) == math.isnan(turned)
-    assert math.isnan(ratio) or math.copysign(1, ratio) == math.copysign(1, turned)
-    assert repr(float(ratio)) == repr(first / second) if second else not math.isfinite(ratio)
+ends = st.lists(st.floats(allow_nan=False), min_size=2, max_size=2).map(sorted)
+
+
+@examples(200)
+@given(ends, ends)
+def test_a_difference_and_a_ratio_turn_round_with_their_parts_whatever_these_are(first, second):
+    low, high = (np.array([[one, other]]) for one, other in zip(first, second, strict=True))
+    least, most = joined("difference", low, high)
+    turned = joined("difference", low[:, ::-1], high[:, ::-1])
+    assert (least.tolist(), most.tolist()) == ((-turned[1]).tolist(), (-turned[0]).tolist())
+    least, most = joined("ratio", low, high)
+    assert least <= most
+    mirrored = joined("ratio", np.stack([-high[:, 0], low[:, 1]], 1), np.stack([-low[:, 0], high[:, 1]], 1))
+    assert (least.tolist(), most.tolist()) == ((-mirrored[1]).tolist(), (-mirrored[0]).tolist())
+    if second[0] <= 0 <= second[1]:
+        assert (least[0], most[0]) == (-math.inf, math.inf)
 
 
 def last_place(text: str) -> float:
