@@ -27,8 +27,9 @@ from types import ModuleType
 from typing import Any
 
 FOLDER = "RESEARCH_FAULTS"  # the variable with the folder of a start; all of its processes inherit it
-CLIENT = ("create_experiment", "set_experiment_tag", "create_run", "log_batch", "log_inputs", "set_terminated",
-          "update_run", "set_tag", "delete_run")  # fmt: skip
+CLIENT = ("create_experiment", "set_experiment_tag", "update_run", "set_tag", "delete_run")
+WRITES = {"write_runs": "the writing of a stack", "finish_run": "the end of a cell"}  # of research.database
+ROWS = "rows of the record"  # those of one table
 STORAGE = ("create_new_study", "delete_study", "_create_new_trial")
 NEW, RECORD, OPTUNA = "a commit of the new database", "a commit of the record", "a commit of Optuna's database"
 DATABASES = {"mlflow.new": NEW, "mlflow.db": RECORD, "optuna.db": OPTUNA}
@@ -153,6 +154,11 @@ def watch_coordinator(points: Points) -> None:
         for name in CLIENT:
             points.watch(module.MlflowClient, name, name)
 
+    def writes(module: ModuleType) -> None:
+        for name, words in WRITES.items():
+            points.watch(module, name, words)
+        points.watch(module, "_insert_rows", ROWS)
+
     def commits(module: ModuleType) -> None:
         points.watch(module.DefaultDialect, "do_commit", database)
 
@@ -175,6 +181,7 @@ def watch_coordinator(points: Points) -> None:
         "mlflow.tracking.client": client,
         "sqlalchemy.engine.default": commits,
         "optuna.storages._rdb.storage": storage,
+        "research.database": writes,
         "research.tracking": recorder,
     }
     sys.meta_path.insert(0, AfterImport(then))

@@ -44,7 +44,7 @@ PHASES = {  # of a run, with what it writes in each
     CLOSING: ("update_run",),
     DELETING: ("delete_run",),
     MOVING: ("set_tag",),
-    WORK: ("create_run", "log_batch", "log_inputs", "set_terminated", at.RECORD),
+    WORK: (*at.WRITES.values(), at.ROWS, at.RECORD),
     PROJECTION: (*(f"Optuna's {name.strip('_')}" for name in at.STORAGE), at.OPTUNA),
     END: (f"the renaming of {at.TABLE}", f"the renaming of {at.DRAWING}"),
 }

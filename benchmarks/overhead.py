@@ -18,6 +18,7 @@ import os
 import pkgutil
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -38,22 +39,24 @@ WORKER = {  # by part, the functions that it consists of; all else in train_hori
 }
 COORDINATOR = {
     "planning": ("research.study:make_plan",),
+    "importing MLflow": ("research.database:import_mlflow",),
     "opening the record": ("research.tracking:Recorder.__init__",),
+    "preparing figures": ("research.study:prepare",),
     "recording": ("research.tracking:Recorder.write_stack",),
     "reading back": ("research.study:state_of", "research.study:read_frames"),
     "search": ("research.search:project_grid",),
     "tables": ("research.report:export", "research.report:read_published"),
     "figures and page": ("research.report:render",),
 }
-BEFORE = ("planning", "opening the record", "recording")  # while workers start and work; the others come after them
+BEFORE = ("planning", "importing MLflow", "opening the record", "preparing figures", "recording")  # while workers work
 BUSY, OVERHEAD = 95.0, 5.0  # goals in percent: the workers' time at work, at least; planning to figures, at most
 
 
-class Stopwatch:
-    """Adds up the seconds that are spent in each part, without those spent in other parts inside it."""
+class Stopwatch(threading.local):
+    """Adds up the seconds that are spent in each part, without those spent in other parts inside it, by any thread."""
 
-    def __init__(self) -> None:
-        self.spent: defaultdict[str, float] = defaultdict(float)
+    def __init__(self, spent: defaultdict[str, float]) -> None:
+        self.spent = spent
         self.running: list[str] = []
         self.since = 0.0
 
@@ -117,7 +120,7 @@ def watch_worker() -> None:
     from research import train
 
     file = Path(os.environ[FOLDER]) / str(os.getpid())
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(defaultdict(float))
     stopwatch.watch(WORKER)
     train_horizons = stopwatch.timed("training", train.train_horizons)
 
@@ -137,7 +140,7 @@ def measure(arguments: list[str], workers: int, folder: Path) -> Overhead:
     """Run the command with these arguments and say where its time went. Its own output goes to the standard error."""
     started = time.time()
     os.environ[FOLDER] = str(folder)
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(defaultdict(float))
     from research import study
 
     stopwatch.watch(COORDINATOR)
@@ -188,8 +191,9 @@ def report(found: Overhead) -> str:
         lines += table(f"{found.workers} workers meanwhile", parts)
         each = 1000 * found.spent["recording"] / num_replicates
         lines += [
-            f"coordinator meanwhile: opening the record {found.spent['opening the record']:.1f} s, "
-            f"recording {found.spent['recording']:.1f} s ({each:.1f} ms for each of {num_replicates} replicates)",
+            "coordinator meanwhile: "
+            + ", ".join(f"{part} {found.spent[part]:.1f} s" for part in BEFORE if part in found.spent)
+            + f" ({each:.1f} ms for each of {num_replicates} replicates)",
             "",
             f"workers at work: {busy:.1f} % (goal: at least {BUSY:g} %{', missed' if busy < BUSY else ''})",
         ]

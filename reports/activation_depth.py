@@ -1,15 +1,40 @@
-"""Draws the figures of the study `activation_depth` from its tables."""
+"""Draws the figures of the study `activation_depth` from its tables, and says what to conclude from them."""
+
+import math
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from research.design import Level
 from research.figures import draw_against, draw_curves, draw_layers, place_legend
+from research.frames import Results
 from research.measured import Frames
+from research.prose import (
+    BAND,
+    WITH_INTERVAL,
+    between,
+    count,
+    did_not_come_out,
+    listing,
+    number,
+    of,
+    percent,
+    points,
+    universe,
+)
 from research.words import word
+from studies.activation_depth import CHANCE, DEEP, STUDY
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]
+CHOICES = tuple(choice.name for choice in STUDY.choices)
+CONVERGES, LEARNS, STALLS, STALLED = 0.8, 0.5, 0.2, 0.1  # of the way from the best constant prediction to no loss
+POINT = 0.01  # of accuracy
+STARTS = {"default": "the usual start", "xavier": "Xavier's start", "he": "He's start"}
+GAINS = {"default": 1 / 3, "xavier": 1, "he": 2}  # inputs times the variance of a weight
 
 
 def learning_curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -67,65 +92,181 @@ def backward_signal(layers: pd.DataFrame) -> Figure:
 
 CAPTIONS = {
     "learning_curves": (
-        "Training loss and validation accuracy over epochs. Thin lines are seeds, thick ones their mean in the band of "
-        "its 95 % interval. The grey line is the loss of the best constant prediction."
+        "Training loss and validation accuracy over epochs. Thin lines are seeds, thick ones their mean in the "
+        f"{BAND}. The grey line is the loss of the best constant prediction."
     ),
-    "accuracy_by_depth": "Test accuracy after training. Dots are seeds, marks their mean with its 95 % interval.",
+    "accuracy_by_depth": f"Test accuracy after training. Dots are seeds, marks their mean {WITH_INTERVAL}.",
     "backward_signal": (
         "Norm of the loss's gradient at each layer's pre-activations in the deepest networks, as a share of the last "
         "hidden layer's. Thin lines are seeds. The grey line loses three quarters at each layer."
     ),
 }
-NOTES = """
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    assert found.universe_runs is not None
+    cells = found.universe_runs.groupby([*CHOICES, "activation", "depth"])["train_progress"].mean().unstack()
+    return f"""
 ### What to conclude
 
-Under the document's settings (the start of `nn.Linear`, plain SGD at one rate) sigmoid does stop learning from four
-layers on, and tanh does not. But ReLU and GELU stop too when they are deep, and **that is the start, not the
-activation**: from the start of Xavier or He, or with Adam, ReLU converges at 4, 6 and 8 layers in all ten universes.
-GELU does so in nine of them; from Xavier's start with SGD at a tenth of the rate it stops at 8 layers. From the
-usual start with SGD neither a rate of its own nor twice the width saves ReLU at 8 layers; four times the epochs do.
-They do not save GELU.
+{of_depth(cells)}
 
-**Sigmoid needs another optimiser or start.** With Adam it learns at 4 layers from every start, and at the customary
-rate at 8 as well. With SGD it stops between 2 and 6 layers: at a tuned rate and from He's start latest. In no
-universe does **tanh** stay behind as the document says; only at a tenth of the rate, from the usual start, does it
-stop, at 8 layers. ReLU is nowhere more than 1.3 points of progress ahead of it.
+{of_sigmoid(cells)} {of_tanh(cells)}
 
-So "the differences are the activation's alone" is too much to say of the two families. By the measure that was fixed
-before the runs, 65 % of the differences between activations do not depend on the other choices; the largest part of
-the rest is theirs together with the optimiser.
-
-**Most of this is said of universes whose verdicts are withheld.** Only two can be judged: 20 epochs, and a tuned rate
-from He's start. In seven of the others the control of the identity networks is open, for the noise of the last step
-(below). In five, at a tenth of the rate, softmax regression is not done after 5 epochs and four linear layers, which
-learn sooner, are 3 to 4 points ahead of it; or, from the usual start, sigmoid is not done with one layer. In one,
-from He's start with SGD, four linear layers diverge in every seed.
+{of_all_universes(found)}
 
 ### What is known about why
 
-**The control of the identity networks.** It compares accuracies after the very last step, and stochastic gradient
-descent at this rate makes that step a noisy one in deep networks. The last batch of an epoch is short, and in seed 6
-its last step takes the accuracy from 0.913 to 0.863. Ordinary PyTorch in float64, given the same start and the same
-batches, takes it there too (`python -m benchmarks.last_step`); and a separate program with draws of its own has mean
-accuracies that do not differ from these beyond their intervals, in four cells, those of this control among them
-(`python -m benchmarks.plain_pytorch`). Because a seed means the same order of examples in every cell, that seed is
-the lowest dot in nearly every cell that learns. Training progress is a mean over an epoch and hardly shows it. The
-control was fixed before the runs, so it stays as it is, and while it does not come out the verdicts are withheld.
+{of_the_identity_control(found)}
 
-**Where each stops.** The claims take the worst of several depths. ReLU still learns at 4 and at 6 layers and stops at
-8, GELU learns at 4 and stops at 6, sigmoid stops at 3, and tanh learns at every depth. At 2 layers sigmoid is nine
-points of accuracy behind the others.
+{of_where_each_stops(found)}
 
 **What the start does.** `nn.Linear` draws its weights with a variance of a third over the number of inputs. At that
 size a layer of ReLU or GELU passes on little of the signal, and nothing of it is left after eight; tanh is steeper
 around zero and keeps learning. Xavier's start has three times that variance in hidden layers and He's six times. Adam
 divides each gradient by its size, so that a small one is no obstacle.
 
-**A quarter a layer is a bound on the slope alone.** The backward signal is multiplied by the weights too. A sigmoid
-layer passes back 14 % from the usual start, 24 % from Xavier's and 32 %, more than a quarter, from He's. Theory for
-wide layers (a Gaussian of the pre-activations' variance, pushed through from layer to layer) gives 14.1, 23.6 and
-31.8 %. That four layers pass back about 0.25^4 is so from Xavier's start alone.
+{of_what_is_passed_back(found)}
 """
+
+
+def of_depth(cells: pd.DataFrame) -> str:
+    """Where ReLU and GELU converge at every depth, from the usual start with SGD and elsewhere."""
+    good = cells[list(DEEP)].min(axis=1).unstack("activation") > CONVERGES
+    usual = good[[at[:2] == ("default", "sgd") for at in good.index]]
+    others = good.drop(usual.index)
+    shares = {(arm, n): of(part[arm].sum(), len(part)) for n, part in ((0, usual), (1, others)) for arm in ARMS}
+    stopped = listing((name(at) for at in others.index[~others["gelu"]]), "nowhere")
+    saved = listing((name(at) for at in usual.index[usual["relu"]]), "nowhere")
+    return f"""\
+Under the document's settings (the start of `nn.Linear`, plain SGD at one rate) sigmoid does stop learning from
+{count(min(DEEP))} layers on, and tanh does not. But ReLU and GELU stop too when they are deep, and **that is the
+start, not the activation**: from another start, or with Adam, ReLU converges at {listing(DEEP)} layers in
+{shares["relu", 1]} universes, GELU in {shares["gelu", 1]} (not {stopped}). From the usual start with SGD ReLU
+converges at every depth in {shares["relu", 0]} ({saved}), GELU in {shares["gelu", 0]}."""
+
+
+def of_sigmoid(cells: pd.DataFrame) -> str:
+    """Where sigmoid learns with Adam, and from which depth on it does not with SGD."""
+    sigmoid: Any = cells.xs("sigmoid", level="activation").drop(columns=0, errors="ignore")
+    adam = sigmoid[[at[1] == "adam" for at in sigmoid.index]]
+    sgd = sigmoid.drop(adam.index)
+    first, last = (of((adam[depth] > LEARNS).sum(), len(adam)) for depth in (min(DEEP), max(DEEP)))
+    stops = {at: next((depth for depth in sgd if sgd.loc[at, depth] < STALLS), math.inf) for at in sgd.index}
+    latest = listing(name(at) for at, stop in stops.items() if stop == max(stops.values()))
+    ends = [count(end) if end < math.inf else "no" for end in (min(stops.values()), max(stops.values()))]
+    return f"""\
+**Sigmoid needs another optimiser or start.** With Adam it learns (more than half of the way) at {min(DEEP)} layers in
+{first} universes and at {max(DEEP)} layers in {last}. With SGD it stops at {" to ".join(dict.fromkeys(ends))} layers,
+latest {latest}."""
+
+
+def of_tanh(cells: pd.DataFrame) -> str:
+    """Where tanh stalls, and how far ReLU is ahead of it at the most."""
+    each: Any = {arm: cells.xs(arm, level="activation")[list(DEEP)] for arm in ("tanh", "relu")}
+    tanh, relu = each["tanh"], each["relu"]
+    stalled = [f"{name(at)} at {depth} layers" for at in tanh.index for depth in DEEP if tanh.loc[at, depth] < STALLED]
+    ahead = points((relu.mean(axis=1) - tanh.mean(axis=1)).max())
+    return f"""\
+**Tanh** does not stay behind as the document says: of all universes and depths it stalls only
+{listing(stalled, "nowhere")}, and ReLU is nowhere more than {ahead} of progress ahead of it."""
+
+
+def of_all_universes(found: Results) -> str:
+    """What share of the differences is the activation's, and in which universes verdicts are given at all."""
+    assert found.universe_summary is not None
+    assert found.universe_findings is not None
+    share = found.universe_summary.set_index("claim")["number"].get("activation-alone", math.nan)
+    one = found.universe_findings.drop_duplicates(list(CHOICES))
+    withheld = one["verdict"] == "withheld"
+    judged = [name(at) for at in one.loc[~withheld, list(CHOICES)].itertuples(index=False, name=None)]
+    return f"""\
+So "the differences are the activation's alone" is too much to say of the two families. By the measure that was fixed
+before the runs, {percent(share)} of the differences between activations do not depend on the other choices.
+
+**Universes whose verdicts are withheld are part of this.** {of(len(judged), len(one)).capitalize()} can be judged:
+{listing(judged)}. In the others a control failed: {did_not_come_out(one.loc[withheld, "reason"])}."""
+
+
+def of_the_identity_control(found: Results) -> str:
+    """Why four linear layers are not as accurate as softmax regression to a point."""
+    assert found.universe_runs is not None
+    linear = found.universe_runs[found.universe_runs["activation"] == "identity"]
+    scores = linear["test_accuracy"].where(linear["diverged_step"].isna(), CHANCE)
+    by_seed = linear.assign(score=scores).pivot_table("score", [*CHOICES, "seed"], "depth")
+    ahead = (by_seed[4] - by_seed[0]).groupby(list(CHOICES)).mean()
+    slow, near = ahead[ahead > POINT], ahead[ahead.abs() < POINT]
+    gone = listing((name(at) for at in ahead.index[ahead < -CHANCE]), "nowhere")
+    tuned = (by_seed[4] - by_seed[0]).xs(("default", "tuned"), level=("init", "rate"))
+    accuracy = found.runs.pivot(index="cell", columns="seed", values="test_accuracy")
+    lowest = accuracy[accuracy.median(axis=1) > 1 - 2 * CHANCE].idxmin(axis=1)
+    seed = lowest.mode().iloc[0]
+    deep: dict[Any, float] = accuracy.loc["identity depth=4"].to_dict()
+    others = [value for other, value in deep.items() if other != seed]
+    assert found.universe_findings is not None
+    reasons = found.universe_findings.drop_duplicates(list(CHOICES)).set_index(list(CHOICES))["reason"]
+    open_ones = reasons[near.index].str.contains("identity-is-linear").sum()
+    return f"""\
+**The control of the identity networks.** In {count(len(slow))} universes, all at a tenth of the rate, softmax
+regression is not done at the horizon: linear layers on top of each other learn sooner and are
+{points(slow.min(), slow.max())} of accuracy ahead of it. They diverge {gone}. In the other {count(len(near))} their
+mean is within a point, {points(near.min(), near.max())} away, but in {count(open_ones)} of these its interval reaches
+beyond. The comparison is of accuracies after the very last step, and stochastic gradient descent at this rate makes
+that step a noisy one: in the reference seed {seed} ends at {number(deep[seed])} and the others at
+{between(min(others), max(others))}. Ordinary PyTorch in float64, given the same start and the same
+batches, ends there too (`python -m benchmarks.last_step`). A seed means the same order of examples in every cell, so
+that seed is lowest in {of((lowest == seed).sum(), len(lowest))} cells that learn. At a tuned rate the deficit is no
+noise: {of((tuned < 0).sum(), len(tuned))} seeds have it."""
+
+
+def of_where_each_stops(found: Results) -> str:
+    """The least depth at which each activation no longer learns in the reference universe."""
+    progress: Any = found.runs.groupby(["activation", "depth"])["train_progress"].mean().unstack()
+    depths = [depth for depth in progress if depth]
+    stops = {arm: next((depth for depth in depths if progress.loc[arm, depth] < LEARNS), None) for arm in ARMS}
+    never = listing((word(arm) for arm, stop in stops.items() if not stop), "none of them")
+    at_two = found.runs[found.runs["depth"] == 2].groupby("activation")["test_accuracy"].mean().loc[ARMS]
+    return f"""\
+**Where each stops.** The claims take the worst of several depths. The least depth at which an activation makes less
+than half of the way: {listing(f"{word(arm)} {stop}" for arm, stop in stops.items() if stop)}; {never} learns at every
+depth. At two layers {word(at_two.idxmin())} is {points(at_two.max() - at_two.min(), places=0)} of accuracy behind the
+best."""
+
+
+def of_what_is_passed_back(found: Results) -> str:
+    """What a sigmoid layer passes back from each start, measured and in theory."""
+    assert found.universe_findings is not None
+    findings = found.universe_findings.set_index("claim")
+    measured = findings.loc["a-quarter-a-layer"].groupby("init")["number"].mean()
+    four = findings.loc["four-layers"]
+    holds = four["init"][(four["verdict"] == "supported") | (four["would_be"] == "supported")].unique()
+    return f"""\
+**A quarter a layer is a bound on the slope alone.** The backward signal is multiplied by the weights too. A sigmoid
+layer passes back {listing(f"{percent(measured[init], 1)} from {text}" for init, text in STARTS.items())}. Theory for
+wide layers (a Gaussian of the pre-activations' variance, pushed through from layer to layer) gives
+{listing(percent(mean_field_factor(gain), 1) for gain in GAINS.values())}. That four layers pass back about a quarter
+to the fourth power is so from {listing((STARTS[init] for init in holds), "no start")} alone."""
+
+
+def mean_field_factor(gain: float) -> float:
+    """What share of the signal a wide layer of sigmoid passes back, `gain` being inputs times a weight's variance.
+
+    Source: the recursion of Poole and others 2016, without the biases.
+    """
+    at, weights = np.polynomial.hermite_e.hermegauss(101)
+    weights /= weights.sum()
+    variance = 1.0
+    for _ in range(100):
+        activations = 1 / (1 + np.exp(-np.sqrt(variance) * at))
+        variance = gain * (weights @ activations**2)
+    slopes = activations * (1 - activations)
+    return float(np.sqrt(gain * (weights @ slopes**2)))
+
+
+def name(at: tuple[Level, ...]) -> str:
+    """A universe in words."""
+    return universe(STUDY, dict(zip(CHOICES, at, strict=True)))
 
 
 def figures(tables: Frames) -> dict[str, Figure]:

@@ -1,17 +1,23 @@
-"""Draws the figures of the study `loss_convergence` from its tables."""
+"""Draws the figures of the study `loss_convergence` from its tables, and says what to conclude from them."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from research.figures import draw_curves, looks, place_legend
+from research.figures import draw_curves, looks, place_legend, side_by_side
+from research.frames import Results
 from research.measured import Frames
 from research.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
+from research.prose import BAND, count, did_not_come_out, number, of, percent, points
+from studies.loss_convergence import STUDY
 
 ARMS = ["cross_entropy", "mse"]
 CASES = {"mnist": "the usual start", "wrong-start": "a start that is sure of one class"}
 TARGET = 0.95
+EVERY, LAST = 50, 20  # steps between evaluations; of how many of these the last rise is taken
+CHANCE = 0.1
+NUM_VALIDATION = 5000  # examples
 
 
 def learning_curves(curves: pd.DataFrame) -> Figure:
@@ -32,7 +38,7 @@ def steps_to_target(runs: pd.DataFrame) -> Figure:
     for ax, (case, title) in zip(row, CASES.items(), strict=True):
         for place, (loss, look) in enumerate(looks(ARMS).items()):
             rows = runs[(runs["case"] == case) & (runs["loss"] == loss)]
-            height = place + 0.5 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+            height = place + 0.5 * side_by_side(rows["seed"])
             arrived = rows["reached_target"] == 1
             kind = {"marker": look["marker"], "s": 22, "linewidth": 1.1, "edgecolor": look["color"]}
             ax.scatter(rows["steps_to_target"][arrived], height[arrived], facecolor=look["color"], **kind)
@@ -73,31 +79,25 @@ def gradient_by_probability(profiles: pd.DataFrame) -> Figure:
 
 CAPTIONS = {
     "learning_curves": (
-        "Validation accuracy every 50 steps. Thin lines are seeds, thick ones their mean in the band of its 95 % "
-        "interval."
+        f"Validation accuracy every {EVERY} steps. Thin lines are seeds, thick ones their mean in the {BAND}."
     ),
-    "steps_to_target": "Steps until validation accuracy is first seen at 95 %, a mark a seed.",
+    "steps_to_target": f"Steps until validation accuracy is first seen at {percent(TARGET)}, a mark a seed.",
     "gradient_by_probability": (
         "Norm of each loss's gradient at the logits of the networks trained with cross-entropy, over validation "
-        "examples in half decades of the probability of their true class, up to 0.3: small marks are seeds, large ones "
-        "their mean. Dashed: from the formulas, if all other probability lies on one class."
+        "examples in half decades of the probability of their true class, but for the last: small marks are seeds, "
+        "large ones their mean. Dashed: from the formulas, if all other probability lies on one class."
     ),
 }
-NOTES = """
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    return f"""
 ### What to conclude
 
-At one and the same rate cross-entropy is the sooner in every universe that could be judged, about five times with the
-document's squared error. **Most of that is the rate.** With a rate tuned for each loss it arrives 1.2 times sooner,
-and one of six seeds ties; the two end within a quarter of a point of each other. With raw outputs instead of a
-softmax squared error is nearly as fast at the common rate already. So the document is right about the experiment that
-its reader would do, and cross-entropy's advantage is mostly that it needs no other rate. Taking the mean over the
-classes makes squared error slower still, and the range in which its rate was tuned ends before what it would need:
-that universe says little.
+{of_the_rate(found)}
 
-In five universes a control did not come out, so nothing is concluded there. At a tenth of the rate and with sigmoid
-hidden units neither loss arrives from the start that is sure of one class, so that which is sooner cannot be seen.
-With sigmoid outputs at a tuned rate squared error gets away from that start sooner than cross-entropy in five of six
-seeds: its own slowness there is cured by the rate.
+{of_what_is_withheld(found)}
 
 ### What was compared
 
@@ -108,19 +108,91 @@ instead; that, other outputs and a rate for each loss are the universes.
 ### What is known about why
 
 **At the start nobody is sure of anything, and squared error is slow already.** The untrained networks give each class
-about a tenth. There the softmax's matrix shrinks the gradient of squared error to a tenth of cross-entropy's (put p =
-1/10 into the formula). So at one and the same rate squared error begins as if its rate were ten times lower, and a
-rate of its own makes up for most of it.
+about a tenth. There the softmax's matrix shrinks the gradient of squared error to a tenth of cross-entropy's (put a
+tenth for p into the formula). So at one and the same rate squared error begins as if its rate were ten times lower,
+and a rate of its own makes up for most of it.
 
-**Sure of the wrong class, squared error hardly learns.** In the control that starts so, its accuracy stays at that of
-one class for thousands of steps, while cross-entropy learns as from the usual start. In trained networks the effect
-is weaker than the formula for two classes says (the dashed line), because a network that gives the true class little
-often spreads the rest over several others. The ratio rests on few examples: some 15 to 30 of 5,000 are confidently
-wrong at the end.
+{of_the_wrong_class(found)}
 
-**Not equal at the horizon.** After 20 epochs the accuracy of squared error is still rising, so this says nothing of
-where it would end.
+**Not equal at the horizon.** {of_the_horizon(found)}
 """
+
+
+def of_the_rate(found: Results) -> str:
+    """How much sooner cross-entropy arrives at one rate and at a rate for each loss."""
+    assert found.universe_findings is not None
+    assert found.universe_runs is not None
+    findings = found.universe_findings.set_index("claim")
+    sooner = findings.loc["sooner"].query("verdict != 'withheld' and rate == 'customary'")
+    times = {(at["output"], at["rate"]): at["number"] for _, at in usual(findings.loc[["times-sooner"]]).iterrows()}
+    ends = usual(findings.loc[["equal-in-the-end"]]).query("rate == 'tuned' and output == 'softmax'").iloc[0]
+    runs = usual(found.universe_runs).query("rate == 'tuned' and output == 'softmax' and case == 'mnist'")
+    steps = runs.pivot(index="seed", columns="loss", values="steps_to_target")
+    ties = (steps["mse"] == steps["cross_entropy"]).sum()
+    mean = findings.loc["times-sooner"].query("rate == 'tuned' and squares == 'mean'").iloc[0]
+    return f"""\
+At one and the same rate cross-entropy is the sooner in {of((sooner["verdict"] == "supported").sum(), len(sooner))}
+universes that could be judged, {number(times["softmax", "customary"])} times with the document's squared error. **Most
+of that is the rate.** With a rate tuned for each loss it arrives {number(times["softmax", "tuned"])} times sooner, and
+{of(ties, len(steps))} seeds tie; the difference between the two in the end is {points(ends["low"], ends["high"], 2)}.
+With raw outputs instead of a softmax it is {number(times["raw", "customary"])} times at the common rate already. So
+the document is right about the experiment that its reader would do, and cross-entropy's advantage is mostly that it
+needs no other rate. With the mean over the classes and a tuned rate it is {number(mean["number"])}
+times{at_an_edge(mean["reason"])}."""
+
+
+def usual(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of universes that differ from the reference in output and rate alone."""
+    rest = {name: level for name, level in STUDY.reference.items() if name not in ("output", "rate")}
+    return frame[(frame[list(rest)] == pd.Series(rest)).all(axis=1)]
+
+
+def at_an_edge(reason: str) -> str:
+    """Whether a number rests on a rate from the edge of its range."""
+    return ", at a rate from the edge of its range, so that this says little" if "edge of its range" in reason else ""
+
+
+def of_what_is_withheld(found: Results) -> str:
+    """In how many universes a control failed, and what happened there."""
+    assert found.universe_findings is not None
+    assert found.universe_runs is not None
+    failed = found.universe_findings.query("claim == 'sooner' and verdict == 'withheld'")
+    wrong = found.universe_runs[found.universe_runs["case"] == "wrong-start"]
+    stuck = wrong.query("rate == 'tenth' or activation == 'sigmoid'")["reached_target"]
+    tuned = wrong.query(
+        "rate == 'tuned' and (loss == 'cross_entropy' or (output == 'sigmoid' and squares == 'half-sum'))"
+    )
+    steps = tuned.pivot_table("steps_to_target", "seed", "loss")
+    first = (steps["mse"] < steps["cross_entropy"]).sum()
+    return f"""\
+In {count(len(failed))} universes nothing is concluded: {did_not_come_out(failed["reason"])}. At a tenth of the rate
+and with sigmoid hidden units {of(stuck.sum(), len(stuck))} networks arrive from the start that is sure of one class,
+so that which is sooner cannot be seen. With sigmoid outputs at a tuned rate squared error gets away from that start
+sooner than cross-entropy in {of(first, len(steps))} seeds: its own slowness there is cured by the rate."""
+
+
+def of_the_wrong_class(found: Results) -> str:
+    """How long squared error stays where it is sure of the wrong class, and on how many examples the ratio rests."""
+    curves = found.curves.query("loss == 'mse' and case == 'wrong-start'")
+    left = curves[curves["validation_accuracy"] > 2 * CHANCE].groupby("seed")["step"].min()
+    shares = found.runs.query("loss == 'cross_entropy' and case == 'mnist'")["confidently_wrong_share"]
+    fewest, most = ((NUM_VALIDATION * end).round() for end in (shares.min(), shares.max()))
+    return f"""\
+**Sure of the wrong class, squared error hardly learns.** In the control that starts so, its accuracy stays at that of
+one class for {number(left.min())} steps or more, while cross-entropy learns as from the usual start. In trained
+networks the effect is weaker than the formula for two classes says (the dashed line), because a network that gives the
+true class little often spreads the rest over several others. The ratio rests on few examples: {count(fewest)} to
+{count(most)} of {count(NUM_VALIDATION)} are confidently wrong at the end."""
+
+
+def of_the_horizon(found: Results) -> str:
+    """Whether squared error's accuracy still rises at the horizon."""
+    curves = found.curves.query("loss == 'mse' and case == 'mnist'")
+    means = curves.groupby("step")["validation_accuracy"].mean()
+    gained = means.iloc[-1] - means.iloc[-1 - LAST]
+    return f"""\
+After {count(means.index[-1])} steps the accuracy of squared error is still rising, by {points(gained, places=2)} in
+the last {count(LAST * EVERY)}, so this says nothing of where it would end."""
 
 
 def figures(tables: Frames) -> dict[str, Figure]:

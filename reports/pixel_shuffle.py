@@ -1,4 +1,4 @@
-"""Draws the figures of the study `pixel_shuffle` from its tables."""
+"""Draws the figures of the study `pixel_shuffle` from its tables, and says what to conclude from them."""
 
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.examples import moved_pixels
-from research.figures import draw_curves, intervals, looks, place_legend
+from research.figures import draw_curves, intervals, looks, place_legend, side_by_side
+from research.frames import Results
 from research.measured import Frames
+from research.prose import BAND, WITH_INTERVAL, count, did_not_come_out, listing, of, percent, points
 
 EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data
 KINDS = {
@@ -49,7 +51,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     kinds = list(KINDS)
     for shift, (network, look) in zip((-0.12, 0.12), looks(NETWORKS).items(), strict=True):
         rows = runs[runs["network"] == network]
-        jitter = 0.1 * (rows["seed"] / max(1, runs["seed"].max()) - 0.5)
+        jitter = 0.1 * side_by_side(rows["seed"])
         left.scatter(
             rows["pixels"].map(kinds.index) + shift + jitter, rows["test_accuracy"], s=7, color=look["color"],
             alpha=0.5, linewidth=0,
@@ -99,40 +101,87 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
 
 
 CAPTIONS = {
-    "images": "The first eight test images, as the networks get them with seed 0.",
+    "images": "The first eight test images, as the networks get them with the first of all seeds.",
     "accuracy": (
-        "Left: test accuracy by what is done to the pixels; dots are seeds, marks their mean with its 95 % interval. "
+        f"Left: test accuracy by what is done to the pixels; dots are seeds, marks their mean {WITH_INTERVAL}. "
         "Right: what each seed loses by the permutation, with the band in which the MLP's mean must lie."
     ),
     "learning_curves": (
-        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the band "
-        "of its 95 % interval."
+        "Validation accuracy over epochs, from the first on. Thin lines are seeds, thick ones their mean in the "
+        f"{BAND}."
     ),
 }
-NOTES = """
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    return f"""
 ### What to conclude
 
-The MLP does not care about the order of pixels, whatever its width and however long it trains, with one or two hidden
-layers: its mean changes by a tenth of a point or less, and the interval stays within half a point. With four layers
-single seeds differ so much that six of them leave it open. The CNN loses between two points (after twenty epochs) and
-four (after five).
+{of_the_order(found)}
 
-In six universes a control did not come out, so nothing is concluded there: with 5,000 examples, or with the head that
-averages the maps, not both networks reach 90 % on the original images after these horizons, and seeds differ by tens
-of points. Networks that have not learnt cannot show what they lose.
+{of_what_is_withheld(found)}
 
 ### What is known about why
 
-**For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of
-its own, and these start at random: permuting the pixels is the same as permuting the rows of its weights. With the
-rows permuted alike the two trainings agree to rounding. With a start of its own each, as here, they are two draws
-from one distribution, so single seeds differ by up to a point and the mean does not.
+**For the MLP it is a symmetry, not an approximation.** The first layer sums over all pixels, each with a weight of its
+own, and these start at random: permuting the pixels is the same as permuting the rows of its weights. With the rows
+permuted alike the two trainings agree to rounding. With a start of its own each, as here, they are two draws from one
+distribution{of_single_seeds(found)}
 
-**What is left where nothing but the values is.** With another permutation for each image only the set of pixel values
-stays the same. A network that is shown the values in order does a little better than one that is not.
+{of_values_alone(found)}
 
 **The CNN loses and still learns**, likely because its dense layer sees all of its maps; that was not tested.
 """
+
+
+def of_the_order(found: Results) -> str:
+    """What the MLP's mean changes by, and what the CNN loses."""
+    assert found.universe_findings is not None
+    findings = found.universe_findings.query("verdict != 'withheld'").set_index("claim")
+    unchanged, lost = findings.loc["unchanged"], findings.loc["cnn-loses"]
+    sure = unchanged[unchanged["verdict"] == "supported"]
+    left = unchanged[unchanged["verdict"] == "inconclusive"]
+    seeds = count(unchanged["n"].max())
+    deep = listing(map(count, sorted(left["depth"].unique())), "other")
+
+    by_horizon = lost[lost["verdict"] == "supported"].groupby("horizon")["number"].agg(["min", "max"])
+    losses = listing(f"{points(low, high)} after {horizon} epochs" for horizon, low, high in by_horizon.itertuples())
+    return f"""\
+The MLP does not care about the order of pixels, whatever its width and however long it trains, with
+{listing(map(count, sorted(sure["depth"].unique())))} hidden layers: in {of(len(sure), len(unchanged))} universes that
+can be judged its mean changes by {points(sure["number"].abs().max(), places=2)} at most, and the interval stays within
+half a point. With {deep} layers single seeds differ so much that {seeds} of them leave it open. The CNN loses more
+than the MLP by {losses}."""
+
+
+def of_what_is_withheld(found: Results) -> str:
+    """In which universes networks have not learnt."""
+    assert found.universe_findings is not None
+    withheld = found.universe_findings.query("claim == 'cnn-loses' and verdict == 'withheld'")
+    few = of((withheld["training_size"] == "small").sum(), len(withheld))
+    pooled = count((withheld["head"] == "pooled").sum())
+    return f"""\
+In {count(len(withheld))} universes nothing is concluded: {did_not_come_out(withheld["reason"])}. With fewer examples
+({few}) or with the head that averages the maps ({pooled}) not both networks have learnt the original images
+after these horizons. Networks that have not learnt cannot show what they lose."""
+
+
+def of_single_seeds(found: Results) -> str:
+    """How far single seeds of the MLP differ between original and permuted pixels."""
+    mlp = found.runs[found.runs["network"] == "mlp"].pivot(index="seed", columns="pixels", values="test_accuracy")
+    lost = mlp["original"] - mlp["permuted"]
+    return f""", so single seeds differ by up to {points(lost.abs().max())} and the mean by
+{points(lost.mean(), places=2)}."""
+
+
+def of_values_alone(found: Results) -> str:
+    """What networks reach that are shown nothing but the values of the pixels."""
+    means = found.runs[found.runs["network"] == "mlp"].groupby("pixels")["test_accuracy"].mean()
+    return f"""\
+**What is left where nothing but the values is.** With another permutation for each image only the set of pixel values
+stays the same, and {percent(means["scrambled"])} are classified right. A network that is shown the values in order
+comes to {percent(means["sorted"])}."""
 
 
 def figures(tables: Frames) -> dict[str, Figure]:

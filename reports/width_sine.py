@@ -1,4 +1,4 @@
-"""Draws the figures of the study `width_sine` from its tables."""
+"""Draws the figures of the study `width_sine` from its tables, and says what to conclude from them."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,14 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from research.figures import intervals
+from research.design import Level
+from research.figures import intervals, side_by_side
+from research.frames import Results
 from research.measured import Frames
 from research.piecewise import asymptotic_limit, capacity_limit
-from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, VISIBLE, Y_RANGE
+from research.prose import WITH_INTERVAL, between, count, listing, number, of, universe
+from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, STUDY, VISIBLE, Y_RANGE
 
 X = np.linspace(-2 * np.pi, 2 * np.pi, 4096)
 BLUE, ORANGE = "#0173b2", "#de8f05"
 SHOWN = (8, 32, 128, 512, 2048)  # the document's widths
+CHOICES = tuple(choice.name for choice in STUDY.choices)
+LATE, JUMP, HIGH = 10, 6, 0.1  # the last evaluations; how many times the one before; an error that stands out
 LARGEST_COMPUTED = 256  # more kinks than the 4,096 points can tell apart: theory
 
 
@@ -81,7 +86,7 @@ def error_by_width(runs: pd.DataFrame) -> Figure:
 
 def draw_errors(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
     """Each seed a dot, each width's mean with its 95 % interval."""
-    shift = 1 + 0.06 * (runs["seed"] / max(1, runs["seed"].max()) - 0.5)
+    shift = 1 + 0.06 * side_by_side(runs["seed"])
     ax.scatter(runs["width"] * shift, runs[metric], s=7, color=BLUE, alpha=0.45, linewidth=0)
     summary = intervals(runs, ["width"], metric).sort_values("width")
     low = np.maximum(summary["low"], 1e-12)  # an interval that reaches zero ends below the axis, which is logarithmic
@@ -119,47 +124,119 @@ CAPTIONS = {
         "curve itself: what can be told apart here is what the study calls visible."
     ),
     "error_by_width": (
-        "Error against width after training. Dots are seeds, marks their mean with its 95 % interval; one that leaves "
+        f"Error against width after training. Dots are seeds, marks their mean {WITH_INTERVAL}; one that leaves "
         "the axis reaches below zero. Grey is the least-squares best curve with as many kinks as units, computed up to "
-        "256 and from theory beyond. The grey band is where the claim has the first width without a visible difference."
+        f"{LARGEST_COMPUTED} and from theory beyond. The grey band is where the claim has the first width without a "
+        "visible difference."
     ),
     "error_over_steps": "Largest error in the course of training. Thin lines are seeds, thick ones their median.",
 }
-NOTES = """
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    return f"""
 ### What to conclude
 
-"About 100 units" is not a property of sin x. Under the reference settings no width up to 512 looks right. With
-**tanh** in place of ReLU, 128 units cannot be told from sin x and the first width that cannot is 77 on average; with
-four times the steps as well, it is 16 or fewer. With ReLU the widest networks look right only where the **inputs are
-scaled** to [-1, 1]. With **SGD** no width looks right, and most wide networks diverge on raw inputs. With the start
-of **He or Glorot**, which has no biases, errors of more than 1 stay at the ends of the curve, up to 128 units at the
-least. So the document's sentence is right about some networks and wrong about others, and it does not say which it
-means.
+{of_the_width(found)}
 
 ### What is known about why
 
-**Without biases the fit stops half way.** All kinks begin at 0. After 5,000 steps 32 and 128 units follow the inner
-arches and miss the outer ones, with the same largest error of 1.14 whether the start is He's or Glorot's. A separate
-program in plain PyTorch ends there too.
+{of_biases(found)}
 
-**Units are not what is missing.** From 32 units on, the best curve with as many kinks (grey) lies below what the eye
-can see, and the trained networks stay far above it: with 128 units the largest error is more than a hundred times
-its. So at this start, rate and number of steps the answer to "how wide?" is mostly an answer to "how well trained?".
-More steps, another rate and another start are choices that the document leaves open: see the universes above.
+{of_units(found)}
 
-**Eight units do not draw a near-straight line.** Most seeds follow three of the four arches, and two all of them.
+{of_the_narrowest(found)}
 
-**Two claims are open in name only.** With 32 units the error can be seen in every one of the ten seeds: it is never
-below 0.1. With 512 units alone it can be seen in every seed too. Their verdicts are inconclusive because the claims
-are about means, some seeds are very far off, and the interval of a mean of such lopsided numbers is wide; it even
-reaches below zero, where no error can lie. The claims were fixed so before the runs, and stay so.
+{of_lopsided_numbers(found)}
 
-**Wide networks jump.** With this rate and all points at each step, the error of the widest networks shoots up now and
-then, tenfold and more, and is back at the next evaluation. The study measures after the last step, as it said before
-the runs, and two of the ten seeds of 2048 units end on such a jump, so that their mean says little. It is not the
-harness: a separate program in plain PyTorch jumps as often. Of the evaluations from step 4,100 on, ten in a hundred
-find an error above 0.1 there, and ten in a hundred here (`python -m benchmarks.plain_sine`).
+{of_jumps(found)}
 """
+
+
+def of_the_width(found: Results) -> str:
+    """Which widths look right, and in which universes."""
+    assert found.universe_runs is not None
+    runs = found.universe_runs[found.universe_runs["case"] == "sine"]
+    errors = runs["test_sup_error"].where(runs["diverged_step"].isna(), np.inf)
+    right = runs.assign(error=errors).pivot_table("error", list(CHOICES), "width") < VISIBLE
+    some = right[right.any(axis=1)]
+    each = "; ".join(f"{name(at)} {listing(right.columns[right.loc[at]])}" for at in some.index)
+    with_sgd = right[[at[1] == "sgd" for at in right.index]].any(axis=1)
+    return f"""\
+"About a hundred units" is not a property of sin x. The mean largest error is below what can be seen in
+{of(len(some), len(right))} universes, at these widths: {each}. In the others no width looks right; of those with
+**SGD** {of(with_sgd.sum(), len(with_sgd))} has one that does. So the document's sentence is right about some networks
+and wrong about others, and it does not say which it means."""
+
+
+def of_biases(found: Results) -> str:
+    """What is left where the start has no biases."""
+    assert found.universe_runs is not None
+    runs = found.universe_runs.query("case == 'sine' and init != 'default' and inputs == 'raw' and width in (32, 128)")
+    errors = runs.groupby(["init", "width"])["test_sup_error"].mean()
+    return f"""\
+**Without biases the fit stops half way.** From the start of He or Glorot all kinks begin at zero. In the end
+{listing(sorted(runs["width"].unique()))} units follow the inner arches and miss the outer ones, with largest errors of
+{between(errors.min(), errors.max())} from either. A separate program in plain PyTorch ends there too."""
+
+
+def of_units(found: Results) -> str:
+    """How far the networks stay above the best curve with as many kinks."""
+    means = found.runs[found.runs["case"] == "sine"].groupby("width")["test_sup_error"].mean()
+    limits = {
+        limit.num_kinks: limit.sup for limit in capacity_limit(X, np.sin(X), [w for w in means.index if w <= 128])
+    }
+    enough = min((kinks for kinks, limit in limits.items() if limit < VISIBLE), default=0)
+    wide = max(limits)
+    return f"""\
+**Units are not what is missing.** From {enough} units on, the best curve with as many kinks (grey) lies below what the
+eye can see, and the trained networks stay far above it: with {wide} units the largest error is {number(means[wide])}
+on average, and that of the best curve {number(limits[wide])}. So at this start, rate and number of steps the answer to
+"how wide?" is mostly an answer to "how well trained?". More steps, another rate and another start are choices that the
+document leaves open: see the universes above."""
+
+
+def of_the_narrowest(found: Results) -> str:
+    """How many of the four arches the narrowest networks follow."""
+    runs = found.runs[(found.runs["case"] == "sine") & (found.runs["width"] == min(SHOWN))]
+    arches = runs["extrema_right"].value_counts().sort_index(ascending=False)
+    each = listing(f"{count(seeds)} follow {count(float(str(number_of)))}" for number_of, seeds in arches.items())
+    return f"""\
+**{count(min(SHOWN)).capitalize()} units do not draw a near-straight line.** Of {count(len(runs))} seeds and four
+arches, {each}."""
+
+
+def of_lopsided_numbers(found: Results) -> str:
+    """What single seeds say where the interval of their mean says nothing."""
+    runs = found.runs[(found.runs["case"] == "sine") & found.runs["width"].isin(SHOWN[1:])]
+    seen = listing(
+        f"with {width} units in {of((errors > VISIBLE).sum(), len(errors))} seeds ({number(errors.min())} to "
+        f"{number(errors.max())})"
+        for width, errors in runs.groupby("width")["test_sup_error"]
+    )
+    return f"""\
+**Means hide what seeds show.** The difference can be seen {seen}. Claims about means are open where some seeds are
+very far off: the interval of a mean of such lopsided numbers is wide, and it even reaches below zero, where no error
+can lie."""
+
+
+def of_jumps(found: Results) -> str:
+    """How often the error of the widest networks jumps late in training."""
+    curves = found.curves[(found.curves["case"] == "sine") & (found.curves["width"] == max(SHOWN))]
+    late = curves.pivot(index="step", columns="seed", values="test_sup_error").iloc[-LATE:]
+    jumped = of((late.iloc[-1] > JUMP * late.iloc[-2]).sum(), late.shape[1])
+    return f"""\
+**Wide networks jump.** With this rate and all points at each step, the error of the widest networks shoots up now and
+then, tenfold and more, and is back at the next evaluation. {jumped.capitalize()} seeds of {max(SHOWN)} units end on
+such a jump, so that what is read after the last step says little. It is not the harness: a separate program in plain
+PyTorch jumps as often (`python -m benchmarks.plain_sine`). Of the evaluations from step {number(late.index[0])} on,
+{of((late > HIGH).to_numpy().sum(), late.size)} find an error above {number(HIGH)} here."""
+
+
+def name(at: tuple[Level, ...]) -> str:
+    """A universe in words."""
+    return universe(STUDY, dict(zip(CHOICES, at, strict=True)))
 
 
 def figures(tables: Frames) -> dict[str, Figure]:

@@ -67,7 +67,7 @@ def attributed(
         runs = [frame for found, frame in universes if dict(found) == study.universe(levels)]
         if not runs:
             return Sample(none, problem=f"the universe {named} was not run"), none
-        frames.append((named, runs[0][runs[0]["seed"] < num_declared]))
+        frames.append((named, runs[0][runs[0]["seed"] < runs[0]["seed"].min() + num_declared]))
     wanted = {study.arms.name: study.arms.levels, **claim.blocks}
     seeds = set.intersection(*(whole_seeds(frame, wanted) for _, frame in frames))
     means, num_diverged = [], 0

@@ -8,11 +8,12 @@ import os
 import stat
 import sys
 import textwrap
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from research.config import UserError
+from research.pace import Job, time_left
 from research.pages import counts_words, interval_text, number_text, verdict_words
 from research.plan import Plan, Stack, in_one_pass
 from research.words import word
@@ -90,16 +91,18 @@ class Progress:
     `alone` says that each stack is trained by itself, also where it could be in one pass with others.
     """
 
-    def __init__(self, stacks: list[Stack], alone: bool = False) -> None:
+    def __init__(self, stacks: list[Stack], workers: int, alone: bool = False) -> None:
         from tqdm import tqdm
 
         jobs = [(stack,) for stack in stacks] if alone else in_one_pass(stacks)
         self.weights = {stack.key: 0.0 for stack in stacks}  # a shorter horizon costs nothing beside a longer one
         self.weights |= {job[0].key: job[0].nominal_seconds for job in jobs}
-        self.total, self.finished, self.count = sum(self.weights.values()), 0.0, 0
-        self.started = time.monotonic()
+        self.total, self.workers, self.count = sum(self.weights.values()), workers, 0
+        self.waiting = {key: weight for key, weight in self.weights.items() if weight}
+        self.running: dict[str, Job] = {}
+        self.finished: list[Job] = []
         self.live = sys.stderr.isatty()
-        form = "{percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left{postfix}"
+        form = "{percentage:3.0f}% |{bar}| {elapsed} elapsed{postfix}"
         self.bar = tqdm(total=self.total, disable=not (self.live and stacks), bar_format=form)
 
     def __enter__(self) -> Progress:
@@ -112,20 +115,31 @@ class Progress:
         """Count stacks that nobody knew of at the start: trials beyond the edge of a range."""
         new = {stack.key: stack.nominal_seconds for stack in stacks if stack.key not in self.weights}
         self.weights |= new
+        self.waiting |= new
         self.total += sum(new.values())
         self.bar.total = self.total
 
-    def show(self, shares: dict[str, float]) -> None:
-        """Bring the bar up to date: `shares` is how much is done of each stack in work."""
-        self.bar.n = self.finished + sum(share * self.weights[key] for key, share in shares.items())
-        self.bar.set_postfix_str(f"{self.count}/{len(self.weights)} stacks")
+    @property
+    def left(self) -> float:
+        """The seconds that all of it still takes, as far as can be said by now."""
+        waiting = [weight for key, weight in self.waiting.items() if key not in self.running]
+        return time_left(self.running.values(), waiting, self.finished, self.workers)
 
-    def line(self, stack: Stack, text: str) -> None:
-        """Print what a stack came to."""
-        self.finished += self.weights[stack.key]
+    def show(self, work: Mapping[str, tuple[float, float]]) -> None:
+        """Bring the bar up to date: `work` is how much is done of each stack in work, and the seconds that it took."""
+        self.running = {key: Job(self.weights[key], *done) for key, done in work.items() if key in self.waiting}
+        if self.live:
+            begun = sum(job.share * job.nominal for job in self.running.values())
+            self.bar.n = self.total - sum(self.waiting.values()) + begun
+            self.bar.set_postfix_str(f"{duration(self.left)} left, {self.count}/{len(self.weights)} stacks")
+
+    def line(self, stack: Stack, text: str, seconds: float = 0.0) -> None:
+        """Print what a stack came to, after so many seconds of training; 0 where it cannot be said."""
+        if nominal := self.waiting.pop(stack.key, 0.0):
+            self.running.pop(stack.key, None)
+            self.finished.append(Job(nominal, 1.0, seconds))
         self.count += 1
-        left = (time.monotonic() - self.started) * (self.total / max(self.finished, 1e-9) - 1)
-        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(left)} left)"
+        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(self.left)} left)"
         seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
         self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
         sys.stdout.flush()

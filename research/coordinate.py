@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from research.console import Progress
@@ -19,25 +20,35 @@ if TYPE_CHECKING:
 
 
 def train(
-    store: Store, plan: Plan, missing: list[Stack], workers: int, redo: bool, devices: Collection[str] = ()
+    store: Store,
+    plan: Plan,
+    missing: list[Stack],
+    workers: int,
+    redo: bool,
+    devices: Collection[str] = (),
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> dict[str, str]:
     """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
 
     The record is opened while the first stacks train, and checked for whatever might keep it from taking them. The
     stacks of a tuned cell are trained once its search has found the winner. `devices` are the classes of device that
-    the record is from.
+    the record is from. `meanwhile` is called beside it, while stacks train.
     """
     tuned = [stack for stack in missing if stack.cell.tuning]
     others = [stack for stack in missing if not stack.cell.tuning]
     with stop_signals() as check, Workers(others, workers, bool(tuned), devices) as at_work:
-        from research.database import writing
+        from research.database import import_mlflow, writing
+
+        import_mlflow()
         from research.tracking import Recorder
 
-        with writing(store):
+        with writing(store), ThreadPoolExecutor(1) as beside:
             recorder = Recorder(store, plan, redo)
             check()
+            if missing:
+                beside.submit(meanwhile)  # what it raises is raised again where its work is needed
             try:
-                return Coordinator(recorder, at_work, missing).record(check)
+                return Coordinator(recorder, at_work, missing, workers).record(check)
             except Stopped:
                 recorder.stop()
                 raise
@@ -46,10 +57,10 @@ def train(
 class Coordinator:
     """Records what becomes of the missing stacks of a plan; those of tuned cells follow their searches."""
 
-    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack]) -> None:
+    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack], workers: int) -> None:
         self.recorder, self.at_work = recorder, at_work
         self.searches = Searches([stack for stack in missing if stack.cell.tuning], recorder.trials)
-        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)])
+        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)], workers)
         self.failures: dict[str, str] = {}
 
     def record(self, check: Callable[[], None]) -> dict[str, str]:
@@ -63,7 +74,9 @@ class Coordinator:
                     self._tried(stack, outcome)
                 else:
                     self.recorder.write_stack(stack, outcome)
-                    self.progress.line(stack, result_words(self.recorder.plan, outcome))
+                    self.progress.line(
+                        stack, result_words(self.recorder.plan, outcome), outcome.ended - outcome.started
+                    )
         return self.failures
 
     def _failed(self, stack: Stack, failure: Failure) -> None:
@@ -79,7 +92,7 @@ class Coordinator:
         tuning = self.searches.tuning_of(stack)
         value = trial_value(tuning, result)
         self.recorder.write_trial(stack, result, value, trial_scatter(tuning, result))
-        self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}")
+        self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}", result.ended - result.started)
         self._train_next(self.searches.told(stack, value))
 
     def _train_next(self, stacks: list[Stack]) -> None:
@@ -96,8 +109,8 @@ def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list
 
 
 def result_words(plan: Plan, result: StackResult) -> str:
-    """What a stack came to in a line: the means of the headline metrics, how many replicates diverged."""
-    values = [replicate.metrics for replicate in result.replicates]
+    """What the seeds that are asked for came to in a line: means of the headline metrics, how many diverged."""
+    values = [replicate.metrics for replicate in result.replicates if replicate.seed in plan.seeds]
     means = [
         f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
         for name in plan.study.headline

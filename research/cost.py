@@ -7,12 +7,7 @@ import itertools
 from research.config import TrainConfig, UserError
 from research.data import DATA
 
-SIZES = (
-    10,
-    5,
-    2,
-    1,
-)  # 10 is the usual number of seeds: a size that does not divide it would train replicates for nothing
+MOST_AT_ONCE = 10  # seeds: more would save little, and be lost together when a run is stopped
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
@@ -52,12 +47,13 @@ def layer_sizes(config: TrainConfig) -> list[int]:
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
-def stack_size(config: TrainConfig, seeds: int = 0) -> int:
-    """How many seeds train together: the largest of SIZES, or of equal parts of `seeds`, that fits cache and memory.
+def stack_size(config: TrainConfig, seeds: int = MOST_AT_ONCE, count_copies: bool = True) -> int:
+    """How many of a cell's seeds train together: the largest nearly equal parts of them that fit cache and memory.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
-    units: pre-activation, activation and gradient. Searches of L-BFGS go one replicate at a time.
+    units: pre-activation, activation and gradient. Copies of images that each seed has of its own must fit the memory
+    of a worker; up to numerics 2 they were not counted. Searches of L-BFGS go one replicate at a time.
 
     Raises UserError where L-BFGS would not have the whole training part at once.
     """
@@ -71,10 +67,16 @@ def stack_size(config: TrainConfig, seeds: int = 0) -> int:
     per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
-    possible = [-(-seeds // parts) for parts in range(1, seeds + 1)] or SIZES
     info = DATA[config.dataset]
-    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" else 0
-    return next((n for n in possible if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES), 1)
+    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" and count_copies else 0
+    fitting = (n for n in stack_sizes(seeds) if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES)
+    return next(fitting, 1)
+
+
+def stack_sizes(seeds: int) -> list[int]:
+    """The sizes of nearly equal parts, largest first: 10, 5, 4, 2 and 1 of 10. The last is at least half as large."""
+    sizes = {-(-seeds // parts) for parts in range(-(-seeds // MOST_AT_ONCE), seeds + 1)}
+    return [size for size in sorted(sizes, reverse=True) if 2 * ((seeds - 1) % size + 1) >= size]
 
 
 def check_batch(config: TrainConfig) -> None:
@@ -122,7 +124,7 @@ def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     pixels = DATA[config.dataset].num_features
     places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
     hidden = config.width * config.depth
-    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 1.1e-9 * hidden + 3e-10 * places
+    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 4.7e-10 * hidden + 3e-10 * places
     if config.evaluate_every:
         per_example *= 1 + DATA[config.dataset].num_validation / (3 * config.batch_size * config.evaluate_every)
-    return float(0.1 + num_seeds * examples * per_example + 2e-4 * steps)
+    return float(0.1 + num_seeds * examples * per_example + 1e-4 * steps)

@@ -6,16 +6,18 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any, Literal
 
 from research.claims import Attribution, Claim, Control, Number, check_line
 from research.config import TrainConfig, UserError
 from research.kinds import check_kinds
 from research.levels import Factor, Level, Levels, check_levels, is_level
-from research.tiers import MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
+from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
 
 __all__ = [
     "TUNED",
+    "Amendment",
     "Attribution",
     "Claim",
     "Control",
@@ -48,6 +50,30 @@ def crossed(**levels: tuple[Level, ...]) -> tuple[Levels, ...]:
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """A change of what a study declares, made after results were seen, and judged on seeds that nobody had seen.
+
+    `date` is the day, such as 2026-11-28; `what` was changed, `why`, and what had been `seen` by then: a line each.
+    """
+
+    date: str
+    what: str
+    why: str
+    seen: str
+
+    def __post_init__(self) -> None:
+        check_kinds("amendment", self)
+        try:
+            is_day = date.fromisoformat(self.date).isoformat() == self.date
+        except ValueError:
+            is_day = False
+        if not is_day:
+            raise UserError(f"amendment: date={self.date!r} must be a day such as 2026-11-28")
+        for name in ("what", "why", "seen"):
+            check_line(f"amendment of {self.date}", name, getattr(self, name))
+
+
+@dataclass(frozen=True)
 class Study:
     """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
 
@@ -57,7 +83,8 @@ class Study:
 
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
     levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
-    `attributions` are claims about all of them together.
+    `attributions` are claims about all of them together. `amendments` say what was changed after results were seen, the
+    oldest first; an amended study has seeds of its own (`Tier.first_seed`).
 
     Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
     among the factors, levels that could not be told apart, a factor that `configure` ignores, or a control whose cells
@@ -81,6 +108,7 @@ class Study:
     controls: tuple[Control, ...] = ()
     claims: tuple[Claim, ...] = ()
     attributions: tuple[Attribution, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
     revision: int = 1
 
     def __post_init__(self) -> None:
@@ -107,6 +135,7 @@ class Study:
             raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
         for place, levels in self._named_levels():
             self._check_levels(place, levels)
+        self._check_amendments()
         self._check_controls()
         self._check_universes()
         self._check_configure()
@@ -178,6 +207,9 @@ class Study:
                 raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
             if (many := max(tier.seeds, tier.universe_seeds)) > MOST_SEEDS:
                 raise UserError(f"{self.name}: tier {name!r} can have {MOST_SEEDS} seeds at most, has {many}")
+            if not 0 <= tier.first_seed <= LAST_FIRST_SEED:
+                first = f"first_seed={tier.first_seed} must be from 0 to {LAST_FIRST_SEED}"
+                raise UserError(f"{self.name}: tier {name!r}: {first}; searches have the seeds beyond")
             lost = {choice: level not in tier.levels.get(choice, (level,)) for choice, level in self.reference.items()}
             if dropped := [choice for choice, is_lost in lost.items() if is_lost]:
                 raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
@@ -188,6 +220,15 @@ class Study:
             yield f"control {control.name!r}", {self.arms.name: control.number.arms, **control.number.blocks}
         for attribution in self.attributions:
             yield f"claim {attribution.name!r}", {self.arms.name: self.arms.levels, **attribution.blocks}
+
+    def _check_amendments(self) -> None:
+        days = [amendment.date for amendment in self.amendments]
+        if days != sorted(days):
+            raise UserError(f"{self.name}: amendments must stand in the order of their dates: {', '.join(days)}")
+        if days and not self.tiers["full"].first_seed:
+            raise UserError(
+                f"{self.name}: an amended study is judged on seeds that nobody has seen: tier 'full' needs a first_seed"
+            )
 
     def _check_universes(self) -> None:
         known = {choice.name: choice.levels for choice in self.choices}

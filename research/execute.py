@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -58,15 +59,18 @@ def _work(job: Job, devices: Collection[str]) -> list[StackResult]:
     assert _pipe is not None
     if devices:
         check_device(job[0].cell.experiment, devices, device_class())
-    _pipe.send(0.0)  # whatever it last said of another job
-    return train_horizons([stack.cell.config for stack in job], job[0].seeds, _pipe.send)
+    began, say = time.monotonic(), _pipe.send
+    say((0.0, 0.0))  # whatever it last said of another job
+    configs = [stack.cell.config for stack in job]
+    return train_horizons(configs, job[0].seeds, lambda share: say((share, time.monotonic() - began)))
 
 
 class Slot:
     """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
 
-    `job` is the one in work, None when idle; `share` how much of it is done; `future` its results to come; `unwritten`
-    how many stacks of its last job are not recorded yet. Where `devices` are named, it must be on one of these classes.
+    `job` is the one in work, None when idle, the last of `num_jobs`; `share` how much of it is done, which took
+    `seconds`; `future` its results to come; `unwritten` how many stacks are trained and not recorded yet. Where
+    `devices` are named, it must be on one of these classes.
     """
 
     future: Future[list[StackResult]]
@@ -74,17 +78,26 @@ class Slot:
     def __init__(self, context: ForkServerContext, devices: Collection[str] = ()) -> None:
         self.context, self.devices = context, devices
         self.job: Job | None = None
-        self.share = 0.0
-        self.unwritten = 0
+        self.share = self.seconds = 0.0
+        self.num_jobs = self.unwritten = 0
         self._open()
 
     def _open(self) -> None:
         self.pipe, theirs = self.context.Pipe()
         self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs,))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it shall get a job: once its last is recorded, and the second at once.
+
+        The first comes back while the record is still being opened.
+        """
+        return self.job is None and (self.num_jobs < 2 or not self.unwritten)
+
     def start(self, job: Job) -> None:
         """Hand the worker a job."""
-        self.job, self.share = job, 0.0
+        self.job, self.share, self.seconds = job, 0.0, 0.0
+        self.num_jobs += 1
         try:
             self.future = self.pool.submit(_work, job, self.devices)
         except BrokenProcessPool:  # the worker died while it was idle
@@ -95,10 +108,10 @@ class Slot:
         self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
     def listen(self) -> bool:
-        """Whether the job has come to an end. Until then, bring `share` up to date."""
+        """Whether the job has come to an end. Until then, bring `share` and `seconds` up to date."""
         with contextlib.suppress(EOFError, OSError):
             while self.pipe.poll():
-                self.share = self.pipe.recv()
+                self.share, self.seconds = self.pipe.recv()
         return self.future.done()
 
     def take(self) -> tuple[Job, list[StackResult] | BaseException]:
@@ -180,11 +193,12 @@ Outcome = tuple[Stack, "StackResult | Failure"]  # what became of a stack
 
 
 class Workers:
-    """Worker processes that train stacks, longest first, from the moment this is made; they end with the `with` block.
+    """Worker processes that train stacks from the moment this is made; they end with the `with` block.
 
-    Stacks that differ only in their horizon train in one pass. A thread hands them out, to a worker the next once the
-    caller has taken up what the last came to: no worker waits for another, and a kill costs each no more than one pass.
-    With `open_end` it waits for more (`add`) until `no_more` is said.
+    Each begins with one of the shortest, as an early sign of life; then the longest come first. Stacks that differ only
+    in their horizon train in one pass. A thread hands them out, to a worker the next once the caller has taken up what
+    the last came to: no worker waits for another, and a kill costs each no more than one pass, and the short first one
+    where it comes before that is recorded. With `open_end` it waits for more (`add`) until `no_more` is said.
     Nothing is trained where the class of device is not among `devices`, if there are any.
     """
 
@@ -229,15 +243,16 @@ class Workers:
 
     def outcomes(
         self,
-        progress: Callable[[dict[str, float]], None] = lambda _: None,
+        progress: Callable[[dict[str, tuple[float, float]]], None] = lambda _: None,
         check: Callable[[], None] = lambda: None,
     ) -> Iterator[Outcome]:
         """What became of each stack, which is taken for recorded when the next is asked for.
 
         What one stack raises, or a worker that dies with it, does not stop the others.
 
-        `progress` is called now and then with the share that is done of each stack in work, by its key; `check` between
-        outcomes: it raises Stopped when the user has asked to stop. What is finished is told all the same.
+        `progress` is called now and then with the share that is done of each stack in work, and the seconds that it
+        took, by its key; `check` between outcomes: it raises Stopped when the user has asked to stop. What is finished
+        is told all the same.
 
         Raises what goes wrong in handing out, and the UserError of a worker: there is no use in trying the others.
         """
@@ -250,7 +265,7 @@ class Workers:
                 yield outcome
                 slot.unwritten -= 1
                 self.news.set()
-            progress({job[0].key: slot.share for slot in self.slots if (job := slot.job)})
+            progress({job[0].key: (slot.share, slot.seconds) for slot in self.slots if (job := slot.job)})
             try:
                 check()
             except Stopped:
@@ -269,8 +284,8 @@ class Workers:
                 self._take_added()
                 for slot in self.slots:
                     self._tell(slot)
-                    if self.waiting and slot.job is None and not slot.unwritten:
-                        slot.start(self.waiting.pop())
+                    if self.waiting and slot.is_free:
+                        slot.start(self.waiting.pop(-1 if slot.num_jobs else 0))
                         slot.future.add_done_callback(lambda _: self.news.set())
                 if complete and not self.waiting and all(slot.job is None for slot in self.slots):
                     break
@@ -303,6 +318,6 @@ class Workers:
             return
         else:
             results = [Failure(f"its worker process died {TRIES} times, perhaps for want of memory")] * len(job)
-        slot.unwritten = len(job)
+        slot.unwritten += len(job)
         for told in zip(job, results, strict=True):
             self.told.put((slot, told))

@@ -97,6 +97,12 @@ def draw_curves(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequen
         ax.fill_between(summary[x], summary["low"], summary["high"], color=look["color"], alpha=0.2, linewidth=0)
 
 
+def side_by_side(seeds: pd.Series[int]) -> pd.Series[float]:
+    """Places from -0.5 to 0.5 for seeds, in their order: so far apart are their dots."""
+    first, last = seeds.min(), seeds.max()
+    return (seeds - first) / max(1, last - first) - 0.5
+
+
 def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, levels: Sequence[str]) -> None:
     """y against the levels of x: each seed as a dot, beside it its arm's mean with its interval; arms side by side."""
     places = {value: place for place, value in enumerate(sorted(frame[x].unique()))}
@@ -106,7 +112,7 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
         if rows.empty:
             continue
         shift = (row - (len(levels) - 1) / 2) * width
-        jitter = (rows["seed"] / max(1, frame["seed"].max()) - 0.5) * width * 0.5
+        jitter = side_by_side(rows["seed"]) * width * 0.5
         ax.scatter(
             rows[x].map(places) + shift + jitter, rows[y], s=5, color=look["color"], alpha=0.45, linewidth=0, zorder=2
         )

@@ -9,8 +9,9 @@ import pandas as pd
 
 from research.across import across_frame, summary_frame
 from research.loading import load_study
-from research.multiverse import read_universes
-from research.tables import REPORTS, findings_frame, read_published
+from research.multiverse import PublishedUniverses, read_universes
+from research.publication import REPORTS
+from research.tables import Published, findings_frame, read_published
 
 
 class Results(NamedTuple):
@@ -33,7 +34,11 @@ class Results(NamedTuple):
 def results(name: str, reports: str | Path = REPORTS) -> Results:
     """What is published of a study; see `research.results`."""
     study, folder = load_study(name), Path(reports) / Path(name).stem
-    published, universes = read_published(study, folder), read_universes(study, folder)
+    return gathered(read_published(study, folder), read_universes(study, folder))
+
+
+def gathered(published: Published, universes: PublishedUniverses | None) -> Results:
+    """The results that were read, as frames."""
     found = Results(*published.tables, findings_frame(published.judgement))
     if universes is None:
         return found

@@ -10,20 +10,23 @@ from research.config import TrainConfig
 from research.data import DATA
 from research.design import Tuning
 
-NUMERICS = 2  # raise when a change in code or of a default changes any result
+NUMERICS = 3  # raise when a change in code or of a default changes any result
 
 
-def identity(config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None) -> str:
-    """What the fingerprint is taken of, as JSON: non-default fields, data checksum, stack size, revision, NUMERICS.
+def identity(
+    config: TrainConfig, size: int, revision: int, tuning: Tuning | None = None, numerics: int = NUMERICS
+) -> str:
+    """What the fingerprint is taken of, as JSON: non-default fields, data checksum, stack size, revision, numerics.
 
-    Of a cell that is tuned also how: the winner follows from it.
+    Of a cell that is tuned also how: the winner follows from it. Results that were made before have the `numerics` of
+    then.
     """
     changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
     floats = {f.name for f in fields(config) if f.type == "float"}  # where 1 is 1.0, and -0.0 is 0.0
     content = {
         "config": {name: float(value) + 0.0 if name in floats else value for name, value in changed.items()},
         "data": DATA[config.dataset].digest,
-        "numerics": NUMERICS,
+        "numerics": numerics,
         "revision": revision,
         "stack_size": size,
     }

@@ -7,7 +7,7 @@ import hashlib
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from research.across import Across, AcrossFinding
 from research.design import DOCUMENTS, Study
 from research.pages import COUNTED, SIGNS, counts_words, interval_text, number_text, summary, verdict_words
+from research.promise import Promise, promise_lines, promise_rows, promised
 from research.verdict import Finding, Judgement
 from research.words import escaped, number_words
 
@@ -33,6 +34,7 @@ RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report --
 class Entry:
     """What the index shows of a study: its findings, its Markdown page, its figures as SVG by name, its size.
 
+    `shared` judges it where its allowance for error is shared by a number of claims (`promise.judged_among`).
     `across` are its findings across universes and `universes_page` the page about them, where universes were run.
     """
 
@@ -41,6 +43,7 @@ class Entry:
     page: str
     figures: Mapping[str, bytes]
     num_networks: int
+    shared: Callable[[int], Judgement]
     across: Across | None = None
     universes_page: str = ""
 
@@ -104,9 +107,29 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         f"{', '.join(f'{SIGNS[verdict]} {verdict}' for verdict in COUNTED[:4])}, each judged by itself at 95 %. The "
         "page of a study says what each number is and where it must lie.",
         "",
+        *promise_markdown(entries),
         *(f"{letter}: *{title}*." for letter, title in DOCUMENTS.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+PROMISE_HEADS = ("study", "claims", "verdicts given", "would stand with 5 % for all studies together")
+
+
+def promises_of(entries: Sequence[Entry]) -> list[Promise]:
+    """What each study promises, and which of its verdicts stand if all claims of all studies share one allowance."""
+    num_claims = sum(len(entry.study.claims) for entry in entries)
+    return [promised(entry.study, entry.judgement, entry.shared(num_claims)) for entry in entries]
+
+
+def promise_markdown(entries: Sequence[Entry]) -> list[str]:
+    """What the claims together promise, as Markdown."""
+    promises = promises_of(entries)
+    lines = ["## What they promise together", ""]
+    for line in promise_lines(promises, sum(len(entry.study.claims) for entry in entries)):
+        lines += [escaped(line), ""]
+    lines += [f"| {' | '.join(PROMISE_HEADS)} |", "|---" * len(PROMISE_HEADS) + "|"]
+    return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in promise_rows(promises)), ""]
 
 
 def with_results(readme: str, entries: Sequence[Entry]) -> str:
@@ -160,6 +183,9 @@ def index_html(entries: Sequence[Entry]) -> str:
         documents=DOCUMENTS,
         signs=SIGNS,
         counts={verdict: verdicts.count(verdict) for verdict in SIGNS if verdict in verdicts},
+        promises=promise_lines(promises_of(entries), len(rows)),
+        promise_heads=PROMISE_HEADS,
+        promise_rows=promise_rows(promises_of(entries)),
         num_networks=sum(entry.num_networks for entry in entries),
         num_universes=sum(
             len(entry.across.claims[0].points) for entry in entries if entry.across and entry.across.claims

@@ -28,7 +28,7 @@ class Frames(NamedTuple):
 
 
 def read_frames(store: Store, plan: Plan, state: State) -> Frames:
-    """The results of seeds 0..num_seeds-1 of what is done of a plan."""
+    """The results of the seeds that a plan asks for, of what is done of it."""
     import pandas as pd
 
     heads: dict[str, dict[str, Any]] = {}
@@ -36,7 +36,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
     names: dict[str, tuple[set[str], set[str]]] = {}
     for stack in plan.stacks:
         for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False):
-            if seed < plan.num_seeds:
+            if seed in plan.seeds:
                 heads[run.id] = {"cell": stack.cell.name, **plan.placed(stack.cell), "seed": seed}
                 clocks[run.id] = "step" if stack.cell.config.steps else "epoch"
                 curves, profiles = (set(run.tags.get(tag, "").split(",")) for tag in ("curves", "profiles"))

@@ -7,6 +7,7 @@ from research.console import counted, duration
 from research.coordinate import trials_missing
 from research.execute import cores
 from research.loading import load_study, study_names
+from research.pace import Job, time_left
 from research.plan import Cell, Plan, in_one_pass, make_plan
 from research.state import State, state_of
 from research.store import Store
@@ -51,7 +52,7 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
         print(f"{name:{width}}  {done} of {len(stacks)} stacks{of}  {status}")
     missing = state.missing(plan)
     print(
-        f"\n{plan.study.name}, tier {plan.variant}, seeds 0-{plan.num_seeds - 1}: {len(plan.stacks)} stacks, "
+        f"\n{plan.study.name}, tier {plan.variant}, seeds {plan.seeds[0]}-{plan.seeds[-1]}: {len(plan.stacks)} stacks, "
         f"{len(state.done)} done, {len(state.failed)} failed, {len(missing)} to run"
     )
     if trials := trials_missing(missing, state.trials):
@@ -61,11 +62,9 @@ def show_plan(store: Store, plan: Plan, workers: int) -> None:
 
 
 def estimate(plan: Plan, state: State, workers: int) -> float:
-    """Seconds to train what is missing: the nominal time, scaled by what the finished stacks took."""
+    """Seconds to train what is missing, by what the finished stacks took."""
     took = {key: (runs[0].ended - runs[0].started) / 1000 for key, runs in state.done.items()}
-    ratios = sorted(took[stack.key] / stack.nominal_seconds for stack in plan.stacks if stack.key in took)
-    scale = ratios[len(ratios) // 2] if ratios else 1.0
+    finished = [Job(stack.nominal_seconds, 1.0, took[stack.key]) for stack in plan.stacks if stack.key in took]
     missing = state.missing(plan)
-    to_train = [*missing, *trials_missing(missing, state.trials)]
-    times = [scale * longest.nominal_seconds for longest, *_ in in_one_pass(to_train)]
-    return max(sum(times) / workers, max(times, default=0.0)) + START_SECONDS
+    to_train = in_one_pass([*missing, *trials_missing(missing, state.trials)])
+    return time_left([], [longest.nominal_seconds for longest, *_ in to_train], finished, workers) + START_SECONDS

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.cost import layer_sizes, num_parameters
 from research.design import DOCUMENTS, Claim, Control, Study
+from research.identity import NUMERICS
 from research.plan import TUNING, Cell, Plan
 from research.protocol import design_lines, field_words, shown_fields
 from research.words import digits, edge, escaped, number_words
@@ -30,9 +31,11 @@ def study_page(
     notes: str = "",
     changed: Sequence[str] = (),
     universes: str = "",
+    amendments: str = "",
 ) -> str:
     """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
-    so when the runs were made; `universes` is the section about other universes, where these were run."""
+    so when the runs were made; `universes` is the section about other universes, where these were run, `amendments`
+    that about what was declared otherwise before."""
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
@@ -53,14 +56,25 @@ def study_page(
         design_lines(plan),
         "## What the findings do not say",
         caveats(study, judgement, runs, changed),
+        amendments,
         "## Run it again",
         f"```\npython -m research.study {study.name}\n```",
+        numerics_line(plan),
         "Tables: [runs.csv](runs.csv), a row a trained network; [curves.csv](curves.csv), a row an evaluation; "
         "[layers.csv](layers.csv), a row a layer; [profiles.csv](profiles.csv), a row a place; "
         "[findings.csv](findings.csv). What they were made with: [provenance.json](provenance.json). "
         "`python -m research.report` draws this page from them, without training.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def numerics_line(plan: Plan, now: int = NUMERICS) -> str:
+    """That a run would give other last digits now, where results were made by an earlier source."""
+    if plan.numerics == now:
+        return ""
+    return (
+        f"These tables were made with numerics {plan.numerics}. This code has {now}: a run now gives other last digits."
+    )
 
 
 def summary(judgement: Judgement) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from research.config import TrainConfig, UserError, without_horizon
 from research.cost import nominal_seconds, num_steps, stack_size
 from research.design import TUNED, Factor, Level, Levels, Study, Tuning
-from research.identity import identity
+from research.identity import NUMERICS, identity
 from research.tiers import MOST_SEEDS, VALIDATED, WIDENED
 from research.universes import ALL, REFERENCE, asked_for, departures, nearest
 
@@ -102,10 +102,13 @@ class Universe:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study needs at a tier: seeds 0..num_seeds-1 of every cell of the universes, in whole stacks.
+    """What a study needs at a tier: num_seeds seeds of every cell of the universes, from the tier's first on.
+
+    Its stacks are whole: where a user asks for another number of seeds, the last may have some that are not reported.
 
     `variant` is the tier and behind it the fields that were set by hand, such as `full+lr=0.01`; it is in the keys.
-    `whole` says that no cell was left out; `scope` is how the universes were asked for.
+    `whole` says that no cell was left out; `scope` is how the universes were asked for. `numerics` is this source's,
+    unless the plan is that of results which were made before.
     """
 
     study: Study
@@ -117,11 +120,18 @@ class Plan:
     stacks: tuple[Stack, ...]
     scope: tuple[str, ...] = (REFERENCE,)
     universes: tuple[Universe, ...] = ()
+    numerics: int = NUMERICS
 
     @property
     def of_universes(self) -> bool:
         """Whether it is about other universes than the reference."""
         return self.scope != (REFERENCE,)
+
+    @property
+    def seeds(self) -> range:
+        """The seeds that are asked for, and no others are reported."""
+        first = self.study.tiers[self.tier].first_seed
+        return range(first, first + self.num_seeds)
 
     @property
     def complete(self) -> bool:
@@ -154,10 +164,10 @@ class Plan:
         levels = {**cell.levels, **self.study.universe(cell.universe)}
         return {factor.name: levels[factor.name] for factor in self.columns}
 
-    def num_reported(self, cell: Cell) -> int:
-        """How many seeds a cell's parent run sums up: of a shared one never fewer than the reference universe has."""
-        own = usual_seeds(self.study, self.tier, (REFERENCE,)) if self.of_universes and not cell.universe else 0
-        return max(self.num_seeds, own)
+    def reported(self, cell: Cell) -> range:
+        """The seeds that a cell's parent run sums up: of a shared one never fewer than the reference universe has."""
+        own = own_seeds(self.study, self.tier, False) if self.of_universes and not cell.universe else 0
+        return range(self.seeds.start, self.seeds.start + max(self.num_seeds, own))
 
     @property
     def report_name(self) -> str:
@@ -168,13 +178,13 @@ class Plan:
 
     @property
     def _declared_seeds(self) -> int:
-        return usual_seeds(self.study, self.tier, self.scope)
+        return own_seeds(self.study, self.tier, self.of_universes)
 
 
-def usual_seeds(study: Study, tier: str, scope: tuple[str, ...]) -> int:
-    """How many seeds each cell has at a tier, unless a user asks for another number."""
+def own_seeds(study: Study, tier: str, of_universes: bool) -> int:
+    """How many seeds a cell has at a tier, in the reference universe or in others, unless a user asks for more."""
     size = study.tiers[tier]
-    return size.seeds if scope == (REFERENCE,) else size.universe_seeds or size.seeds
+    return size.universe_seeds or size.seeds if of_universes else size.seeds
 
 
 def make_plan(
@@ -184,6 +194,7 @@ def make_plan(
     only: Mapping[str, tuple[str, ...]] | None = None,
     settings: Mapping[str, str] | None = None,
     scope: tuple[str, ...] = (REFERENCE,),
+    numerics: int = NUMERICS,
 ) -> Plan:
     """The plan of a study: of the cells that have the levels in `only`, with the fields in `settings` set by hand.
 
@@ -193,7 +204,7 @@ def make_plan(
     if tier not in study.tiers:
         raise UserError(f"{study.name}: no tier {tier!r}; it has {', '.join(study.tiers)}")
     asked = asked_for(study, scope, tier)
-    num_seeds = usual_seeds(study, tier, scope) if num_seeds is None else num_seeds
+    num_seeds = own_seeds(study, tier, scope != (REFERENCE,)) if num_seeds is None else num_seeds
     if num_seeds < 1:
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
     if num_seeds > MOST_SEEDS:
@@ -202,7 +213,7 @@ def make_plan(
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
     variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
-    every = [Universe(levels, tuple(_cells(study, tier, variant, values, levels))) for levels in asked]
+    every = [Universe(levels, tuple(_cells(study, tier, variant, values, levels, numerics))) for levels in asked]
     universes = tuple(
         replace(universe, cells=tuple(cell for cell in universe.cells if _is_wanted(study, cell, only or {})))
         for universe in every
@@ -210,12 +221,21 @@ def make_plan(
     cells = {cell.key: cell for universe in universes for cell in universe.cells}
     if not cells:
         raise UserError(f"{study.name}: tier {tier!r} has no cell with {_written(only or {})}")
-    stacks = []
-    for cell in cells.values():
-        for first in range(0, num_seeds, cell.stack_size):
-            stacks.append(Stack(cell, tuple(range(first, first + cell.stack_size))))
+    stacks = [stack for cell in cells.values() for stack in _stacks(study, tier, cell, num_seeds)]
     whole = universes == tuple(every)
-    return Plan(study, tier, variant, num_seeds, whole, tuple(cells.values()), tuple(stacks), scope, universes)
+    planned = tuple(cells.values())
+    return Plan(study, tier, variant, num_seeds, whole, planned, tuple(stacks), scope, universes, numerics)
+
+
+def _stacks(study: Study, tier: str, cell: Cell, num_seeds: int) -> Iterator[Stack]:
+    """The stacks in which a cell's first seeds lie: its own number of seeds in parts, then as many more, and so on.
+
+    So seed s is in the same stack however many are asked for, and the study as declared trains none for nothing.
+    """
+    first, own = study.tiers[tier].first_seed, own_seeds(study, tier, bool(cell.universe))
+    for block in range(first, first + num_seeds, own):
+        for start in range(block, min(block + own, first + num_seeds), cell.stack_size):
+            yield Stack(cell, tuple(range(start, min(start + cell.stack_size, block + own))))
 
 
 def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
@@ -269,7 +289,9 @@ def _control_cells(study: Study) -> list[Mapping[str, Level]]:
     return [cell for control in study.controls for cell in control.cells]
 
 
-def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels) -> list[Cell]:
+def _cells(
+    study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels, numerics: int
+) -> list[Cell]:
     """The cells of a universe: the grid first, then what the controls need."""
     kept = study.tiers[tier].levels
     factors = (study.arms, *study.blocks)
@@ -278,12 +300,20 @@ def _cells(study: Study, tier: str, variant: str, values: Mapping[str, Any], uni
     points += [{f.name: cell[f.name] for f in factors} for cell in _control_cells(study)]
     cells: dict[str, Cell] = {}
     for levels in points:
-        cell = _cell(study, tier, variant, values, levels, universe)
+        cell = _cell(study, tier, variant, values, levels, universe, numerics)
         cells.setdefault(cell.key, cell)
     return list(cells.values())
 
 
-def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], levels: Levels, universe: Levels) -> Cell:
+def _cell(
+    study: Study,
+    tier: str,
+    variant: str,
+    values: Mapping[str, Any],
+    levels: Levels,
+    universe: Levels,
+    numerics: int,
+) -> Cell:
     def configure(choices: Levels) -> TrainConfig:
         config = replace(study.config({**choices, **levels}, tier), **values)
         if config.steps and "epochs" in values:
@@ -295,8 +325,8 @@ def _cell(study: Study, tier: str, variant: str, values: Mapping[str, Any], leve
     tuning = study.tuning if TUNED in departing.values() else None
     if tuning is not None:
         _check_tuned(study, levels, config, tuning)
-    size = stack_size(config, study.tiers[tier].universe_seeds if departing else 0)
-    what = identity(config, size, study.revision, tuning)
+    size = stack_size(config, own_seeds(study, tier, bool(departing)), numerics > 2)
+    what = identity(config, size, study.revision, tuning, numerics)
     return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
 
 

@@ -54,8 +54,9 @@ def design_lines(plan: Plan) -> str:
     lines = [
         f"What is compared: {levels(study.arms)}.",
         *(f"Crossed with {levels(block)}." for block in study.blocks if len(block.levels) > 1),
-        f"{plan.num_seeds} seeds of each of {len(plan.cells)} cells. Seed *s* means the same split, the same order of "
-        "examples and, where shapes agree, the same initial draws in every cell, so differences are paired.",
+        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. Seed *s* "
+        "means the same split, the same order of examples and, where shapes agree, the same initial draws in every "
+        "cell, so differences are paired.",
         f"The same everywhere: {field_words(configs[0], fixed)}.",
         *filter(None, (varying_words(name, grid) for name in shown if name not in fixed)),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),

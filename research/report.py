@@ -1,15 +1,17 @@
 """What is drawn from a study's published tables, by anyone: findings, figures and page, and the index of all studies.
 
-    python -m research.report [NAME ...] [--check] [--reports DIR]
+    python -m research.report [NAME ...] [--check] [--freeze] [--reports DIR]
 """  # fmt: skip
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,18 +20,21 @@ import pandas as pd
 from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser, named_folder, refuse
+from research.exploration import FOLDER, amendments_section, changes, freeze, read_exploration
+from research.frames import gathered
 from research.index import Entry, index_html, index_markdown, with_results
 from research.loading import load_study, study_names
 from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import PublishedUniverses, read_universes
 from research.pages import study_page
 from research.plan import Plan
+from research.promise import judged_among
+from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
 from research.tables import (
     AGAIN,
     PROVENANCE,
-    REPORTS,
     SUMS,
     TABLES,
     UNIVERSE_TABLES,
@@ -53,30 +58,35 @@ INDEX = ("index.html", "README.md")
 README = REPORTS.parent / "README.md"
 
 
-def publish(store: Store, plan: Plan, state: State, folder: Path) -> tuple[pd.DataFrame, Judgement | None]:
+def publish(
+    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+) -> tuple[pd.DataFrame, Judgement | None]:
     """Export a plan whose stacks are all done into a folder and draw all of it there; its runs and its judgement.
 
     Only the study as declared is judged: of another plan there is no judgement, and no verdict on its page.
+    `published` is what its provenance says: whether it is for reports/.
     """
-    export(store, plan, state, folder)
-    published = read_published(plan.study, folder)
-    files = render(published, read_universes(plan.study, folder))
+    export(store, plan, state, folder, published)
+    found = read_published(plan.study, folder)
+    files = render(found, read_universes(plan.study, folder))
     write({folder / name: content for name, content in files.items()})
-    return published.tables.runs, published.judgement if plan.declared else None
+    return found.tables.runs, found.judgement if plan.declared else None
 
 
-def publish_universes(store: Store, plan: Plan, state: State, folder: Path) -> PublishedUniverses | None:
+def publish_universes(
+    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+) -> PublishedUniverses | None:
     """Export a plan of universes whose stacks are all done into the folder of its study, and draw all of it there.
 
     The page of the study is drawn again too, where its own tables are there. Without the reference universe there is
     nothing to compare with, so nothing is drawn.
     """
-    export(store, plan, state, folder / UNIVERSES)
+    export(store, plan, state, folder / UNIVERSES, published)
     universes = read_universes(plan.study, folder)
     if universes is None:
         return None
-    published = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
-    files = render(published, universes) if published else render_universes(universes, None)
+    found = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
+    files = render(found, universes) if found else render_universes(universes, None)
     write({folder / name: content for name, content in files.items()})
     return universes
 
@@ -87,6 +97,15 @@ def script_of(study: str) -> ModuleType | None:
         return None
     os.environ["MPLBACKEND"] = "Agg"
     return importlib.import_module(f"reports.{study}")
+
+
+@contextlib.contextmanager
+def needed_columns(study: str) -> Iterator[None]:
+    """Say in a line which column or level a study's own script needs and no table has."""
+    try:
+        yield
+    except KeyError as error:
+        raise UserError(f"{study}: reports/{study}.py needs {error}, which no table has; {AGAIN}") from error
 
 
 def render(published: Published, universes: PublishedUniverses | None = None) -> dict[str, bytes]:
@@ -102,10 +121,8 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
     if judgement is not None:
         figures["findings"] = findings_figure([*judgement.controls, *judgement.claims])
     if script := script_of(name := published.study.name):
-        try:
+        with needed_columns(name):
             figures.update(script.figures(published.tables))
-        except KeyError as error:
-            raise UserError(f"{name}: reports/{name}.py needs {error}, which no table has; {AGAIN}") from error
     files = drawn(figures)
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))
@@ -151,20 +168,29 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
 
 
 def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None = None) -> str:
-    """The Markdown page of a judged study with the figures of these names."""
+    """The Markdown page of a judged study with the figures of these names.
+
+    What `reports/NAME.py` concludes (`notes`) stands there where the study and its universes are as declared.
+    """
     assert published.judgement is not None
     script = script_of(published.study.name)
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
+    notes = ""
+    if published.plan.declared and universes and universes.plan.declared and script and hasattr(script, "notes"):
+        with needed_columns(published.study.name):
+            notes = script.notes(gathered(published, universes))
     own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
-    runs, notes = published.tables.runs, getattr(script, "NOTES", "")
     section = ""
     if universes:
         from research.specification import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
-    return study_page(published.plan, published.judgement, runs, captions, notes, published.changed, section)
+    amended = amendments_section(published.study, read_exploration(published.folder))
+    return study_page(
+        published.plan, published.judgement, published.tables.runs, captions, notes, published.changed, section, amended
+    )
 
 
 def entry(published: Published, files: Mapping[str, bytes], universes: PublishedUniverses | None = None) -> Entry:
@@ -177,6 +203,7 @@ def entry(published: Published, files: Mapping[str, bytes], universes: Published
         page(published, figures, universes),
         figures,
         num_networks(published, universes),
+        partial(judged_among, published),
         universes.across if universes else None,
         files[PAGE].decode() if universes else "",
     )
@@ -207,7 +234,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             published, universes = read_published(study, folder), read_universes(study, folder)
             found = render(published, universes)
             files |= {folder / file: content for file, content in found.items()}
-        elif not folder.is_dir():
+        elif not has_tables(folder):
             continue
         else:
             try:
@@ -238,10 +265,19 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
         folder = reports / Path(name).stem
         exported = (PROVENANCE, SUMS)
         known = {*files, *(folder / file for file in (*TABLES, *exported))}
-        known |= {folder / UNIVERSES, *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported))}
+        known |= {
+            folder / FOLDER,
+            folder / UNIVERSES,
+            *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported)),
+        }
         found = (*folder.glob("[!.]*"), *folder.glob(f"{UNIVERSES}/[!.]*"))
         wrong += sorted(path for path in found if path not in known)
     return wrong
+
+
+def has_tables(folder: Path) -> bool:
+    """Whether there is anything in a study's folder but what was frozen of it."""
+    return folder.is_dir() and [path.name for path in folder.glob("*")] != [FOLDER]
 
 
 def parser() -> Parser:
@@ -249,15 +285,31 @@ def parser() -> Parser:
     made = Parser("python -m research.report", description="Draw findings, figures, pages and the index again.")
     made.add_argument("names", nargs="*", metavar="NAME", help="a study; all that have tables by default")
     made.add_argument("--check", action="store_true", help="write nothing; say which files do not fit the tables")
+    made.add_argument(
+        "--freeze", action="store_true", help="keep what is published of NAME now as the exploration that it was"
+    )
     made.add_argument("--reports", type=named_folder, default=REPORTS, metavar="DIR", help="default: reports/")
     return made
+
+
+def keep(names: Sequence[str], reports: Path, check: bool) -> int:
+    """Freeze what is published of the named studies (`exploration.freeze`)."""
+    if check or not names:
+        raise UserError("--freeze: needs the NAME of a study, and goes without --check")
+    for name in names:
+        files = freeze(load_study(name), reports / Path(name).stem)
+        write(files)
+        print(f"frozen: {reports / Path(name).stem / FOLDER}, {len(files)} files")
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
     try:
         options = parser().parse_args(arguments)
-        names = options.names or [name for name in study_names() if (options.reports / name).is_dir()]
+        if options.freeze:
+            return keep(options.names, options.reports, options.check)
+        names = options.names or [name for name in study_names() if has_tables(options.reports / name)]
         files, left_out = draw(names, options.reports)
         if not options.check:
             write(files)
@@ -266,11 +318,18 @@ def main(arguments: list[str] | None = None) -> int:
     for name, reason in left_out.items():
         print(f"left out of the index: {name}: {reason}", file=sys.stderr)
     stale = unlike(names, options.reports, files) if options.check else []
+    ours = options.check and options.reports.resolve() == REPORTS
     for path in stale:
         print(
             f"stale: {path} does not come from its tables; draw it again with python -m research.report, or delete it"
         )
-    if stale:
+    refused = [text for name in names for text in unpublishable(options.reports / Path(name).stem)] if ours else []
+    if options.check:
+        every = {Path(name).stem for name in (*study_names(), *names)}
+        refused += [text for name in sorted(every) for text in changes(options.reports / name)]
+    for text in refused:
+        print(f"refused: {text}")
+    if stale or refused:
         return 1
     print(f"{'fits its tables' if options.check else 'drawn'}: {', '.join(names) or 'no study has tables yet'}")
     return 0

@@ -86,7 +86,7 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
         for recorded in stacks:
             at_work.add([recorded.stack])  # one at a time: what is added together may train in one pass
         at_work.no_more()
-        with Progress([recorded.stack for recorded in stacks], alone=True) as progress:
+        with Progress([recorded.stack for recorded in stacks], number, alone=True) as progress:
             for stack, outcome in at_work.outcomes(progress.show, check):
                 if isinstance(outcome, Failure):
                     failed[stack.key] = outcome.reason
@@ -95,7 +95,7 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
                     devices[stack.key] = outcome.device
                     compared[stack.key] = comparisons(store, by_key[stack.key], outcome)
                     different = [f"different: {one.differences[0]}" for one in differing(compared[stack.key])]
-                    progress.line(stack, (different or ["identical"])[0])
+                    progress.line(stack, (different or ["identical"])[0], outcome.ended - outcome.started)
     if compared:
         here = environment()
         made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,11 @@ from research.tuning import is_over, multiples_of, recorded_ranges, recorded_tri
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+
+def import_optuna() -> None:
+    """Import Optuna and its storage, which takes half a second."""
+    importlib.import_module("optuna.storages._rdb.storage")
 
 
 def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:

@@ -28,6 +28,7 @@ from research.loading import load_study
 from research.measured import read_frames
 from research.outlook import list_studies, show_plan
 from research.plan import Plan, make_plan
+from research.publication import REPORTS, agreement, check_plan, check_results, folder_for
 from research.state import State, read_runs, read_state, recorded_devices, state_of
 from research.store import Store
 from research.universes import REFERENCE
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("name", nargs="?", metavar="NAME", help="a study of studies/, or the path of a study file (.py)")
     made.add_argument("--plan", action="store_true", help="show what is done, failed and missing; train nothing")
     made.add_argument("--tier", default="full", help="the study's size: smoke, quick or full (default: full)")
-    made.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 of every cell (default: the tier's number)")
+    made.add_argument("--seeds", type=int, metavar="N", help="N seeds of every cell (default: the tier's number)")
     made.add_argument(
         "--only", action="append", default=[], metavar="FACTOR=LEVEL[,LEVEL]", help="only cells with these levels"
     )
@@ -78,7 +79,12 @@ def parser() -> argparse.ArgumentParser:
         "--reports",
         type=named_folder,
         metavar="DIR",
-        help="tables and figures go to DIR/NAME (default: reports/NAME of a complete full study, the store of others)",
+        help="tables and figures go to DIR/NAME (default: to reports/NAME in the store)",
+    )
+    made.add_argument(
+        "--publish",
+        action="store_true",
+        help="they go to the project's own reports/NAME: of a study as declared, from committed code alone",
     )
     return made
 
@@ -93,13 +99,14 @@ def main(arguments: list[str] | None = None) -> int:
         check_workers(options.workers)
         store = Store(options.store.absolute())
         if options.name is None:
-            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish")
             if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
                 raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
-        if options.plan and options.redo:
-            raise UserError("--plan and --redo contradict each other: leave one of them out")
+        for other in ("redo", "publish"):
+            if options.plan and getattr(options, other):
+                raise UserError(f"--plan and --{other} contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
         scope = tuple(options.universes or (REFERENCE,))
         study = load_study(options.name)
@@ -107,7 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plan:
             show_plan(store, plan, options.workers)
             return 0
-        return run(store, plan, options.workers, folder_for(plan, store, options.reports), options.redo)
+        folder = folder_for(plan, options.reports, store.folder, options.publish)
+        if options.publish:
+            check_plan(plan, options.name)
+        return run(store, plan, options.workers, folder, options.redo, options.publish)
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt as stop:  # of a study file too
@@ -129,26 +139,17 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def folder_for(plan: Plan, store: Store, reports: Path | None) -> Path:
-    """Where a plan's tables and figures go: into `reports` if it is given, else the project's or the store's reports.
+def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, published: bool = False) -> int:
+    """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed.
 
-    Raises UserError for a plan that is not the study as declared in the project's own folder.
+    What is `published` must come from committed code, what is recorded already too.
     """
-    ours = ROOT / "reports"
-    if reports is None:
-        return ours / plan.study.name if plan.declared else store.folder / "reports" / plan.report_name
-    if not plan.declared and reports.resolve() == ours:
-        raise UserError(
-            f"--reports {reports}: holds studies as declared, not {plan.report_name}; choose another folder"
-        )
-    return reports.absolute() / plan.study.name
-
-
-def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int:
-    """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed."""
     check_writable(folder)
     store.check()
-    missing = (State({}, {}) if redo else state_of(store, plan)).missing(plan)
+    recorded = State({}, {}) if redo else state_of(store, plan)
+    if published:
+        check_results(recorded)
+    missing = recorded.missing(plan)
     for data in {stack.cell.config.dataset for stack in missing}:
         fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
@@ -162,12 +163,25 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool) -> int
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, workers, redo, devices)
-        return present(store, plan, folder, failures)
+        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study.name))
+        return present(store, plan, folder, failures, published)
 
 
-def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) -> int:
-    """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed."""
+def prepare(study: str) -> None:
+    """Import and set up what is needed once all is trained: Optuna's storage, pandas, fonts, the study's figures."""
+    from research.report import begin_drawing, script_of
+    from research.search import import_optuna
+
+    import_optuna()
+    begin_drawing()
+    script_of(study)
+
+
+def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], published: bool = False) -> int:
+    """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed.
+
+    What is not `published` ends with how its findings agree with those that are.
+    """
     from research.report import publish, publish_universes
     from research.search import project_grids, project_searches
 
@@ -186,12 +200,15 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str]) ->
         print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
         return 1
     if plan.of_universes:
-        print(universes_text(publish_universes(store, plan, state, folder), plan, frame))
+        print(universes_text(publish_universes(store, plan, state, folder, published), plan, frame))
     else:
-        frame, judgement = publish(store, plan, state, folder)
+        frame, judgement = publish(store, plan, state, folder, published)
         print(cell_table(plan, frame))
         if judgement is not None:
             print(f"\n{findings_table(judgement)}")
+    part = "universes" if plan.of_universes else ""
+    if plan.variant == "full" and (text := agreement(folder / part, REPORTS / plan.study.name / part)):
+        print(f"\n{text}")
     print(f"\ntables and figures: {folder}")
     if (folder.parent / "index.html").exists():
         print("python -m research.report draws the index of all studies")

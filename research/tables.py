@@ -18,6 +18,7 @@ import pandas as pd
 from research.config import UserError
 from research.design import Factor, Study
 from research.faults import told
+from research.identity import NUMERICS
 from research.kinds import is_a
 from research.levels import level_word
 from research.measured import Frames, read_frames
@@ -31,7 +32,6 @@ from research.verdict import Judgement, judge, judged_digests
 if TYPE_CHECKING:
     pass
 
-REPORTS = Path(__file__).resolve().parents[1] / "reports"
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
 UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
 KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
@@ -40,11 +40,14 @@ SUMS = "SHA256SUMS"
 MADE_WITH = {  # what provenance.json says, as far as it is read back
     "variant": str,
     "declared": bool,
+    "first_seed": int,
     "seeds": int,
     "universes": tuple[str, ...],
+    "numerics": int,
     "fingerprints": Mapping[str, str],
     "claims": Mapping[str, tuple[str, ...]],
 }
+NUMERICS_THEN = 2  # of tables from before they named theirs
 AGAIN = "run the study to export it again"
 
 
@@ -60,14 +63,15 @@ class Published:
     tables: Frames
     judgement: Judgement | None
     changed: tuple[str, ...]
+    folder: Path
 
     @property
     def study(self) -> Study:
         return self.plan.study
 
 
-def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
-    """Write the tables of a plan, their provenance and their sums.
+def export(store: Store, plan: Plan, state: State, folder: Path, published: bool = False) -> None:
+    """Write the tables of a plan, their provenance and their sums. `published` says that it is for reports/.
 
     The tables hold results only, to six significant digits; what they were made with stands in provenance.json. Of
     other universes than the reference there are the replicates and the trials of searches, no curves.
@@ -78,7 +82,7 @@ def export(store: Store, plan: Plan, state: State, folder: Path) -> None:
     else:
         tables = dict(zip(TABLES, frames, strict=True))
     files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
-    files[PROVENANCE] = (json.dumps(provenance(plan, state), indent=1) + "\n").encode()
+    files[PROVENANCE] = (json.dumps({"published": published, **provenance(plan, state)}, indent=1) + "\n").encode()
     write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
 
@@ -110,8 +114,10 @@ def provenance(plan: Plan, state: State) -> dict[str, object]:
     return {
         "variant": plan.variant,
         "declared": plan.declared,
+        "first_seed": plan.seeds.start,
         "seeds": plan.num_seeds,
         "universes": list(plan.scope),
+        "numerics": plan.numerics,
         "environments": environments,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": claims_at_the_runs(state),
@@ -149,20 +155,30 @@ def read_published(study: Study, folder: Path) -> Published:
         check_rows(folder / name, frame, plan, keys)
     check_runs(folder / TABLES[0], frames.runs, plan)
     judgement = judge(study, frames.runs, plan.num_seeds, complete=plan.declared) if study.judged else None
-    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])))
+    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])), folder)
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind."""
+    """What the tables in a folder were made with. Raises UserError where that lacks something or is of another kind.
+
+    Their numerics may be those of an earlier source: what was made by it stays what it was.
+    """
     path = folder / PROVENANCE
     try:
-        made_with: dict[str, Any] = {"universes": [REFERENCE], **json.loads(path.read_bytes())}
+        made_with: dict[str, Any] = {
+            "universes": [REFERENCE],
+            "first_seed": 0,
+            "numerics": NUMERICS_THEN,
+            **json.loads(path.read_bytes()),
+        }
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     if missing := set(MADE_WITH) - set(made_with):
         raise UserError(f"{path}: does not say {', '.join(sorted(missing))}; {AGAIN}")
     if wrong := [name for name, kind in MADE_WITH.items() if not is_a(made_with[name], kind)]:
         raise UserError(f"{path}: says {wrong[0]}={made_with[wrong[0]]!r}, which no export writes; {AGAIN}")
+    if not 1 <= (numerics := made_with["numerics"]) <= NUMERICS:
+        raise UserError(f"{path}: made under NUMERICS {numerics}, and this source has {NUMERICS}; {AGAIN}")
     return made_with
 
 
@@ -206,13 +222,16 @@ def read_csv(path: Path, factors: Sequence[str]) -> pd.DataFrame:
 
 def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> Plan:
     """The plan that tables were made by, of their provenance. Raises UserError where the study has become another."""
+    scope, numerics = tuple(made_with["universes"]), made_with["numerics"]
     tier, *settings = re.split(r"\+(?=[a-z_]+=)", str(made_with["variant"]))
     seeds, recorded = made_with["seeds"], made_with["fingerprints"]
     pairs = dict(text.split("=", 1) for text in settings)
     try:
-        plan = make_plan(study, tier, seeds, settings=pairs, scope=tuple(made_with["universes"]))
+        plan = make_plan(study, tier, seeds, settings=pairs, scope=scope, numerics=numerics)
     except UserError as error:
         raise UserError(f"{folder / PROVENANCE}: {error}; {AGAIN}") from error
+    if (first := made_with["first_seed"]) != plan.seeds.start:
+        raise UserError(f"{folder}: made with seeds from {first} on, now they begin at {plan.seeds.start}; {AGAIN}")
     if not made_with["declared"]:  # perhaps a part of it
         cells = tuple(cell for cell in plan.cells if cell.key in recorded)
         universes = tuple(
@@ -251,13 +270,14 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
         if known.get(str(name)) != [level_word(level) for level in levels]:
             written = ", ".join(map(str, levels))
             raise UserError(f"{path}: has a cell {name!r} of levels {written}, which the study has not; {AGAIN}")
-    if len(other := frame["seed"][~frame["seed"].isin(range(plan.num_seeds))]):
-        raise UserError(f"{path}: has seed {other.iloc[0]}, the study has 0 to {plan.num_seeds - 1}; {AGAIN}")
+    if len(other := frame["seed"][~frame["seed"].isin(plan.seeds)]):
+        told = f"has seed {other.iloc[0]}, the study has {plan.seeds[0]} to {plan.seeds[-1]}"
+        raise UserError(f"{path}: {told}; {AGAIN}")
     if len(twice := frame[frame.duplicated(["cell", "seed", *keys])]):
         row = twice.iloc[0]
         raise UserError(f"{path}: has seed {row['seed']} of {row['cell']} twice; {AGAIN}")
     if keys and not frame.empty:
-        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=range(plan.num_seeds))
+        rows = frame.groupby(["cell", "seed"]).size().unstack().reindex(columns=plan.seeds)
         if len(uneven := rows[rows.nunique(axis=1, dropna=False) > 1]):
             raise UserError(f"{path}: has not as many rows of each seed of {uneven.index[0]}; {AGAIN}")
 
@@ -266,7 +286,7 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
     """Raise UserError where a replicate of the plan has no row, or a declared study lacks a metric that is judged."""
     found = set(zip(runs["cell"], runs["seed"], strict=True))
     for cell in plan.cells:
-        for seed in range(plan.num_seeds):
+        for seed in plan.seeds:
             if (cell.name, seed) not in found:
                 raise UserError(f"{path}: has no row for seed {seed} of {cell.name}; {AGAIN}")
     needed = {"diverged_step": "any of them"}

@@ -12,6 +12,8 @@ from research.kinds import check_kinds
 from research.levels import Level
 
 MOST_SEEDS = 10_000  # a plan holds every stack of them
+LAST_FIRST_SEED = 900_000  # where a tier's seeds may begin at the latest
+TUNING_SEED = 1_000_000  # seeds from here on are for searches alone: no tier's reach up to them
 TUNED = "tuned"  # the level of a choice under which the study's Tuning takes place
 
 
@@ -26,13 +28,15 @@ class Tier:
 
     Of choices too: universes with other levels are left out. The full tier is the study as declared: it has them all.
 
-    `universe_seeds` is how many there are where several universes are compared; 0 stands for `seeds`.
+    `universe_seeds` is how many there are where several universes are compared; 0 stands for `seeds`. Both count from
+    `first_seed`, so that what is judged can be seeds that nobody had seen when the claims were written.
     """
 
     seeds: int
     overrides: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
     universe_seeds: int = 0
+    first_seed: int = 0
 
     def __post_init__(self) -> None:
         check_kinds("tier", self)

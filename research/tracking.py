@@ -8,13 +8,14 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from research.attribution import claim_digests
 from research.config import UserError
 from research.data import DATA
-from research.database import open_client
+from research.database import NewRun, Number, finish_run, open_client, write_runs
 from research.environment import environment
 from research.measured import read_metrics
 from research.pages import cell_note, experiment_note, failure_note
@@ -28,6 +29,8 @@ from research.universes import universe_name
 from research.views import COLOUR, cell_colour, saved_views
 
 if TYPE_CHECKING:
+    from mlflow.entities import Experiment
+
     from research.train import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
@@ -57,7 +60,7 @@ class Recorder:
         self.claims = json.dumps(claim_digests(plan.study))
         self.client = open_client(store)
         self.opened = store.database.stat()
-        self.experiment_ids = {name: self._experiment_id(name) for name in plan.experiments}
+        self.experiments = {name: self._experiment(name) for name in plan.experiments}
         self.devices: set[str] = set()
         self.as_trained = {cell.key: as_won(cell, self.trials) for cell in plan.cells if cell.tuning}
         self.replicates: dict[str, dict[int, Run]] = {}
@@ -80,12 +83,10 @@ class Recorder:
         self._check_device(stack.cell, result)
         if stack.cell.tuning:
             self.as_trained[stack.cell.key] = stack.cell
-        if stack.cell.key not in self.parents:
-            self._open(stack.cell, round(1000 * result.started))
-        runs = {replicate.seed: self._write_replicate(stack, replicate, result) for replicate in result.replicates}
-        for run in runs.values():
-            self.client.set_terminated(run.id, "FINISHED", run.ended)
-        self.replicates.setdefault(stack.cell.key, {}).update(runs)
+        opened = [] if stack.cell.key in self.parents else [self._parent(stack.cell, _times(result)[0])]
+        new = {replicate.seed: self._replicate(stack, replicate, result) for replicate in result.replicates}
+        self._write(*opened, *new.values())
+        self.replicates.setdefault(stack.cell.key, {}).update((seed, _as_read(run)) for seed, run in new.items())
         self.grown.add(stack.cell.key)
         self._close_if_last(stack)
 
@@ -103,10 +104,7 @@ class Recorder:
             "bring it back and run the same command again, which starts anew without it"
         )
 
-    def _write_replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> Run:
-        from mlflow.entities import Metric
-
-        cell, started, ended = stack.cell, round(1000 * result.started), round(1000 * result.ended)
+    def _replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> NewRun:
         tags = {
             "seed": str(replicate.seed),
             "stack": stack.key,
@@ -114,35 +112,27 @@ class Recorder:
             "profiles": ",".join(replicate.profiles),
             "device": result.device,
             "weights_sha256": replicate.weights_sha256,
-            PARENT: self.parents[cell.key][-1],
+            PARENT: self.parents[stack.cell.key][-1],
             **self.environment,
         }
-        metrics = [Metric(name, value, ended, place) for name, place, value in replicate_numbers(replicate)]
-        name = f"{cell.name} seed={replicate.seed}"
-        run_id = self._write(cell, "replicate", name, started, tags, metrics, {"seed": replicate.seed})
-        return Run(run_id, name, "FINISHED", started, ended, tags)
+        name, more = f"{stack.cell.name} seed={replicate.seed}", {"seed": replicate.seed}
+        return self._run(stack.cell, "replicate", name, *_times(result), tags, more, list(replicate_numbers(replicate)))
 
     def write_trial(self, stack: Stack, result: StackResult, value: float, scatter: float = math.nan) -> None:
         """Record a trial of a search as one run: its value, and how its seeds scatter about it."""
-        from mlflow.entities import Metric
-
         self._check_device(stack.cell, result)
-        cell, ended = stack.cell, round(1000 * result.ended)
         assert self.plan.study.tuning is not None
-        metrics = [Metric(name, number, ended, place) for name, place, number in trial_numbers(result, value)]
         tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
         tags["objective"] = objective(self.plan.study.tuning)
         tags["scatter"] = repr(scatter)
-        seeds = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}
-        run_id = self._write(cell, "trial", cell.name, round(1000 * result.started), tags, metrics, seeds)
-        self.client.set_terminated(run_id, "FINISHED", ended)
+        seeds, numbers = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}, list(trial_numbers(result, value))
+        self._write(self._run(stack.cell, "trial", stack.cell.name, *_times(result), tags, seeds, numbers))
 
     def write_failure(self, stack: Stack, reason: str, traceback: str = "") -> None:
         """Record that a stack could not be trained, and why. The next run of the study tries it again."""
         tags = {"stack": stack.key, "reason": reason, NOTE: failure_note(reason, traceback), **self.environment}
-        name = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)"
-        run = self._write(stack.cell, "failure", name, round(1000 * time.time()), tags, [], {})
-        self.client.set_terminated(run, "FAILED")
+        name, now = f"{stack.cell.name} seeds={stack.seeds[0]}-{stack.seeds[-1]} (failed)", round(1000 * time.time())
+        self._write(self._run(stack.cell, "failure", name, now, now, tags, status="FAILED"))
         self._close_if_last(stack)
 
     def stop(self) -> None:
@@ -151,21 +141,21 @@ class Recorder:
             if cell.key in self.grown:
                 self._summarise(cell)
 
-    def _write(
+    def _run(
         self,
         cell: Cell,
         kind: str,
         name: str,
         started: int,
+        ended: int | None,
         tags: dict[str, str],
-        metrics: list[Any],
-        more: dict[str, Any],
-    ) -> str:
-        """The id of a new run of a cell, still RUNNING, with all that it carries."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+        more: dict[str, Any] | None = None,
+        numbers: Sequence[Number] = (),
+        status: str = "FINISHED",
+    ) -> NewRun:
+        """A run of a cell to be written, with what all runs of the study carry."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        self._check_there()
-        info = DATA[cell.config.dataset]
         always = {
             "kind": kind,
             "key": cell.key,
@@ -176,19 +166,24 @@ class Recorder:
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
-        run = self.client.create_run(self.experiment_ids[cell.experiment], started, {**always, **tags}, name)
-        run_id: str = run.info.run_id
-        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.config), **more}
-        self.client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
+        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.config), **(more or {})}
+        info = DATA[cell.config.dataset]
         data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
-        self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
-        return run_id
+        used = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+        experiment = self.experiments[cell.experiment]
+        return NewRun(experiment, name, status, started, ended, {**always, **tags}, params, numbers, used)
 
-    def _open(self, cell: Cell, started: int) -> None:
-        """Make a parent run of a cell, still RUNNING, beside those that it has."""
+    def _write(self, *new: NewRun) -> None:
+        self._check_there()
+        write_runs(self.client, new)
+
+    def _parent(self, cell: Cell, started: int) -> NewRun:
+        """A parent run of a cell to be written, still RUNNING, beside those that it has."""
         colour = {COLOUR: cell_colour(self.plan.study, cell.levels)}
-        self.open[cell.key] = self._write(cell, "cell", cell.name, started, colour, [], {})
-        self.parents.setdefault(cell.key, []).append(self.open[cell.key])
+        run = self._run(cell, "cell", cell.name, started, None, colour, status="RUNNING")
+        self.open[cell.key] = run.id
+        self.parents.setdefault(cell.key, []).append(run.id)
+        return run
 
     def _close_if_last(self, stack: Stack) -> None:
         """Sum up the cell of a stack if no other of its stacks is to come."""
@@ -203,31 +198,28 @@ class Recorder:
         A run cannot be rewritten, so where the one there is was finished before, a new one takes the replicates over
         and the old one is deleted.
         """
-        from mlflow.entities import Metric, Param, RunTag
-
         cell = self.as_trained.get(planned.key, planned)
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
         found = read_metrics(self.store, [run.id for run in reported]).values()
         self._check_there()  # else there was nothing to be read
-        metrics = []
+        metrics: list[Number] = []
         for name in sorted({name for values in found for name in values} - {"diverged_step"}):
             for step in sorted({step for values in found for step in values.get(name, {})}):
-                interval = mean_interval([values.get(name, {}).get(step, math.nan) for values in found])
-                metrics.append(Metric(name, interval.mean, ended, step))
+                points = [points[step] for values in found if step in (points := values.get(name, {}))]
                 if name in self.plan.study.headline:
-                    metrics.append(Metric(f"{name}_low", interval.low, ended, step))
-                    metrics.append(Metric(f"{name}_high", interval.high, ended, step))
+                    mean, low, high, _ = mean_interval(points)
+                    metrics += [(name, step, mean), (f"{name}_low", step, low), (f"{name}_high", step, high)]
+                else:  # a tenth of the time
+                    finite = [point for point in points if math.isfinite(point)]
+                    metrics.append((name, step, math.fsum(finite) / len(finite) if finite else math.nan))
         if diverged := sum("diverged_step" in values for values in found):
-            metrics.append(Metric("num_diverged", diverged, ended, 0))
+            metrics.append(("num_diverged", 0, diverged))
         tags = {"replicates": _digest(reported), NOTE: cell_note(self.plan, cell, len(reported))}
         if cell.key not in self.open:
-            self._open(cell, min(run.started for run in runs))
+            self._write(self._parent(cell, min(run.started for run in runs)))
         parent = self.open.pop(cell.key)
-        self.client.log_batch(
-            parent, metrics, [Param("seeds", str(len(reported)))], [RunTag(*tag) for tag in tags.items()]
-        )
-        self.client.set_terminated(parent, "FINISHED", ended)
+        finish_run(self.client, parent, ended, tags, {"seeds": len(reported)}, metrics)
         for run in runs:
             if run.tags.get(PARENT) != parent:
                 self.client.set_tag(run.id, PARENT, parent)
@@ -239,8 +231,8 @@ class Recorder:
 
     def _reported(self, cell: Cell) -> list[Run]:
         """The recorded replicates of a cell that its parent run sums up, in the order of their seeds."""
-        replicates, number = self.replicates.get(cell.key, {}), self.plan.num_reported(cell)
-        return [run for seed, run in sorted(replicates.items()) if seed < number]
+        replicates, seeds = self.replicates.get(cell.key, {}), self.plan.reported(cell)
+        return [run for seed, run in sorted(replicates.items()) if seed in seeds]
 
     def _mend(self, runs: list[Run]) -> None:
         """Close what a crash left open, take up what is whole, make parent runs that do not fit again."""
@@ -269,7 +261,7 @@ class Recorder:
                 for parent in self.parents.pop(cell.key, []):
                     self.client.delete_run(parent)
 
-    def _experiment_id(self, name: str) -> str:
+    def _experiment(self, name: str) -> Experiment:
         found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(f"experiment {name!r} was deleted in the MLflow UI; restore it or choose another --store")
@@ -286,7 +278,7 @@ class Recorder:
         for tag, value in wanted.items():
             if found is None or found.tags.get(tag) != value:
                 self.client.set_experiment_tag(experiment_id, tag, value)
-        return str(experiment_id)
+        return found or self.client.get_experiment(experiment_id)
 
 
 def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:
@@ -301,6 +293,16 @@ def _parts_of_broken_stacks(runs: list[Run]) -> set[str]:
         if len(members) < last - first + 1:
             broken.update(run.id for run in members)
     return broken
+
+
+def _times(result: StackResult) -> tuple[int, int]:
+    """From when to when a stack trained, in milliseconds since 1970."""
+    return round(1000 * result.started), round(1000 * result.ended)
+
+
+def _as_read(run: NewRun) -> Run:
+    """A run that was written, as it will be read."""
+    return Run(run.id, run.name, run.status, run.started, run.ended or 0, dict(run.tags))
 
 
 def _digest(runs: list[Run]) -> str:

@@ -14,6 +14,7 @@ from research.design import Tuning
 from research.identity import identity
 from research.plan import Cell, Plan, Stack
 from research.state import Run, check_fingerprint
+from research.tiers import TUNING_SEED
 from research.trials import MORE_TRIALS, Ranges, Settings, best_trial, further_multiples, num_trials, searched_ranges
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from research.train import StackResult
 
-FIRST_SEED = 1_000_000  # seeds from here on are for tuning alone
 DIGITS = 4  # of a tuned setting: more would differ between platforms and tell nobody anything
 
 
@@ -116,7 +116,7 @@ def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
 def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stack:
     """What is trained for a trial: the tuning seeds, with the fields multiplied."""
     assert cell.tuning is not None
-    seeds = tuple(range(FIRST_SEED, FIRST_SEED + cell.tuning.seeds))
+    seeds = tuple(range(TUNING_SEED, TUNING_SEED + cell.tuning.seeds))
     config = tuned(cell, multiples).config
     what = identity(config, len(seeds), cell.revision)
     return Stack(replace(cell, config=config, identity=what, stack_size=len(seeds), tuning=None, trial=number), seeds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.across import Across, AcrossFinding
 from research.multiverse import PublishedUniverses, cells_of
-from research.pages import COUNTED, SIGNS, counts_words, measured, verdict_words
+from research.pages import COUNTED, SIGNS, counts_words, measured, numerics_line, verdict_words
 from research.plan import Plan, Universe
 from research.trials import STANDS_OUT
 from research.words import choice_level, choice_word, escaped, in_sentence, quantity
@@ -54,8 +54,9 @@ def intro(plan: Plan) -> str:
     return escaped(
         f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
         f"reference, which the verdicts of the study are about. {len(plan.universes)} universes were compared, with "
-        f"{plan.num_seeds} seeds in each. Each is judged by itself at 95 %, without a correction for their number: the "
-        "counts describe these universes and are no test. The reference is one of them, so there it may come out "
+        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) in each. "
+        "Each is judged by itself at 95 %, without a correction for their number: the counts describe these universes "
+        "and are no test. The reference is one of them, so there it may come out "
         "otherwise than in its own column, which has the study's own number of seeds and the wider intervals of all "
         "claims together."
     )
@@ -231,6 +232,8 @@ def caveats(universes: PublishedUniverses) -> str:
                 f"“{escaped(finding.text)}” rests on {len(different)} different sets of networks, since some choices "
                 "do not touch it: universes that share them count each."
             )
+    if line := numerics_line(plan):
+        lines.append(line)
     if universes.changed:
         lines.append(f"**Changed after runs were made**: {', '.join(universes.changed)}.")
     return "\n".join(f"- {line}" for line in lines)

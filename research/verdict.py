@@ -82,10 +82,10 @@ def judge(study: Study, runs: pd.DataFrame, num_declared: int, complete: bool, l
 
     The claims' intervals share an error of 5 % (Bonferroni), over all that the study declares, or stand at `level` each
     where one is given. A control stands at 95 % by itself: all must come out, so more of them make it harder to pass,
-    not easier. One that does not withholds the claims' verdicts. Seeds from num_declared on are not used; fewer than
-    declared, fewer than three, or runs that are not complete give no verdict.
+    not easier. One that does not withholds the claims' verdicts. Of the seeds the first num_declared are used; fewer
+    than declared, fewer than three, or runs that are not complete give no verdict.
     """
-    used = runs[runs["seed"] < num_declared]
+    used = runs[runs["seed"] < runs["seed"].min() + num_declared]
 
     def findings(claims: Iterable[Claim], at: float) -> tuple[Finding, ...]:
         samples = [(claim, sample(claim.number, study.arms.name, used)) for claim in claims]

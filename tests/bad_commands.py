@@ -141,12 +141,12 @@ NAMES = {
 }
 OPTIONS = {
     "study": ("--plan", "--tier", "--seeds", "--only", "--universes", "--set", "--redo", "--workers", "--store",
-              "--reports"),
-    "report": ("--check", "--reports"),
+              "--reports", "--publish"),
+    "report": ("--check", "--freeze", "--reports"),
     "ui": ("--store", "--port"),
     "reproduce": ("--sample", "--seed", "--workers", "--store"),
 }  # fmt: skip
-FLAGS = ("--plan", "--redo", "--check")
+FLAGS = ("--plan", "--redo", "--check", "--publish", "--freeze")
 MISTYPED = {
     "study": ("--plann", "--sedes 3", "--seed 3", "--red", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3",
               "--seeds:3", "-n 3", "--no-plan", "---plan", "--tie full", "toy.py", "width_sine", "\u2013\u2013plan",
@@ -169,6 +169,8 @@ LINES = {  # what is typed after `study` -> what it says
     "toy.py --set epochs": "--set epochs: must be written NAME=VALUE",
     "toy.py --set epoch=2": "--set epoch=2: no such field; there are dataset, depth, .*epochs",
     "toy.py --plan --redo": "--plan and --redo contradict each other",
+    "toy.py --plan --publish": "--plan and --publish contradict each other",
+    "toy.py --publish": "--publish writes to reports/, not to --reports reports: leave one of them out",
     "toy.py --universes all --universes reference": "--universes all: cannot go with another",
     "toy.py --universes reference --universes init=he": "--universes reference: cannot go with another",
     "toy.py --universes all --universes all": "--universes all: cannot go with another",
@@ -192,6 +194,7 @@ LINES = {  # what is typed after `study` -> what it says
     "pixel_shuffle --set network=cnn": "--set network: is a factor of pixel_shuffle",
     "--plan": "--plan",
     "--redo": "--redo",
+    "--publish": "--publish",
     "--seeds 3": "--seeds",
     "--only depth=1": "--only",
     "--set lr=1": "--set",

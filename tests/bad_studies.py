@@ -49,6 +49,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
         "controls": ("None", "STUDY.controls[0]", "STUDY.claims", "('sane',)"),
         "claims": ("None", "STUDY.claims[0]", "STUDY.claims * 2", "STUDY.controls", "('works',)"),
         "attributions": ("None", "STUDY.attributions[0]", "STUDY.claims", "STUDY.attributions * 2"),
+        "amendments": ("None", "'2026-11-28'", "('2026-11-28',)", "STUDY.claims"),
         "revision": ("None", "'2'", "1.5"),
     },
     "arms": {
@@ -61,6 +62,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
     "tier": {
         "seeds": (*WHOLE, "0"),
         "universe_seeds": WHOLE,
+        "first_seed": WHOLE,
         "overrides": ("None", "5", "'epochs=1'", "('epochs', 1)", "{'epoch': 1}", "{'epochs': '1'}", "{'epochs': None}",
                       "{1: 2}"),
         "levels": ("None", "'depth'", "{'depth': 1}", "{'depth': '1'}", "{'depth': ('1',)}", "{'depth': (3,)}",

@@ -144,7 +144,7 @@ OF_TRIALS: dict[str, Callable[[str], str]] = {  # what the table of trials becom
     "no column trial": lambda text: text.replace("trial", "attempt", 1),
     "no column cell": lambda text: text.replace("cell", "combination", 1),
 }
-KEYS = ("variant", "declared", "seeds", "fingerprints", "claims")
+KEYS = ("variant", "declared", "seeds", "numerics", "fingerprints", "claims")
 PROVENANCE: dict[str, tuple[str, Any]] = {  # which key of provenance.json becomes what
     **{f"{key} {value}": (key, value) for key in KEYS for value in (None, [1], 1.5)},
     "no variant": ("variant", ""),
@@ -162,6 +162,11 @@ PROVENANCE: dict[str, tuple[str, Any]] = {  # which key of provenance.json becom
     "seeds in words": ("seeds", "3"),
     "seeds a truth": ("seeds", True),
     "endless seeds": ("seeds", 10**30),
+    "numerics in words": ("numerics", "2"),
+    "numerics a truth": ("numerics", True),
+    "no numerics": ("numerics", 0),
+    "numerics of another time": ("numerics", 1),
+    "numerics to come": ("numerics", 1000),
     "no fingerprints": ("fingerprints", {}),
     "fingerprints of others": ("fingerprints", {"other/full/activation=relu": "abc"}),
     "fingerprints in numbers": ("fingerprints", {"toy/full/activation=tanh/depth=1": 7}),

@@ -51,7 +51,7 @@ STUDY = Study(
     arms=Factor("activation", {activations}),
     blocks=(Factor("depth", (1, 2)),),
     headline=("test_accuracy", "train_progress"),
-    tiers={{"full": Tier(seeds=3), "small": Tier(seeds=3, overrides={{"epochs": 1}}, levels={{"depth": (1,)}})}},
+    tiers={{"full": Tier(seeds=10), "small": Tier(seeds=3, overrides={{"epochs": 1}}, levels={{"depth": (1,)}})}},
     claims=(
         Claim("works", "The toy works", "nowhere", "mean",
               Number("test_accuracy", ("{claimed}",), {{"depth": (1,)}}, "only", "mean", diverged=0.1), above=0.5),

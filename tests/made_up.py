@@ -70,7 +70,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     """
     plan = plan or make_plan(study)
     rng = stream(0, "test")
-    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
+    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     judged = {judged.number.metric for judged in study.judged}
     more = {"train_loss", "train_progress"} | (
         {"reached_target", "num_cases", "test_accuracy"} if "steps_to_target" in judged else set[str]()
@@ -122,7 +122,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     plan = plan or make_plan(study, scope=("all",))
     rng, metrics = stream(0, "test"), METRICS | own
     names = sorted({judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions})
-    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in range(plan.num_seeds)]
+    heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     table = pd.DataFrame(runs)[[*heads[0], *sorted({"diverged_step", *names})]]
     trials = [
@@ -147,8 +147,10 @@ def write_provenance(plan: Plan, folder: Path) -> None:
     made_with = {
         "variant": plan.variant,
         "declared": plan.declared,
+        "first_seed": plan.seeds.start,
         "seeds": plan.num_seeds,
         "universes": plan.scope,
+        "numerics": plan.numerics,
         "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
         "claims": {name: [digest] for name, digest in claim_digests(plan.study).items()},
     }

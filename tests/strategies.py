@@ -109,6 +109,9 @@ class Configured:
         )
 
 
+FIRST_SEEDS = st.sampled_from((0, 100))
+
+
 @st.composite
 def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_cells: int = 12) -> Study:
     """Any study that can be declared, small enough to be planned in no time; `judged` with claims."""
@@ -185,7 +188,9 @@ def all_controls(draw: DrawFn, arms: Factor, blocks: Sequence[Factor]) -> tuple[
 @st.composite
 def tiers(draw: DrawFn, arms: Factor, blocks: Sequence[Factor], choices: Sequence[Factor]) -> dict[str, Tier]:
     """The full tier and up to two that replace fields and keep some levels, in any order; of choices the reference."""
-    found = {"full": Tier(draw(st.integers(1, 25)), universe_seeds=draw(st.integers(0, 12)))}
+    found = {
+        "full": Tier(draw(st.integers(1, 25)), universe_seeds=draw(st.integers(0, 12)), first_seed=draw(FIRST_SEEDS))
+    }
     overrides = {"epochs": st.integers(1, 3), "lr": st.sampled_from((0.1, 0.5)), "width": st.just(8)}
     for name in draw(st.sampled_from(((), ("smoke",), ("smoke", "quick")))):
         levels: dict[str, tuple[Level, ...]] = {}

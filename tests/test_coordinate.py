@@ -5,14 +5,20 @@ import re
 import signal
 import textwrap
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from conftest import Toy, processes_of, wait_until
+from made_up import made_up_result
+from test_design import TOY
 from test_execute import kill
 
+from research.coordinate import result_words
+from research.design import Tier
+from research.plan import make_plan
 from research.state import State, state_of
 from research.store import Store
-from research.tuning import FIRST_SEED
+from research.tiers import TUNING_SEED
 
 TRIALS, STACKS = 4 * 4, 10  # four tuned cells of four trials, ten cells of one stack
 
@@ -62,7 +68,7 @@ def test_all_universes_are_trained_each_search_before_its_own_cell(searched):
     place = {name: number for number, (name, _) in enumerate(lines)}
     for name, first in lines:
         cell, is_trial, _ = name.partition(" trial=")
-        assert (int(first) >= FIRST_SEED) == bool(is_trial)
+        assert (int(first) >= TUNING_SEED) == bool(is_trial)
         assert not is_trial or place[name] < place[cell]
     assert not re.search(r"\d h left", printed)
     assert re.search(r"tanh rate=tuned trial=0 seeds 1000000-1000001: validation loss \(nats\) \d\.\d{4}", printed)
@@ -88,7 +94,7 @@ def test_trials_lie_in_an_experiment_of_their_own_and_nothing_of_them_is_exporte
         runs = searched.runs(name)
         assert {run.tags["kind"] for run in runs} == {"cell", "replicate"}
         assert {run.tags["universe"] == "reference" for run in runs} == {not of_universes}
-        assert all(int(run.tags["seed"]) < FIRST_SEED for run in runs if run.tags["kind"] == "replicate")
+        assert all(int(run.tags["seed"]) < TUNING_SEED for run in runs if run.tags["kind"] == "replicate")
     head, *rows = table(searched).decode().splitlines()
     assert head.startswith("cell,activation,rate,horizon,seed,")
     assert len(rows) == STACKS * 3
@@ -226,3 +232,10 @@ def test_a_range_whose_end_is_best_is_widened_once_while_it_runs_and_not_when_it
     again = unsearched.run(*options)
     assert (again.returncode, again.stderr) == (0, "")
     assert unsearched.trials() == trials
+
+
+def test_the_line_of_a_stack_is_about_the_seeds_that_are_asked_for_as_the_table_is():
+    study = replace(TOY, tiers={"full": Tier(seeds=10, first_seed=100)})
+    result = made_up_result(tuple(range(100, 110)))
+    assert result_words(make_plan(study), result) == "test accuracy 105.0000"
+    assert result_words(make_plan(study, num_seeds=3), result) == "test accuracy 101.5000"

@@ -43,23 +43,23 @@ def test_killed_at_any_moment_a_study_resumes_to_the_same_tables(finished, fresh
         wait_until(lambda: len(workers_of(process.pid)) == 2, process=process)
         time.sleep(rng.uniform(0, 1))
         kill(process)  # while the first stacks train
-    # A stack of ten seeds is eleven runs: its cell's parent, then one for each seed. With the 3rd it is half recorded,
-    # after the 11th its runs are closed one by one and then its parent, the 12th is the next stack's.
-    for moment in (3, 11, 12):
+    for _ in range(3):  # a stack and the parent run of its cell are written at once, then that is summed up
         before, done = len(fresh.statuses()), fresh.finished_ids()
-        with fresh.start("--workers", "2") as process:
-            wait_until(lambda wanted=before + moment: len(fresh.statuses()) >= wanted, process=process)
+        if len(done) > 2:
+            break
+        with fresh.start("--workers", "1") as process:
+            wait_until(lambda wanted=before + 11: len(fresh.statuses()) >= wanted, process=process)
             time.sleep(rng.uniform(0, 0.03))
             kill(process)
         assert to_train(fresh.printed()) == 4 - len(done)
-        assert done.items() <= fresh.finished_ids().items()
+        assert done.items() < fresh.finished_ids().items()
     done = fresh.finished_ids()
     resumed = fresh.run("--workers", "2")
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    assert to_train(resumed.stdout) == 4 - len(done) > 0
+    assert len(done) == 4 or to_train(resumed.stdout) == 4 - len(done)
     assert done.items() <= fresh.finished_ids().items()
     assert fresh.tables() == finished.tables()
-    assert set(fresh.statuses()) == {"FINISHED", "KILLED"}
+    assert set(fresh.statuses()) <= {"FINISHED", "KILLED"}
 
 
 def test_workers_that_are_killed_cost_time_but_no_result(finished, fresh):
@@ -85,25 +85,22 @@ def short_stacks():
     return make_plan(study).stacks
 
 
-def test_a_worker_gets_its_next_stack_once_what_it_came_to_is_taken_up(short_stacks):
+def test_a_worker_gets_its_second_stack_at_once_and_each_further_one_when_what_it_came_to_is_taken_up(short_stacks):
     with Workers(list(short_stacks), 2) as at_work:
-        wait_until(lambda: at_work.told.qsize() == 2)
+        wait_until(lambda: at_work.told.qsize() == 4)
         time.sleep(2 * execute.POLL_SECONDS)
-        assert at_work.told.qsize() == 2
+        assert at_work.told.qsize() == 4
         assert [slot.job for slot in at_work.slots] == [None, None]
         outcomes = at_work.outcomes()
-        first, _ = next(outcomes)
-        second, _ = next(outcomes)  # now the first is taken up
-        wait_until(lambda: at_work.told.qsize() == 1)
-        time.sleep(2 * execute.POLL_SECONDS)
-        assert at_work.told.qsize() == 1
-        told = {first.key, second.key, *(stack.key for stack, _ in outcomes)}
-    assert told == {stack.key for stack in short_stacks}
+        told = [next(outcomes)[0].key for _ in range(5)]  # of one worker both are taken up by now
+        wait_until(lambda: at_work.told.qsize() >= 1)
+        told += [stack.key for stack, _ in outcomes]
+    assert sorted(told) == sorted(stack.key for stack in short_stacks)
 
 
-def test_the_longest_stack_is_trained_first(short_stacks):
+def test_a_worker_begins_with_the_shortest_stack_and_goes_on_with_the_longest(short_stacks):
     with Workers(list(short_stacks), 1) as at_work:
-        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == list(range(12, 0, -1))
+        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == [1, *range(12, 1, -1)]
 
 
 def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_back_each_as_if_trained_alone():
@@ -145,7 +142,7 @@ def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
 def test_what_is_added_is_trained_too_until_there_is_no_more(short_stacks):
     with Workers(list(short_stacks[:2]), 1, open_end=True) as at_work:
         outcomes = at_work.outcomes()
-        assert [next(outcomes)[0] for _ in range(2)] == [short_stacks[1], short_stacks[0]]
+        assert [next(outcomes)[0] for _ in range(2)] == list(short_stacks[:2])
         time.sleep(2 * execute.POLL_SECONDS)
         assert not at_work.all_told.done()  # it waits
         at_work.add(short_stacks[2:4])

@@ -42,6 +42,12 @@ def test_a_range_of_whole_numbers_and_the_same_of_floats_are_one_identity():
     assert identity(TrainConfig(), 1, 1, whole) == identity(TrainConfig(), 1, 1, real)
 
 
+def test_results_that_were_made_before_have_the_numerics_of_then():
+    before, now = (identity(TrainConfig(), 1, 1, numerics=number) for number in (NUMERICS - 1, NUMERICS))
+    assert now == identity(TrainConfig(), 1, 1)
+    assert identity_difference(before, now) == f"numerics: recorded with {NUMERICS - 1}, now {NUMERICS}"
+
+
 def test_the_difference_of_two_identities_names_field_and_both_values():
     old, new = identity(TrainConfig(), 5, 1), identity(TrainConfig(lr=0.2), 5, 1)
     assert identity_difference(old, new) == "lr: recorded with 0.1, now 0.2"

@@ -3,12 +3,14 @@
 import contextlib
 import re
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from made_up import made_up_result
 from test_design import CHOOSY, TOY
 
 from research.config import UserError
+from research.design import Tier
 from research.lookup import asked_for, experiments, sampled, whole_stacks
 from research.plan import make_plan
 from research.state import read_runs
@@ -16,7 +18,7 @@ from research.store import Store
 from research.tracking import Recorder
 from research.tuning import trial_stack
 
-PLAN = make_plan(TOY, num_seeds=12)  # four cells of two stacks
+PLAN = make_plan(replace(TOY, tiers={"full": Tier(seeds=10)}), num_seeds=12)  # four cells of two stacks
 CELL = PLAN.cells[0]
 
 

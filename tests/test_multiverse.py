@@ -8,8 +8,10 @@ import pytest
 from made_up import sign, write_table, write_universes
 from test_design import NUMBER, TOY
 
+from research import universe_page
 from research.config import TrainConfig, UserError
 from research.design import Attribution, Claim, Factor, Tier, Tuning, crossed
+from research.identity import NUMERICS
 from research.multiverse import read_universes, runs_of
 from research.plan import make_plan
 from research.tables import PROVENANCE, UNIVERSE_TABLES
@@ -190,6 +192,13 @@ def test_tables_of_the_reference_alone_are_not_those_of_universes(folder):
     sign(folder / "universes", UNIVERSE_TABLES)
     with pytest.raises(UserError, match="the reference universe alone"):
         read_universes(STUDY, folder)
+
+
+def test_universes_of_an_earlier_numerics_are_read_as_such_and_their_page_says_so(tmp_path):
+    plan = make_plan(STUDY, scope=("all",), numerics=NUMERICS - 1)
+    universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
+    assert universes.plan == plan
+    assert f"numerics {NUMERICS - 1}. This code has {NUMERICS}" in universe_page.caveats(universes)
 
 
 def test_of_universes_without_the_reference_nothing_is_said(tmp_path):

@@ -8,6 +8,7 @@ from conftest import command
 from made_up import PLAN
 
 from research.outlook import START_SECONDS, estimate
+from research.pace import time_left
 from research.state import state_of
 from research.store import Store
 
@@ -38,9 +39,9 @@ def test_plan_shows_what_is_done(finished):
 
 def test_what_is_missing_takes_its_nominal_time_where_nothing_was_trained(tmp_path):
     state = state_of(Store(tmp_path), PLAN)
-    nominal = sum(stack.nominal_seconds for stack in PLAN.stacks)
-    assert estimate(PLAN, state, 1) == pytest.approx(nominal + START_SECONDS)
-    assert estimate(PLAN, state, 2) == pytest.approx(nominal / 2 + START_SECONDS)
+    nominal = [stack.nominal_seconds for stack in PLAN.stacks]
+    assert estimate(PLAN, state, 1) == pytest.approx(sum(nominal) + START_SECONDS)
+    assert estimate(PLAN, state, 2) == pytest.approx(time_left([], nominal, [], 2) + START_SECONDS)
 
 
 def test_it_takes_no_less_than_the_longest_stack(tmp_path):
@@ -48,12 +49,15 @@ def test_it_takes_no_less_than_the_longest_stack(tmp_path):
     assert estimate(PLAN, state_of(Store(tmp_path), PLAN), 1000) == pytest.approx(longest + START_SECONDS)
 
 
-def test_it_is_scaled_by_what_the_finished_stacks_took(record):
+def test_it_follows_what_the_finished_stacks_took(record):
     state = state_of(record, PLAN)
-    slow = {key: tuple(replace(run, ended=run.started + 100_000) for run in runs) for key, runs in state.done.items()}
-    ratio = sorted(100 / stack.nominal_seconds for stack in PLAN.stacks if stack.key in slow)[len(slow) // 2]
+    took = {stack.key: 50 * stack.nominal_seconds for stack in PLAN.stacks}
+    slow = {
+        key: tuple(replace(run, ended=run.started + round(1000 * took[key])) for run in runs)
+        for key, runs in state.done.items()
+    }
     left = sum(stack.nominal_seconds for stack in state.missing(PLAN))
-    assert estimate(PLAN, replace(state, done=slow), 1) == pytest.approx(ratio * left + START_SECONDS)
+    assert estimate(PLAN, replace(state, done=slow), 1) == pytest.approx(50 * left + START_SECONDS, rel=0.01)
 
 
 def test_what_is_done_takes_only_the_start(finished):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 from conftest import ROOT
@@ -56,7 +57,7 @@ def test_workers_wait_between_stacks_and_at_the_end():
 def test_time_in_another_part_is_not_counted_twice(monkeypatch):
     clock = iter([0.0, 1.0, 3.0, 10.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(defaultdict(float))
     inner = stopwatch.timed("inner", lambda: None)
     stopwatch.timed("outer", inner)()
     assert stopwatch.spent == {"outer": 8.0, "inner": 2.0}

@@ -1,6 +1,7 @@
 """The pipeline of dvc.yaml, by the real tool at smoke tier in a copy of the project: what runs, and what comes out."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reproduced(project):
     """The same after the whole pipeline at smoke tier; and what DVC said that it would run, and ran."""
-    (project / "params.yaml").write_text("tier: smoke\nreports: mlruns/smoke\n")
+    (project / "params.yaml").write_text('tier: smoke\nreports: mlruns/smoke\npublish: ""\n')
     return project, ran(dvc(project, "repro", "--dry")), ran(dvc(project, "repro"))
 
 
@@ -76,6 +77,14 @@ def test_every_study_and_every_script_has_its_stages():
 
 def test_a_fresh_clone_has_nothing_to_run(project):
     assert ran(dvc(project, "repro", "--dry")) == set()
+
+
+def test_a_raise_of_numerics_draws_again_and_runs_no_study(project):
+    path = project / "research" / "identity.py"
+    before = path.read_text()
+    path.write_text(re.sub(r"^NUMERICS = \d+", "NUMERICS = 1000", before, flags=re.MULTILINE))
+    assert ran(dvc(project, "repro", "--dry")) == {*(f"report@{name}" for name in study_names()), "index"}
+    path.write_text(before)
 
 
 def test_all_stages_run_at_another_tier_and_not_again(reproduced):

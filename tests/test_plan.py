@@ -7,28 +7,35 @@ from dataclasses import replace
 import pytest
 from test_design import CHOOSY, NUMBER, TOY, with_choices
 
-from research.config import CHOICES, UserError
+from research.config import CHOICES, TrainConfig, UserError
 from research.data import DATA
-from research.design import Control, Factor
+from research.design import Control, Factor, Tier
 from research.loading import load_study, study_names
 from research.plan import make_plan
+from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNING_SEED
 
 GOLDEN = {
-    "activation_depth/full/activation=relu/depth=4": "40a1a425be8d2b05",
-    "activation_depth/full/activation=sigmoid/depth=8": "1fe991604f394cad",
-    "activation_depth/smoke/activation=gelu/depth=1": "5b931d32af3bd522",
-    "width_sine/full/width=8/case=sine": "96daffc858555df3",
-    "width_sine/full/width=8/case=straight-units": "50d5fc52879abc4c",
-    "loss_convergence/full/loss=cross_entropy/case=mnist": "7e9b439cfac34397",
-    "loss_convergence/full/loss=mse/case=wrong-start": "b1a9b06e3bb0e967",
-    "pixel_shuffle/full/pixels=original/network=mlp": "24a00e0fcab0710f",
-    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "1f2c0f482652cb7e",
+    "activation_depth/full/activation=relu/depth=4": "67957ea8842d626c",
+    "activation_depth/full/activation=sigmoid/depth=8": "92e813d654370e1f",
+    "activation_depth/smoke/activation=gelu/depth=1": "48fa1ac4938a3e40",
+    "width_sine/full/width=8/case=sine": "ea00621c57a28236",
+    "width_sine/full/width=8/case=straight-units": "c81df90d2eb83d6a",
+    "loss_convergence/full/loss=cross_entropy/case=mnist": "6986a6288b6fdaa7",
+    "loss_convergence/full/loss=mse/case=wrong-start": "15818b12e983da50",
+    "pixel_shuffle/full/pixels=original/network=mlp": "b697a09d6f4e0f2c",
+    "pixel_shuffle/smoke/pixels=sorted/network=mlp": "cb1501fd7cbb0dca",
 }
 
 
+def wide(activation: str, depth: int) -> TrainConfig:
+    """A configuration of which three of five seeds fit into a stack at one hidden layer."""
+    return TrainConfig("mnist", depth=depth, width=700, activation=activation)
+
+
 def test_fingerprints_are_those_of_the_committed_results():
-    """A change here means that committed results no longer belong to this code: raise NUMERICS or a revision."""
-    plans = [make_plan(load_study(name), tier) for name in study_names() for tier in ("full", "smoke")]
+    """A change here means that committed results no longer belong to this code: raise a revision."""
+    made = [(name, tier) for name in study_names() for tier in ("full", "smoke")]
+    plans = [make_plan(load_study(name), tier, numerics=2) for name, tier in made]
     found = {cell.key: cell.fingerprint for plan in plans for cell in plan.cells}
     assert {key: found[key][:16] for key in GOLDEN} == GOLDEN
 
@@ -77,10 +84,45 @@ def test_a_tier_keeps_its_levels_and_replaces_its_fields():
 
 
 def test_seed_s_is_always_in_the_same_stack():
-    few, many = make_plan(TOY, num_seeds=3), make_plan(TOY, num_seeds=25)
+    few, many = make_plan(TOY, num_seeds=2), make_plan(TOY, num_seeds=25)
     assert {stack.key for stack in few.stacks} <= {stack.key for stack in many.stacks}
-    for stack in many.stacks:
-        assert {seed // stack.cell.stack_size for seed in stack.seeds} == {stack.seeds[0] // stack.cell.stack_size}
+
+
+def stacks_of_one_cell(plan):
+    return [stack.seeds for stack in plan.stacks if stack.cell == plan.cells[0]]
+
+
+def test_a_tier_trains_the_seeds_that_it_reports_and_no_others():
+    five = replace(TOY, tiers={"full": Tier(seeds=5)}, configure=wide)
+    assert stacks_of_one_cell(make_plan(TOY)) == [(0, 1, 2)]
+    assert stacks_of_one_cell(make_plan(five)) == [(0, 1, 2), (3, 4)]
+    assert stacks_of_one_cell(make_plan(five, num_seeds=6)) == [(0, 1, 2), (3, 4), (5, 6, 7)]
+
+
+def test_the_seeds_of_a_tier_begin_where_it_says():
+    study = replace(CHOOSY, tiers={"full": Tier(seeds=20, universe_seeds=8, first_seed=100), "smoke": Tier(seeds=2)})
+    plan = make_plan(study)
+    assert (plan.seeds, plan.declared) == (range(100, 120), True)
+    assert stacks_of_one_cell(plan) == [tuple(range(100, 110)), tuple(range(110, 120))]
+    assert plan.stacks[0].key.endswith("/seeds=100-109")
+    assert make_plan(study, num_seeds=25).seeds == range(100, 125)
+    assert make_plan(study, "smoke").seeds == range(2)
+    universes = make_plan(study, scope=("all",))
+    assert universes.seeds == range(100, 108)
+    for stack in universes.stacks:
+        assert stack.seeds == tuple(range(100, 108 if stack.cell.universe else 110))
+    shared = next(cell for cell in universes.cells if not cell.universe)
+    assert universes.reported(shared) == range(100, 120)
+
+
+def test_no_seed_of_a_tier_is_one_of_a_search():
+    most = Tier(seeds=MOST_SEEDS, first_seed=LAST_FIRST_SEED)
+    last = make_plan(replace(TOY, tiers={"full": most})).stacks[-1].seeds[-1]
+    assert last < TUNING_SEED
+    with pytest.raises(UserError, match="tier 'full': first_seed=900001 must be from 0 to 900000; searches have the"):
+        replace(TOY, tiers={"full": replace(most, first_seed=LAST_FIRST_SEED + 1)})
+    with pytest.raises(UserError, match="tier 'full': first_seed=-1 must be from 0 to 900000"):
+        replace(TOY, tiers={"full": replace(most, first_seed=-1)})
 
 
 def test_adding_a_level_or_a_universe_leaves_keys_and_fingerprints_as_they_were():

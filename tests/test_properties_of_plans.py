@@ -21,7 +21,7 @@ from research.config import TrainConfig, UserError
 from research.design import TUNED, Control, Factor, Number, Study, Tier, Tuning
 from research.identity import identity, identity_difference
 from research.levels import Level, level_word
-from research.plan import Plan, _field_value, make_plan
+from research.plan import Plan, _field_value, make_plan, own_seeds
 from research.universes import ALL, REFERENCE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,15 +87,16 @@ def test_a_cell_departs_from_the_reference_in_what_makes_a_difference_to_it(stud
 
 @examples(100)
 @given(studies(), st.data())
-def test_whole_stacks_part_the_seeds_of_each_cell_from_0_on(study, data):
+def test_stacks_part_the_seeds_of_each_cell_from_the_tiers_first_on_and_the_declared_ones_evenly(study, data):
     plan = plan_of(study, data)
     for cell in plan.cells:
         stacks = [stack for stack in plan.stacks if stack.cell is cell]
-        assert {len(stack.seeds) for stack in stacks} == {cell.stack_size}
-        assert all(seed // cell.stack_size == place for place, stack in enumerate(stacks) for seed in stack.seeds)
+        assert all(cell.stack_size <= 2 * len(stack.seeds) <= 2 * cell.stack_size for stack in stacks)
         seeds = [seed for stack in stacks for seed in stack.seeds]
-        assert seeds == list(range(len(seeds)))
+        assert seeds == list(range(plan.seeds.start, plan.seeds.start + len(seeds)))
         assert plan.num_seeds <= len(seeds) < plan.num_seeds + cell.stack_size
+        if plan.num_seeds == own_seeds(study, plan.tier, bool(cell.universe)):
+            assert len(seeds) == plan.num_seeds
 
 
 @examples(50)

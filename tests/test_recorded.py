@@ -41,7 +41,7 @@ CASES = {
 NAMES = tuple(case.replace(" ", "-") for case in CASES)
 STUDY = Study(
     "cases", "?", "nowhere", lambda case: CASES[case.replace("-", " ")], Factor("case", NAMES), (),
-    {"full": Tier(seeds=2), "small": Tier(seeds=1)}, ("test_accuracy",),
+    {"full": Tier(seeds=10), "small": Tier(seeds=1)}, ("test_accuracy",),
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ MIXED_FILE = """
         "longer": TrainConfig(**PLAIN, epochs=3),
     }
     STUDY = Study("toy", "?", "nowhere", lambda case: CASES[case], Factor("case", tuple(CASES)), (),
-                  {"full": Tier(seeds=3)}, ("test_accuracy",))
+                  {"full": Tier(seeds=10)}, ("test_accuracy",))
 """
 
 

@@ -64,8 +64,8 @@ def test_projecting_the_same_record_again_writes_nothing(copied):
     assert (copied.store / "optuna.db").read_bytes() == before
 
 
-def test_with_more_seeds_the_grid_shows_the_new_means(copied):
-    more = copied.plan(num_seeds=10)
+def test_with_another_number_of_seeds_the_grid_shows_the_new_means(copied):
+    more = copied.plan(num_seeds=5)
     before = shown(stored(copied))
     after = shown(project(copied, more))
     assert after == shown(stored(copied)) == pytest.approx(means(copied, more))

@@ -13,8 +13,10 @@ import research
 from research.config import UserError
 from research.design import Claim, Factor, Tier, TrainConfig
 from research.frames import results
+from research.identity import NUMERICS
 from research.loading import load_study
 from research.plan import make_plan
+from research.report import render
 from research.state import State, read_runs, read_state
 from research.store import Store
 from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
@@ -53,7 +55,28 @@ def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp
     assert "torch" in provenance["environments"][stack["environment"]]["versions"]
     assert provenance["fingerprints"][PLAN.cells[0].key] == PLAN.cells[0].fingerprint
     assert (provenance["variant"], provenance["declared"], provenance["seeds"]) == ("full", True, 3)
+    assert provenance["numerics"] == NUMERICS
     assert len(read_published(TOY, tmp_path / "out").tables.runs) == 12
+
+
+def test_tables_of_an_earlier_numerics_are_read_and_judged_as_such_and_their_page_says_so(tmp_path):
+    earlier = make_plan(STUDY, numerics=NUMERICS - 1)
+    published = read_published(STUDY, write_tables(STUDY, tmp_path / "toy", earlier))
+    assert published.plan == earlier != make_plan(STUDY)
+    assert (published.plan.declared, published.judgement.claims[0].verdict) == (True, "supported")
+    line = f"These tables were made with numerics {NUMERICS - 1}. This code has {NUMERICS}: a run now gives other"
+    assert line in render(published)["README.md"].decode()
+    now = read_published(STUDY, write_tables(STUDY, tmp_path / "now"))
+    assert "made with numerics" not in render(now)["README.md"].decode()
+
+
+def test_tables_that_name_no_numerics_were_made_with_2(tmp_path):
+    folder = write_tables(STUDY, tmp_path / "toy", make_plan(STUDY, numerics=2))
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    del made_with["numerics"]
+    (folder / PROVENANCE).write_text(json.dumps(made_with))
+    sign(folder)
+    assert read_published(STUDY, folder).plan.numerics == 2
 
 
 def test_a_study_as_declared_is_judged(folder):
@@ -210,3 +233,28 @@ def test_published_results_come_as_tidy_frames(tmp_path):
     (tmp_path / "pixel_shuffle" / "runs.csv").write_text("a")
     with pytest.raises(UserError, match="is not what was exported"):
         research.results("pixel_shuffle", tmp_path)
+
+
+def test_the_seeds_of_tables_are_those_that_the_study_declares(tmp_path):
+    later = replace(STUDY, tiers={"full": Tier(seeds=3, first_seed=100)})
+    folder = write_tables(later, tmp_path / "later")
+    published = read_published(later, folder)
+    assert set(published.tables.runs["seed"]) == {100, 101, 102}
+    assert published.judgement.claims[0].verdict == "supported"
+    with pytest.raises(UserError, match="made with seeds from 100 on, now they begin at 0; run the study to export"):
+        read_published(STUDY, folder)
+    old = write_tables(STUDY, tmp_path / "old")
+    with pytest.raises(UserError, match="made with seeds from 0 on, now they begin at 100"):
+        read_published(later, old)
+    text = (folder / "runs.csv").read_text().replace(",102,", ",99,")
+    (folder / "runs.csv").write_text(text)
+    sign(folder)
+    with pytest.raises(UserError, match="has seed 99, the study has 100 to 102"):
+        read_published(later, folder)
+
+
+def test_tables_that_do_not_say_where_their_seeds_begin_begin_at_0(folder):
+    made_with = json.loads((folder / PROVENANCE).read_text())
+    (folder / PROVENANCE).write_text(json.dumps({n: v for n, v in made_with.items() if n != "first_seed"}))
+    sign(folder)
+    assert len(read_published(STUDY, folder).tables.runs) == 12

@@ -16,11 +16,11 @@ from research.plan import in_one_pass, make_plan
 from research.search import project_searches
 from research.state import finished_trials, read_runs, state_of
 from research.store import Store
+from research.tiers import TUNING_SEED
 from research.tracking import Recorder
 from research.train import Replicate, StackResult, train_stack
 from research.trials import at_edge
 from research.tuning import (
-    FIRST_SEED,
     Search,
     Searches,
     as_won,
@@ -65,7 +65,7 @@ def result_of(values, name="validation_loss", device="cpu") -> StackResult:
     """What a stack of the tuning seeds came to, with these values at the end of a curve and as test loss."""
     replicates = tuple(
         Replicate(
-            FIRST_SEED + place,
+            TUNING_SEED + place,
             {"test_accuracy": 0.1, "test_loss": value, "train_progress": 0.1},
             {name: ((0, 9.0), (1, value)), "train_loss": ((1, 5.0),), "backward_norm/layer_1": ((0, 1.0),)},
             {"test_profile": ((0, 1.0),)},
@@ -485,7 +485,7 @@ def test_trials_are_in_no_table_and_count_as_no_result(complete):
 
 def test_what_tuning_takes_of_a_real_training_is_of_its_validation_split():
     config = replace(CELL.config, width=8, epochs=1)
-    result = train_stack(config, (FIRST_SEED, FIRST_SEED + 1))
+    result = train_stack(config, (TUNING_SEED, TUNING_SEED + 1))
     last = [replicate.curves["validation_loss"][-1][1] for replicate in result.replicates]
     assert trial_value(STUDY.tuning, result) == pytest.approx(sum(last) / 2)
     assert all(

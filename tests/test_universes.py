@@ -300,17 +300,18 @@ def test_universes_have_their_own_number_of_seeds_in_equal_stacks_that_train_non
     plan = make_plan(STUDY, scope=("all",))
     assert plan.num_seeds == 6
     for stack in plan.stacks:
-        assert stack.cell.stack_size == (6 if stack.cell.universe else 10)
+        assert stack.cell.stack_size == (6 if stack.cell.universe else STUDY.tiers["full"].seeds)
         assert len(stack.seeds) == stack.cell.stack_size
     assert make_plan(STUDY, "same", scope=("all",)).num_seeds == 4
-    assert {cell.stack_size for cell in make_plan(STUDY, "same", scope=("all",)).cells} == {10}
+    assert {cell.stack_size for cell in make_plan(STUDY, "same", scope=("all",)).cells} == {4}
     assert make_plan(STUDY, num_seeds=8, scope=("all",)).num_seeds == 8
     sizes = [cell.stack_size for cell in make_plan(STUDY, num_seeds=8, scope=("init=he",)).cells]
     assert sizes == [6] * 5  # the size is of the design, never of what a user asks for
 
 
 @pytest.mark.parametrize(
-    ("seeds", "width", "size"), [(5, 128, 5), (5, 700, 3), (6, 700, 3), (5, 2000, 1), (0, 700, 2), (0, 16, 10)]
+    ("seeds", "width", "size"),
+    [(5, 128, 5), (5, 700, 3), (6, 700, 3), (5, 2000, 1), (8, 700, 4), (10, 700, 4), (10, 16, 10), (20, 16, 10)],
 )
 def test_a_stack_is_the_largest_of_equal_parts_that_fits_the_cache(seeds, width, size):
     assert stack_size(TrainConfig("mnist", width=width), seeds) == size

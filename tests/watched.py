@@ -141,14 +141,23 @@ def run_project(folder: Path) -> Project:
     for place, name in (("studies", "study.py"), ("reports", "figures.py")):
         (clone / place).mkdir()
         shutil.copy(TESTS / "hostile" / name, clone / place / "hostile.py")
+    committed(clone)
     before = set(clone.rglob("*"))
-    study = Watched(folder / "study", clone, "-m", "research.study", "hostile", "--workers", "2").finished()
+    command = ("-m", "research.study", "hostile", "--workers", "2", "--publish")
+    study = Watched(folder / "study", clone, *command).finished()
     ours = set(clone.rglob("*"))
     write_universes(STUDY, clone / "reports" / "hostile")
     theirs = set(clone.rglob("*")) - ours
     report = Watched(folder / "report", clone, "-m", "research.report").finished()
     made = set(clone.rglob("*")) - before - theirs
     return Project(clone, study, report, {str(path.relative_to(clone)): path.stat().st_mode for path in made})
+
+
+def committed(folder: Path) -> None:
+    """Put all files of a folder into the commit of a git repository, which is made where there is none."""
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-q", "-m", "a state")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 @contextlib.contextmanager

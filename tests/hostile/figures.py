@@ -4,7 +4,11 @@ import matplotlib.pyplot as plt
 from studies.hostile import MARKUP, MORE, TEXT
 
 CAPTIONS = {"one": f"Caption {TEXT}"}
-NOTES = f"## Notes {TEXT}\n\nIn a line {TEXT}\n\n{MARKUP}\n\n{MORE}\n\n```\n{TEXT}\n```"
+
+
+def notes(found):
+    """Conclusions with the text in them."""
+    return f"## Notes {TEXT}\n\nIn a line {TEXT}\n\n{MARKUP}\n\n{MORE}\n\n```\n{TEXT}\n```"
 
 
 def figures(tables):
