@@ -75,7 +75,6 @@ class StackModule(pl.LightningModule):
         self.num_batches = -(-self.num_steps // STEPS_AT_ONCE)
         sizes = layer_sizes(config)
         self.slice_size = slice_size(len(self.seeds) * max(sizes[1:]))
-        self.scratch = Scratch(self.test_inputs.new_empty(0, dtype=dtype))
         self.batches: dict[int, Batch] = {}  # by their size: all but the last of an epoch have the same
         self.evaluation_slice = slice_size(len(self.seeds) * max(sizes))
         measured = (
@@ -147,6 +146,8 @@ class StackModule(pl.LightningModule):
         batch = self.batches.get(indices.shape[1])
         if batch is None:
             assert isinstance(self.model, StackedMLP)
+            if not self.batches:
+                self.scratch = Scratch(self.model.weights[0].detach())  # on the device where the networks are by now
             batch = Batch(self.config, self.model, *self.lookup(indices), self.slice_size, self.scratch)
             self.batches[indices.shape[1]] = batch
         elif not self.one_batch:

@@ -101,6 +101,7 @@ class Poisoned(StackModule):
 @pytest.mark.parametrize(("lost_after", "is_lost"), [(90, True), (97, True), (100, True), (101, False)])
 @pytest.mark.parametrize("config", [RESTLESS, SINE])
 def test_who_is_lost_before_the_end_has_no_steady_number(config, lost_after, is_lost):
+    prepare(config)
     module = Poisoned(replace(config, optimizer="sgd"), SEEDS, data.load(config.dataset))
     module.poisoned_after = lost_after
     ends = EndEvaluations(module, [100])

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from research.compute import choose_products
 from research.products import affine, product_calls
 
 
@@ -36,6 +37,24 @@ def test_products_are_products_whatever_their_shape_and_strides(shape, turned):
     torch.testing.assert_close(written(left, right, out), left @ right, rtol=1e-12, atol=1e-13)
     bias = numbers(num_replicates, 1, columns, seed=3)
     torch.testing.assert_close(affine(left, right, bias), left @ right + bias, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("shape", list(itertools.product((1, 3), (1, 8, 88, 512), (1, 8, 128, 784), (1, 10))))
+def test_products_are_written_in_single_precision_too(shape, wide):
+    """oneDNN leaves what was there, in some batched products with a vector."""
+    num_replicates, rows, inner, columns = shape
+    choose_products(wide)
+    try:
+        for left_turned, out_turned in itertools.product((False, True), repeat=2):
+            left, out = torch.ones(num_replicates, rows, inner), torch.ones(num_replicates, rows, columns)
+            left, out = (
+                each.mT.contiguous().mT if is_turned else each
+                for each, is_turned in ((left, left_turned), (out, out_turned))
+            )
+            assert (written(left, torch.ones(num_replicates, inner, columns), out) == inner).all()
+    finally:
+        choose_products(wide=False)
 
 
 def test_the_gradient_of_an_affine_map_is_that_of_its_formula():
