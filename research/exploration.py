@@ -14,7 +14,6 @@ import pandas as pd
 from research.across import Across, across_frame, summary_frame
 from research.config import UserError
 from research.design import Study
-from research.identity import NUMERICS
 from research.multiverse import FOLDER as UNIVERSES
 from research.multiverse import read_universes
 from research.pages import SIGNS, counts_words, measured
@@ -70,7 +69,7 @@ def freeze(study: Study, folder: Path) -> dict[Path, bytes]:
             raise UserError(f"{folder / name}: is not what its tables say; python -m research.report draws it again")
     files = {name: content_of(folder / name) for name in kept} | now
     files[FINDINGS] = csv(shown_frame(study, published.judgement, across))
-    files[CODE] = (json.dumps({"numerics": NUMERICS, "revision": study.revision}) + "\n").encode()
+    files[CODE] = (json.dumps({"numerics": published.plan.numerics, "revision": study.revision}) + "\n").encode()
     return {target / name: content for name, content in (files | {SUMS: sums(files)}).items()}
 
 

@@ -4,8 +4,8 @@ Where no side of either matrix is one, BLAS is fast and takes all replicates in 
 vector, the routines differ by up to eighty times, and which is slow depends on whose processor it is; and one batched
 call, by oneDNN into a tensor that is there, writes nothing at all. So each replicate has a call of its own there, which
 is never far from the fastest. Microseconds for R matrices [N, K] by a vector each, on one core of an AMD EPYC (Zen 4),
-by MKL's code for AMD and, behind the stroke, by its code for Intel with AVX-512. In `rows` the numbers of a row lie side
-by side in memory, in `columns` those of a column. Chosen are the routines with a star:
+by MKL's code for AMD and, behind the stroke, by its code for Intel with AVX-512. In `rows` the numbers of a row lie
+side by side in memory, in `columns` those of a column. Chosen are the routines with a star:
 
     R, N, K                         10, 1024, 8  10, 1024, 32  10, 1024, 128  2, 1024, 512  1, 1024, 2048
     columns: mv for each replicate *   26 / 12      33 / 27      106 / 81       76 / 55       156 / 120

@@ -13,7 +13,9 @@ from made_up import write_tables, write_universes
 from research.config import UserError
 from research.design import Amendment
 from research.exploration import freeze
+from research.identity import NUMERICS
 from research.loading import load_study
+from research.plan import make_plan
 from research.report import main
 from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES
 
@@ -77,7 +79,7 @@ def test_tables_findings_and_what_they_were_made_with_are_frozen_with_their_sums
     )
     pd.testing.assert_frame_equal(new[old.columns], old)
     assert new.loc["works", "text"] == "The toy works"
-    assert new.loc["works", "condition"] == "test accuracy of ReLU, the mean over depth 1 is above 50 %"
+    assert new.loc["works", "condition"] == "test accuracy of ReLU, the mean over depth 1 is above 50 % on average"
     assert new.loc["works", "measured"].startswith("95.")
     assert new.loc["works", "universes"] == "✔ 5 of 5"
 
@@ -96,7 +98,7 @@ def test_frozen_files_stay_as_they_are_and_the_page_quotes_what_came_out_after_a
     section = page.partition("## Amendments")[2].partition("## Run it again")[0]
     assert "**2026-11-28.** Half became 70 %. *Why:* A coin \\| has half. *Seen by then:* Seeds 0 to 2." in section
     assert "Judged on seeds 0 to 2, in universes on 3 of them, by code of" in section
-    assert "(numerics 2)" in section
+    assert f"(numerics {NUMERICS})" in section
     (row,) = (line for line in section.splitlines() if line.startswith("| The toy works ("))
     assert "| test accuracy of ReLU, the mean over depth 1 is above 50 % | 95." in row
     assert row.endswith("| 3 | ✔ supported | ✔ 5 of 5 |")
@@ -164,9 +166,14 @@ def test_a_study_of_which_nothing_is_published_but_the_exploration_is_left_out(t
     assert "a: is none of the frozen files; remove it" in capsys.readouterr().out
 
 
-def test_the_numerics_of_the_frozen_results_are_kept(frozen):
-    assert json.loads((frozen / "reports" / "toy" / "exploration" / "code.json").read_text()) == {
-        "numerics": 2,
+def test_the_numerics_that_made_the_tables_are_kept_not_those_of_the_code_that_freezes_them(place):
+    study = load_study(str(place / "toy.py"))
+    shutil.rmtree(place / "reports" / "toy")
+    write_tables(study, place / "reports" / "toy", make_plan(study, numerics=NUMERICS - 1))
+    assert report(place) == 0
+    assert report(place, "--freeze") == 0
+    assert json.loads((place / "reports" / "toy" / "exploration" / "code.json").read_text()) == {
+        "numerics": NUMERICS - 1,
         "revision": 1,
     }
 

@@ -15,13 +15,13 @@ def test_arms_blocks_seeds_and_what_is_the_same_are_listed():
     text = design_lines(make_plan(TOY))
     assert "- What is compared: activation: tanh, ReLU." in text
     assert "- Crossed with depth: 1, 2." in text
-    assert "- 3 seeds of each of 4 cells." in text
+    assert "- 3 seeds (0 to 2) of each of 4 cells." in text
     assert "data set digits, width 128, init default, loss cross-entropy, optimizer SGD, learning rate 0.1" in text
 
 
 def test_a_smaller_tier_is_described_as_it_was_run():
     text = design_lines(make_plan(TOY, "smoke"))
-    assert "- 2 seeds of each of 2 cells." in text
+    assert "- 2 seeds (0 to 1) of each of 2 cells." in text
     assert "- Crossed with depth: 1." in text
 
 
