@@ -85,7 +85,9 @@ def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     if missing := [name for name in ("cell", "trial", *settings, "value", "winner") if name not in trials]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
-    if wrong := [name for name in settings if not all(is_positive(value) for value in trials[name])]:
+    numbers = {name: pd.to_numeric(trials[name], errors="coerce") for name in ("trial", "value")}
+    wrong = [name for name in settings if not all(is_positive(value) for value in trials[name])]
+    if wrong := [*wrong, *(name for name, column in numbers.items() if (column.isna() & trials[name].notna()).any())]:
         raise UserError(f"{path}: has in column {wrong[0]!r} what no search tries; {AGAIN}")
     found = {str(name): rows for name, rows in trials.groupby("cell")}
     if wrong := sorted(set(tuned) ^ set(found)):

@@ -136,6 +136,7 @@ OF_TRIALS: dict[str, Callable[[str], str]] = {  # what the table of trials becom
     "a rate without end": lambda text: text.replace(",0.1,", ",inf,"),
     "a rate below zero": lambda text: text.replace(",0.1,", ",-0.1,"),
     "a trial in words": lambda text: text.replace(",1,0.1,", ",one,0.1,"),
+    "a value in words": lambda text: text.replace(",1,0.1,", ",1,0.1,good", 1),
     "half a trial": lambda text: text.replace(",1,0.1,", ",1.5,0.1,"),
     "a foreign cell": lambda text: text.replace("tanh depth=1 rate", "gelu depth=1 rate"),
     "no column winner": lambda text: text.replace("winner", "won", 1),
@@ -144,9 +145,9 @@ OF_TRIALS: dict[str, Callable[[str], str]] = {  # what the table of trials becom
     "no column trial": lambda text: text.replace("trial", "attempt", 1),
     "no column cell": lambda text: text.replace("cell", "combination", 1),
 }
-KEYS = ("variant", "declared", "seeds", "numerics", "fingerprints", "claims")
+KEYS = ("variant", "declared", "seeds", "fingerprints", "claims")  # numerics may be lacking
 PROVENANCE: dict[str, tuple[str, Any]] = {  # which key of provenance.json becomes what
-    **{f"{key} {value}": (key, value) for key in KEYS for value in (None, [1], 1.5)},
+    **{f"{key} {value}": (key, value) for key in (*KEYS, "numerics") for value in (None, [1], 1.5)},
     "no variant": ("variant", ""),
     "an unknown tier": ("variant", "huge"),
     "an unknown field": ("variant", "full+rate=1"),

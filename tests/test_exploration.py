@@ -100,7 +100,7 @@ def test_frozen_files_stay_as_they_are_and_the_page_quotes_what_came_out_after_a
     assert "Judged on seeds 0 to 2, in universes on 3 of them, by code of" in section
     assert f"(numerics {NUMERICS})" in section
     (row,) = (line for line in section.splitlines() if line.startswith("| The toy works ("))
-    assert "| test accuracy of ReLU, the mean over depth 1 is above 50 % | 95." in row
+    assert "| test accuracy of ReLU, the mean over depth 1 is above 50 % on average | 95." in row
     assert row.endswith("| 3 | ✔ supported | ✔ 5 of 5 |")
     assert "The toy works well" in page.partition("## Amendments")[0]
     assert "The toy works well" not in section
