@@ -25,7 +25,7 @@ def test_where_the_time_of_a_real_run_goes_adds_up(fresh):
     content = json.loads(done.stdout)
     found = Overhead(**content | {"trained": [Trained(**each) for each in content["trained"]]})
     assert set(found.spent) == set(COORDINATOR)
-    assert [stack.replicates for stack in found.trained] == [10, 10]
+    assert [stack.replicates for stack in found.trained] == [3, 3]
     assert {"training", "data", "initialisation", "evaluation"} <= set(found.trained[0].spent) <= {"training", *WORKER}
     assert all(stack.spent["training"] > stack.spent["initialisation"] > 0 for stack in found.trained)
     clock, workers = wall_clock(found), workers_time(found)
