@@ -33,7 +33,8 @@ CASES = {
         measures=("logit_gradients", "permuted_twin"),
     ),
     "a whole number as a rate": TrainConfig("digits", lr=1, weight_decay=0, measures=("logit_gradients",)),
-    "a cnn": TrainConfig("digits", network="cnn", head="pooled", output="sigmoid", optimizer="adam", lr=1e-300),
+    "a cnn": TrainConfig("digits", network="cnn", head="pooled", output="sigmoid", optimizer="adam", lr=1e-300,
+        schedule="cosine", labels="shuffled"),
     "in steps": TrainConfig(
         "sine", output="raw", loss="mse_mean", steps=30, evaluate_every=10, measures=("curve_fit",), lr=1.7e308
     ),

@@ -122,7 +122,7 @@ def test_a_run_of_a_replicate_names_its_seed_first_and_compares_its_whole_stack(
     (_, _, _, run, *_) = stacks_in(finished, "toy")["toy/full/activation=relu/depth=2/seeds=0-9"]
     line = assert_identical(reproduce(finished, run.id[:12]), 1)
     assert line.startswith("identical: toy/full/activation=relu/depth=2, seed 3 and 9 others: ")
-    assert line.endswith(f"{10 * 66} values and the SHA-256 of the weights of 10 networks")
+    assert line.endswith(f"{10 * 68} values and the SHA-256 of the weights of 10 networks")
 
 
 def test_what_was_recorded_through_a_kill_comes_out_again(fresh):
@@ -211,7 +211,7 @@ def test_the_last_bit_of_a_number_a_digest_and_a_missing_point_are_found_and_wha
 
     first, in_all, *environment = done.stdout.splitlines()[6:]
     assert re.fullmatch(r"different: toy/full/activation=\w+/depth=\d/seeds=0-9: seed \d, .*", first)
-    assert in_all == f"in all 2 of {40 * 66} values and the weights of 1 of 40 networks, in 3 of 4 stacks"
+    assert in_all == f"in all 2 of {40 * 68} values and the weights of 1 of 40 networks, in 3 of 4 stacks"
     assert environment.pop() == "bits are promised for the same versions, CPU class and device only"
     assert {line.partition(": ")[0] for line in environment} >= {"torch", "CPU class", "device", "threads"}
     assert all(re.fullmatch(r"[\w ]+: recorded .*, now .* \(4 stacks\)", line) for line in environment)
