@@ -212,7 +212,7 @@ class Recorder:
                     metrics += [(name, step, mean), (f"{name}_low", step, low), (f"{name}_high", step, high)]
                 else:  # a tenth of the time
                     finite = [point for point in points if math.isfinite(point)]
-                    metrics.append((name, step, math.fsum(finite) / len(finite) if finite else math.nan))
+                    metrics.append((name, step, sum(finite) / len(finite) if finite else math.nan))
         if diverged := sum("diverged_step" in values for values in found):
             metrics.append(("num_diverged", 0, diverged))
         tags = {"replicates": _digest(reported), NOTE: cell_note(self.plan, cell, len(reported))}

@@ -111,11 +111,11 @@ def test_a_stack_that_is_not_there_any_more_or_was_made_again_is_lost(copied):
     before = dict(storm.known)
     change(place, "UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'relu seed=1'")
     storm.look(place)
-    assert storm.tally.lost == ["storm/full/activation=relu/seeds=0-1"]
-    storm.known = before | {"storm/full/activation=tanh/seeds=0-1": ("another", "run")}
+    assert storm.tally.lost == ["storm/full/activation=relu/seeds=0-2"]
+    storm.known = before | {"storm/full/activation=tanh/seeds=0-2": ("another", "run")}
     storm.tally.lost.clear()
     storm.look(place)
-    assert sorted(storm.tally.lost) == [f"storm/full/activation={name}/seeds=0-1" for name in ("relu", "tanh")]
+    assert sorted(storm.tally.lost) == [f"storm/full/activation={name}/seeds=0-2" for name in ("relu", "tanh")]
 
 
 @pytest.mark.parametrize("name", ["universes/runs.csv", "universes/tuning.csv", ".runs.csv.new"])

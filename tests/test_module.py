@@ -132,8 +132,8 @@ def test_each_replicate_follows_what_it_would_have_been_alone(options, digits):
 
 def test_the_options_cover_every_choice():
     configs = [replace(BASE, **options) for options in OPTIONS]
-    for name in ("activation", "init", "optimizer"):  # the others in test_module_options.py
-        assert {getattr(config, name) for config in configs} == set(CHOICES[name])
+    for name in ("activation", "init", "optimizer"):  # the others in test_module_options.py, L-BFGS in test_lbfgs.py
+        assert {getattr(config, name) for config in configs} == set(CHOICES[name]) - {"lbfgs"}
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.1 * (1 + 1e-9)}, {"weight_decay": 1e-9}, {"momentum": 1e-9}, {}])
@@ -149,7 +149,7 @@ def test_the_comparison_notices_a_billionth(change, digits):
         assert_same_training(module, 1, network, curves)
 
 
-@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+@pytest.mark.parametrize("optimizer", sorted({*CHOICES["optimizer"]} - {"lbfgs"}))  # which trains each seed alone
 def test_a_replicate_does_not_depend_on_the_stack_it_is_in(optimizer, digits):
     config = replace(BASE, optimizer=optimizer, lr=0.01, depth=2)
     together, alone = trained(config, SEEDS, digits), trained(config, SEEDS[2:], digits)

@@ -32,8 +32,8 @@ def test_where_the_time_of_a_real_run_goes_adds_up(fresh):
     assert min(*clock.values(), *workers.values()) > -0.01
     assert sum(clock.values()) == pytest.approx(found.ended - found.started)
     assert sum(workers.values()) == pytest.approx(clock["workers at work"])
-    assert len(fresh.runs("toy-small")) == 2 * 11
-    assert "20 replicates" in report(found)
+    assert len(fresh.runs("toy-small")) == 2 * (1 + 3)  # cells, each with its replicates
+    assert "6 replicates" in report(found)
 
 
 def test_a_run_that_trains_nothing_is_divided_too():

@@ -56,7 +56,7 @@ def results_of(stack: Stack, draw) -> StackResult:
     replicates = []
     for seed in stack.seeds:
         numbers = [some[(place + seed) % 7] for place in range(7)]
-        metrics = {"test_accuracy": numbers[0], **({"diverged_step": 7.0} if seed % 3 else {"test_loss": numbers[1]})}
+        metrics = {"test_accuracy": numbers[0], **({"diverged_step": 7.0} if seed % 2 else {"test_loss": numbers[1]})}
         curves = {
             "train_loss": ((1, numbers[2]), (2, numbers[3])),
             "backward_norm/layer_1": ((0, numbers[4]),),
@@ -87,7 +87,9 @@ def expected(plan: Plan, results: dict[str, StackResult], number) -> tuple[dict,
     """What the four frames must hold of the seeds that are reported."""
     runs, curves, layers, profiles = {}, {}, {}, {}
     for stack in plan.stacks:
-        for replicate in results[stack.key].replicates[: max(0, plan.num_seeds - stack.seeds[0])]:
+        for replicate in results[stack.key].replicates:
+            if replicate.seed not in plan.seeds:
+                continue
             at, found, lines = (stack.cell.name, str(replicate.seed)), replicate.metrics, replicate.curves
             metrics = ("diverged_step", "test_accuracy", "test_loss")
             last = lines["train_loss"][-1][1]

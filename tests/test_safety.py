@@ -35,6 +35,8 @@ KEYWORDS = {"shell": False, "allow_pickle": False, "verify": True, "weights_only
 ALLOWED = {
     ("research/mnist.py", "pickle"): "ArrayUnpickler, which admits arrays alone, of bytes whose SHA-256 is known",
     ("research/loading.py", "exec_module"): "a study is a Python file, which the user names",
+    ("research/database.py", "importlib.import_module"): "MLflow, by a name in the file",
+    ("research/search.py", "importlib.import_module"): "Optuna, by a name in the file",
     ("research/report.py", "importlib.import_module"): "reports/NAME.py, which draws the figures of a study",
     ("benchmarks/contenders.py", "importlib.import_module"): "the project's own ways to train, by names in the file",
 }
