@@ -131,7 +131,7 @@ def seeds_of(number: Number, study: Study, runs: pd.DataFrame, universe: Mapping
     lost = any(one[number.metric].isna().any() for one in rows)
     if number.metric not in (*BEFORE, "steps_to_target"):
         lost |= any(one["diverged_step"].notna().any() for one in rows)
-    cases = int(sum(one["num_cases"].fillna(0).sum() for one in rows)) if "num_cases" in rows[0] else 0
+    cases = int(sum(one["num_cases"].fillna(0).sum() for one in rows)) if "formula_error" in number.metric else 0
     return (np.array([low for low, _ in found]), np.array([high for _, high in found])), lost, cases
 
 

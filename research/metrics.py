@@ -20,11 +20,12 @@ class Metric:
 
     One that does not depend on the training stays what it was where that diverges. `arrived` names the metric that is
     1 where a replicate arrived at what is counted here, and 0 where it never did: then the number is where counting
-    ended.
+    ended. `cases` names the metric that says over how many cases this one is the largest.
     """
 
     depends_on: tuple[str, ...] | None = None
     arrived: str = ""
+    cases: str = ""
 
     @property
     def is_trained(self) -> bool:
@@ -42,13 +43,14 @@ class Metric:
 BEFORE_TRAINING = Metric(AT_THE_START)
 OF_A_HUNDRED_STEPS = Metric(tuple(f.name for f in fields(TrainConfig) if f.name not in HOW_LONG))
 OF_NO_NETWORK = Metric(())
+OF_RANDOM_LOGITS = Metric((), cases="num_cases")  # drawn for the seed
 METRICS: Mapping[str, Metric] = {
     "backward_factor": BEFORE_TRAINING,
     "backward_log10_across_4": BEFORE_TRAINING,
     "backward_factor_score": BEFORE_TRAINING,
     "untrained_test_accuracy": BEFORE_TRAINING,
-    "cross_entropy_formula_error": OF_NO_NETWORK,  # of random logits, drawn for the seed
-    "mse_formula_error": OF_NO_NETWORK,
+    "cross_entropy_formula_error": OF_RANDOM_LOGITS,
+    "mse_formula_error": OF_RANDOM_LOGITS,
     "num_cases": OF_NO_NETWORK,
     # Trainings of their own, of a hundred steps whatever the horizon.
     "twin_difference": OF_A_HUNDRED_STEPS,

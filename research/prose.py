@@ -61,6 +61,6 @@ def universe(study: Study, levels: Mapping[str, Level]) -> str:
 
 
 def controls(reasons: Iterable[str], verdict: str) -> str:
-    """Which controls have a verdict, with how often each is named in reasons: "`a` in three and `b` in one"."""
-    named = Counter(name for reason in reasons for name in re.findall(rf"control ([^;]+?) is {verdict}", reason))
+    """Which controls have a verdict, with in how many of the reasons each is named: "`a` in three and `b` in one"."""
+    named = Counter(name for reason in reasons for name in set(re.findall(rf"control ([^;]+?) is {verdict}", reason)))
     return listing(f"`{name}` in {count(often)}" for name, often in named.items())

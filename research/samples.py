@@ -45,7 +45,8 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
     factors = (runs[name] for name in (arms, *number.blocks))
     for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
         replicates.setdefault(tuple(map(level_word, place)), []).append((seed, row))
-    metric, step, cases = runs.reindex(columns=[number.metric, "diverged_step", "num_cases"]).to_numpy(float).T
+    columns = [number.metric, "diverged_step", metric_of(number.metric).cases]
+    metric, step, cases = runs.reindex(columns=columns).to_numpy(float).T
     cells: list[dict[int, int]] = []
     for levels in itertools.product(number.arms, *number.blocks.values()):
         cell = ", ".join(f"{name}={level}" for name, level in zip((arms, *number.blocks), levels, strict=True))

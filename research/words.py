@@ -146,6 +146,7 @@ JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the s
 PERCENT = {
     "test_accuracy",
     "steady_test_accuracy",
+    "untrained_test_accuracy",
     "validation_accuracy",
     "train_progress",
     "backward_factor",
