@@ -16,11 +16,9 @@ from research.measured import Frames
 from research.prose import (
     BAND,
     WITH_INTERVAL,
-    between,
     controls,
     count,
     listing,
-    number,
     of,
     percent,
     points,
@@ -32,7 +30,6 @@ from studies.activation_depth import DEEP, STUDY
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]
 CHOICES = tuple(choice.name for choice in STUDY.choices)
 CONVERGES, LEARNS, STALLS, STALLED = 0.8, 0.5, 0.2, 0.1  # of the way from the best constant prediction to no loss
-POINT, GOOD = 0.01, 0.8  # of accuracy: a point, and of a cell that learns
 STARTS = {"default": "the usual start", "xavier": "Xavier's start", "he": "He's start"}
 GAINS = {"default": 1 / 3, "xavier": 1, "he": 2}  # inputs times the variance of a weight
 
@@ -63,7 +60,7 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
     """Final test accuracy against depth: every seed a dot, each mean with its interval; beside it the top enlarged."""
     figure, (whole, top) = plt.subplots(1, 2, figsize=(9.2, 3.6))
     for ax in (whole, top):
-        draw_against(ax, runs, "depth", "test_accuracy", "activation", ARMS)
+        draw_against(ax, runs, "depth", "steady_test_accuracy", "activation", ARMS)
     whole.set_ylim(0, 1)
     top.set_ylim(0.84, 0.98)
     top.set(title="its top, enlarged", ylabel="")
@@ -117,8 +114,6 @@ def notes(found: Results) -> str:
 {of_all_universes(found)}
 
 ### What is known about why
-
-{of_the_identity_control(found)}
 
 {of_where_each_stops(found)}
 
@@ -174,52 +169,21 @@ def of_tanh(cells: pd.DataFrame) -> str:
 
 
 def of_all_universes(found: Results) -> str:
-    """What share of the differences is the activation's, and in which universes verdicts are given at all."""
+    """What share of the differences is the activation's, and in which universes verdicts are withheld or doubted."""
     assert found.universe_summary is not None
     assert found.universe_findings is not None
     share = found.universe_summary.set_index("claim")["number"].get("activation-alone", math.nan)
-    one = found.universe_findings.drop_duplicates(list(CHOICES))
-    withheld = one[one["verdict"] == "withheld"]
-    shared = {choice: withheld[choice].iloc[0] for choice in CHOICES if withheld[choice].nunique() == 1}
+    refuted, doubted = (controls_named(found.universe_findings, verdict) for verdict in ("refuted", "inconclusive"))
     return f"""\
 So "the differences are the activation's alone" is too much to say of the two families. By the measure that was fixed
 before the runs, {percent(share)} of the differences between activations do not depend on the other choices.
 
-**Universes whose verdicts are withheld are part of this**: {of(len(withheld), len(one))}, those
-{universe(STUDY, {**STUDY.reference, **shared})}. A control is refuted there: {controls(withheld["reason"], "refuted")}.
-Where one is open, that is said beside the verdicts: {controls(one["reason"], "inconclusive")}."""
+Controls that are refuted in a universe, so that verdicts are withheld there: {refuted}; that are open: {doubted}."""
 
 
-def of_the_identity_control(found: Results) -> str:
-    """Why four linear layers are not as accurate as softmax regression to a point."""
-    assert found.universe_runs is not None
-    linear = found.universe_runs[found.universe_runs["activation"] == "identity"]
-    lost = linear["diverged_step"].notna()
-    by_seed = linear[~lost].pivot_table("test_accuracy", [*CHOICES, "seed"], "depth")
-    ahead = (by_seed[4] - by_seed[0]).groupby(list(CHOICES)).mean()
-    slow, near = ahead[ahead > POINT], ahead[ahead.abs() < POINT]
-    gone = listing(dict.fromkeys(name(at) for at in linear.loc[lost, list(CHOICES)].itertuples(index=False)), "nowhere")
-    tuned = (by_seed[4] - by_seed[0]).xs(("default", "tuned"), level=("init", "rate"))
-    accuracy = found.runs.pivot(index="cell", columns="seed", values="test_accuracy")
-    lowest = accuracy[accuracy.median(axis=1) > GOOD].idxmin(axis=1)
-    seed = lowest.mode().iloc[0]
-    deep: dict[Any, float] = accuracy.loc["identity depth=4"].to_dict()
-    others = [value for other, value in deep.items() if other != seed]
-    assert found.universe_findings is not None
-    reasons = found.universe_findings.drop_duplicates(list(CHOICES)).set_index(list(CHOICES))["reason"]
-    open_ones = reasons[near.index].str.contains("identity-is-linear is inconclusive").sum()
-    return f"""\
-**The control of the identity networks.** In {count(len(slow))} universes, all at a tenth of the rate, softmax
-regression is not done at the horizon: linear layers on top of each other learn sooner and are
-{points(slow.min(), slow.max())} of accuracy ahead of it. They diverge {gone}, where the control is not applicable.
-In the other {count(len(near))} their mean is within a point, {points(near.min(), near.max())} away, but in
-{count(open_ones)} of these its interval reaches beyond. The comparison is of accuracies after the very last step, and
-stochastic gradient descent at this rate makes that step a noisy one: in the reference seed {seed} ends at
-{number(deep[seed])} and the others at {between(min(others), max(others))}. Ordinary PyTorch in float64, given the same
-start and the same batches, ends there too (`python -m benchmarks.last_step`). A seed means the same order of examples
-in every cell, so that seed is lowest in {of((lowest == seed).sum(), len(lowest))} cells that learn. At a tuned rate the
-deficit is no noise: {of((tuned < 0).sum(), len(tuned))} seeds have it. The control was fixed before the runs, so it
-stays as it is."""
+def controls_named(findings: pd.DataFrame, verdict: str) -> str:
+    """Which controls have a verdict, each with the number of universes in which it has it."""
+    return controls(findings.groupby(list(CHOICES))["reason"].agg("; ".join), verdict)
 
 
 def of_where_each_stops(found: Results) -> str:

@@ -58,7 +58,7 @@ def error_by_width(runs: pd.DataFrame) -> Figure:
     widths = sorted(runs["width"].unique())
     computed = capacity_limit(X, np.sin(X), [width for width in widths if width <= LARGEST_COMPUTED])
     beyond = [(width, asymptotic_limit(width + 1)) for width in widths if width > LARGEST_COMPUTED]
-    for ax, metric, name in zip(row, ("test_sup_error", "test_rmse"), ("sup", "rmse"), strict=True):
+    for ax, metric, name in zip(row, ("steady_test_sup_error", "steady_test_rmse"), ("sup", "rmse"), strict=True):
         draw_errors(ax, runs, metric)
         limits = [(limit.num_kinks, getattr(limit, name)) for limit in computed]
         ax.plot(*zip(*limits, strict=True), color="0.3", linewidth=1.2)
@@ -148,8 +148,6 @@ def notes(found: Results) -> str:
 
 {of_the_narrowest(found)}
 
-{of_lopsided_numbers(found)}
-
 {of_jumps(found)}
 """
 
@@ -158,23 +156,23 @@ def of_the_width(found: Results) -> str:
     """Which widths look right, and in which universes."""
     assert found.universe_runs is not None
     runs = found.universe_runs[found.universe_runs["case"] == "sine"]
-    errors = runs["test_sup_error"].where(runs["diverged_step"].isna(), np.inf)
-    right = runs.assign(error=errors).pivot_table("error", list(CHOICES), "width") < VISIBLE
+    errors = runs["steady_test_sup_error"].where(runs["diverged_step"].isna(), np.inf)
+    right = runs.assign(error=errors).pivot_table("error", list(CHOICES), "width", aggfunc="median") < VISIBLE
     some = right[right.any(axis=1)]
     each = "; ".join(f"{name(at)} {listing(right.columns[right.loc[at]])}" for at in some.index)
     with_sgd = right[[at[1] == "sgd" for at in right.index]].any(axis=1)
     return f"""\
-"About a hundred units" is not a property of sin x. The mean largest error is below what can be seen in
+"About a hundred units" is not a property of sin x. The median largest error is below what can be seen in
 {of(len(some), len(right))} universes, at these widths: {each}. In the others no width looks right; of those with
 **SGD** {of(with_sgd.sum(), len(with_sgd))} has one that does. So the document's sentence is right about some networks
-and wrong about others, and it does not say which it means."""
+and wrong about others, and it does not say which it medians."""
 
 
 def of_biases(found: Results) -> str:
     """What is left where the start has no biases."""
     assert found.universe_runs is not None
     runs = found.universe_runs.query("case == 'sine' and init != 'default' and inputs == 'raw' and width in (32, 128)")
-    errors = runs.groupby(["init", "width"])["test_sup_error"].mean()
+    errors = runs.groupby(["init", "width"])["steady_test_sup_error"].median()
     return f"""\
 **Without biases the fit stops half way.** From the start of He or Glorot all kinks begin at zero. In the end
 {listing(sorted(runs["width"].unique()))} units follow the inner arches and miss the outer ones, with largest errors of
@@ -183,42 +181,28 @@ def of_biases(found: Results) -> str:
 
 def of_units(found: Results) -> str:
     """How far the networks stay above the best curve with as many kinks."""
-    means = found.runs[found.runs["case"] == "sine"].groupby("width")["test_sup_error"].mean()
+    medians = found.runs[found.runs["case"] == "sine"].groupby("width")["steady_test_sup_error"].median()
     limits = {
-        limit.num_kinks: limit.sup for limit in capacity_limit(X, np.sin(X), [w for w in means.index if w <= 128])
+        limit.num_kinks: limit.sup for limit in capacity_limit(X, np.sin(X), [w for w in medians.index if w <= 128])
     }
     enough = min((kinks for kinks, limit in limits.items() if limit < VISIBLE), default=0)
     wide = max(limits)
     return f"""\
 **Units are not what is missing.** From {enough} units on, the best curve with as many kinks (grey) lies below what the
-eye can see, and the trained networks stay far above it: with {wide} units the largest error is {number(means[wide])}
-on average, and that of the best curve {number(limits[wide])}. So at this start, rate and number of steps the answer to
-"how wide?" is mostly an answer to "how well trained?". More steps, another rate and another start are choices that the
-document leaves open: see the universes above."""
+eye can see, and the trained networks stay far above it: with {wide} units the median largest error is
+{number(medians[wide])}, and that of the best curve {number(limits[wide])}. So at this start, rate and number of steps
+the answer to "how wide?" is mostly one to "how well trained?". More steps, another rate and another start are choices
+that the document leaves open: see the universes above."""
 
 
 def of_the_narrowest(found: Results) -> str:
     """How many of the four arches the narrowest networks follow."""
     runs = found.runs[(found.runs["case"] == "sine") & (found.runs["width"] == min(SHOWN))]
-    arches = runs["extrema_right"].value_counts().sort_index(ascending=False)
+    arches = runs["steady_extrema_right"].value_counts().sort_index(ascending=False)
     each = listing(f"{count(seeds)} follow {count(float(str(number_of)))}" for number_of, seeds in arches.items())
     return f"""\
 **{count(min(SHOWN)).capitalize()} units do not draw a near-straight line.** Of {count(len(runs))} seeds and four
 arches, {each}."""
-
-
-def of_lopsided_numbers(found: Results) -> str:
-    """What single seeds say where the interval of their mean says nothing."""
-    runs = found.runs[(found.runs["case"] == "sine") & found.runs["width"].isin(SHOWN[1:])]
-    seen = listing(
-        f"with {width} units in {of((errors > VISIBLE).sum(), len(errors))} seeds ({number(errors.min())} to "
-        f"{number(errors.max())})"
-        for width, errors in runs.groupby("width")["test_sup_error"]
-    )
-    return f"""\
-**Means hide what seeds show.** The difference can be seen {seen}. Claims about means are open where some seeds are
-very far off: the interval of a mean of such lopsided numbers is wide, and it even reaches below zero, where no error
-can lie."""
 
 
 def of_jumps(found: Results) -> str:
