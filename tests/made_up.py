@@ -23,8 +23,10 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "train_loss": lambda row, rng: 0.4,
     "train_progress": lambda row, rng: 0.8 + 0.01 * rng.standard_normal(),
     "test_accuracy": lambda row, rng: (
-        (0.4 if row.get("pixels") == "scrambled" else 0.95) + 0.001 * rng.standard_normal()
+        (0.1 if "shuffled" in " ".join(map(str, row.values())) else 0.4 if row.get("pixels") == "scrambled" else 0.95)
+        + 0.001 * rng.standard_normal()
     ),
+    "untrained_test_accuracy": lambda row, rng: 0.1 + 0.01 * rng.standard_normal(),
     "backward_factor": lambda row, rng: 0.2 + 0.01 * rng.standard_normal(),
     "backward_log10_across_4": lambda row, rng: -2.5 + 0.01 * rng.standard_normal(),
     "test_r_squared": lambda row, rng: (
@@ -33,16 +35,39 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "test_rmse": lambda row, rng: (
         (0.1 if row.get("loss") != "cross_entropy" else 0.2) / row.get("width", 8) * (1 + 0.1 * rng.random())
     ),
-    "test_sup_error": lambda row, rng: 1.0 / row.get("width", 8) * (1 + 0.2 * rng.random()),
+    "test_sup_error": lambda row, rng: (
+        0.0001 if row["case"] == "straight-target" else 1.0 / row.get("width", 8) * (1 + 0.2 * rng.random())
+    ),
     "extrema_right": lambda row, rng: float(rng.integers(2, 5)),
-    "steps_to_target": lambda row, rng: 8600.0 if row["seed"] == 0 else 50.0 * rng.integers(60, 100),
-    "reached_target": lambda row, rng: float(row["seed"] != 0),
+    "steps_to_target": lambda row, rng: 50.0 * rng.integers(60, 100) if arrives(row) else 8600.0,
+    "reached_target": lambda row, rng: float(arrives(row)),
+    "confidently_wrong_share": lambda row, rng: 0.01 + 0.001 * rng.random(),
     "gradient_ratio": lambda row, rng: 30.0 + rng.standard_normal(),
     "cross_entropy_formula_error": lambda row, rng: 1.11e-16,
     "mse_formula_error": lambda row, rng: 3.3e-16 + 1e-17 * rng.random(),
     "twin_difference": lambda row, rng: 1e-13 * rng.random(),
     "num_cases": lambda row, rng: 10_000.0,
+    "product_difference": lambda row, rng: 1e-15 * rng.random(),
+    "product_disagreement": lambda row, rng: 0.0,
+    "above_convex_bound": lambda row, rng: 0.01 + 0.001 * rng.random(),
+    "above_capacity_bound": lambda row, rng: 0.01 * rng.random(),
+    "backward_factor_score": lambda row, rng: 0.1 * rng.standard_normal(),
+    **{f"{name}_difference": lambda row, rng: 1e-14 * rng.random() for name in ("alone", "scaled_twin")},
+    **{f"{name}_difference": lambda row, rng: 0.0 for name in ("repeat", "round_trip")},
 }
+
+
+def arrives(row: Row) -> bool:
+    """Whether a made-up replicate reaches the target: all but one in ten."""
+    return row["seed"] % 10 != 0 and row.get("case") != "shuffled-labels"
+
+
+def with_steady(metrics: Mapping[str, Callable[[Row, Any], float]]) -> dict[str, Callable[[Row, Any], float]]:
+    """Metrics with those that are read over the last tenth of a training, where they are not among them."""
+    return {
+        **{f"steady_{name}": made for name, made in metrics.items() if name.startswith(("test_", "extrema"))},
+        **metrics,
+    }
 
 
 def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
@@ -72,11 +97,8 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     rng = stream(0, "test")
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     judged = {judged.number.metric for judged in study.judged}
-    more = {"train_loss", "train_progress"} | (
-        {"reached_target", "num_cases", "test_accuracy"} if "steps_to_target" in judged else set[str]()
-    )
-    names = sorted({*judged, *more} & {*METRICS, *own})
-    metrics = METRICS | own
+    metrics = with_steady(METRICS | own)
+    names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     steps = plan.cells[0].config.steps
     clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
@@ -116,18 +138,27 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     return folder
 
 
+def more_metrics(judged: set[str]) -> set[str]:
+    """What real tables and figures have beside the metrics that are judged."""
+    found = {"train_loss", "train_progress", *(name.removeprefix("steady_") for name in judged)}
+    if "steps_to_target" in judged:
+        found |= {"reached_target", "num_cases", "confidently_wrong_share"}
+    return found | ({"steady_test_rmse", "steady_test_sup_error"} if "steady_test_sup_error" in judged else set())
+
+
 def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own: Callable[[Row, Any], float]) -> Path:
     """Write the tables of all universes of a study (or of those of a plan of its own) into its folder, as
     `write_tables` does; each trial 3 wins."""
     plan = plan or make_plan(study, scope=("all",))
-    rng, metrics = stream(0, "test"), METRICS | own
-    names = sorted({judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions})
+    rng, metrics = stream(0, "test"), with_steady(METRICS | own)
+    judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions}
+    names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     table = pd.DataFrame(runs)[[*heads[0], *sorted({"diverged_step", *names})]]
     trials = [
-        {"cell": c.name, **plan.placed(c), "trial": number, **dict.fromkeys(c.tuning.ranges, 0.1), "value": 1.0,
-         "winner": number == 3}
+        {"cell": c.name, **plan.placed(c), "trial": number, "value": 1.0, "winner": number == 3,
+         **{name: getattr(c.config, name) for name in c.tuning.ranges}}
         for c in plan.cells
         if c.tuning
         for number in range(c.tuning.budget)
@@ -135,7 +166,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     columns = ["cell", *(factor.name for factor in plan.columns), "trial", *settings, "value", "winner"]
     (folder / "universes").mkdir(parents=True)
-    tuning = pd.DataFrame(trials) if trials else pd.DataFrame(columns=columns)
+    tuning = pd.DataFrame(trials, columns=columns)
     write_table(folder / "universes" / "runs.csv", table, plan.columns)
     write_table(folder / "universes" / "tuning.csv", tuning, plan.columns)
     write_provenance(plan, folder / "universes")

@@ -18,7 +18,7 @@ from research.report import entry, main, render
 from research.tables import read_published
 
 STUDIES = ("loss_convergence", "pixel_shuffle")
-NUM_CLAIMS = 9
+NUM_CLAIMS, NUM_FIGURES = 9, 4 + 4 + 4  # findings and three of their own; margins of four claims
 FOREIGN = "<script>alert(1)</script> | & “quotes” <img src=x onerror=alert(2)>"
 
 
@@ -27,7 +27,8 @@ def reports(tmp_path_factory) -> Path:
     """Two published studies, one with a control that is refuted."""
     folder = tmp_path_factory.mktemp("reports")
     write_tables(load_study("loss_convergence"), folder / "loss_convergence")
-    write_tables(load_study("pixel_shuffle"), folder / "pixel_shuffle", test_accuracy=lambda row, rng: 0.95)
+    every_order_is_learnt = {"test_accuracy": lambda row, rng: 0.1 if "shuffled" in row["pixels"] else 0.95}
+    write_tables(load_study("pixel_shuffle"), folder / "pixel_shuffle", **every_order_is_learnt)
     assert main(["--reports", str(folder)]) == 0
     return folder
 
@@ -67,7 +68,7 @@ def test_nothing_is_asked_of_any_network_and_no_foreign_code_may_run(page, repor
 
 def test_every_figure_loads_and_has_words_beside_it(page):
     images = page.find_elements(By.TAG_NAME, "img")
-    assert len(images) == 4 + 4
+    assert len(images) == NUM_FIGURES
     for image in images:
         assert page.execute_script("return arguments[0].complete && arguments[0].naturalWidth > 0", image)
         assert image.get_attribute("alt")
@@ -102,7 +103,7 @@ def test_filters_narrow_the_table_and_say_how_much_is_left(page):
     page.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
     page.execute_async_script("setTimeout(arguments[0])")
     assert count(page) == f"{NUM_CLAIMS} of {NUM_CLAIMS} claims"
-    for verdict, number in (("withheld", 3), ("all", NUM_CLAIMS)):
+    for verdict, number in (("withheld", 2), ("all", NUM_CLAIMS)):
         Select(page.find_element(By.NAME, "verdict")).select_by_visible_text(verdict)
         assert len(shown(page)) == number
 
@@ -182,7 +183,7 @@ def test_foreign_text_is_text(browser, hostile, tmp_path):
 
 def test_the_markdown_index_has_a_row_a_claim_and_counts_them(reports):
     text = (reports / "README.md").read_text()
-    assert re.search(rf"{NUM_CLAIMS} claims: (\d+ \w+, )+3 withheld\.", text)
+    assert re.search(rf"{NUM_CLAIMS} claims: (\d+ \w+, )+2 withheld\.", text)
     assert "## What they promise together" in text
     assert len(re.findall(r"\]\(pixel_shuffle/README.md\) \|$", text, re.MULTILINE)) == 3
     assert "| 100,000 | [loss_convergence](loss_convergence/README.md) |" in text

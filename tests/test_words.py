@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from test_design import NUMBER, TOY
 
-from research.design import Claim, Factor
+from research.design import Claim, Factor, Number
 from research.loading import load_study, study_names
 from research.words import (
     METRICS,
@@ -157,7 +157,8 @@ def test_a_difference_of_blocks_says_at_which_levels_the_others_are():
 
 def test_a_block_level_without_a_name_of_its_own_is_named_with_its_factor():
     study = load_study("width_sine")
-    assert number_words(study.controls[0].number, study) == "R² at width 8, with case straight-target"
+    number = Number("test_r_squared", (8,), {"case": ("straight-target",)}, "only", "only")
+    assert number_words(number, study) == "R² at width 8, with case straight-target"
 
 
 @pytest.mark.parametrize("name", study_names())

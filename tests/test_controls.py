@@ -1,0 +1,192 @@
+"""Each control fails where what it is about is broken: faults in copies of the package, seen through the command.
+
+A fault is put into training, data, evaluation or recording, never into what the controls measure. The studies are
+those of the project with eight seeds of fewer and smaller examples, in the cells that the controls are about.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from research.loading import load_study, study_names
+
+SMALL = '''"""Controls of a study of the project, on few and small examples, guarding a claim that always holds."""
+
+from dataclasses import replace
+
+from research.design import Claim, Factor, Tier
+from studies.{name} import STUDY as DECLARED
+
+
+def configure(**levels):
+    return replace(DECLARED.configure(**DECLARED.reference, **levels), **{overrides!r})
+
+
+def small(control):
+    number, short = control.number, slice(4)  # of many widths or depths the first
+    blocks = {{name: levels[short] for name, levels in number.blocks.items()}}
+    return replace(control, cells=(), guards=(), number=replace(number, arms=number.arms[short], blocks=blocks))
+
+
+def levels_of(name):
+    return tuple(dict.fromkeys(level for one in CONTROLS for level in one.number.blocks[name]))
+
+
+CONTROLS = tuple(small(control) for control in DECLARED.controls if control.name in {controls!r})
+STUDY = replace(
+    DECLARED, name="small", configure=configure, choices=(), universes=(), tuning=None, amendments=(), attributions=(),
+    arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
+    blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
+    controls=CONTROLS,
+    claims=(Claim("stands", "It is a number", "nowhere", "most", CONTROLS[0].number, above=-1e300),),
+    tiers={{"full": Tier(seeds=8)}},
+)
+'''
+DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
+OVERRIDES: Mapping[str, Mapping[str, object]] = {
+    "activation_depth": DIGITS,
+    "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
+    "pixel_shuffle": DIGITS,
+    "width_sine": {"steps": 300, "lr": 0.01},
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken: a line of a module, what it becomes, and the controls that are refuted then."""
+
+    what: str
+    module: str
+    line: str
+    broken: str
+    refuted: tuple[str, ...]
+
+
+NO_STEP = ("optimizers.py", "        self._kernel(lr)\n", "        self._kernel(0.0 * lr)\n")
+NOT_SHUFFLED = ("examples.py", '    if config.labels == "shuffled":\n', '    if config.labels == "dealt out":\n')
+TOUCHED = (
+    "module.py",
+    "    def _evaluate(self) -> None:\n",
+    "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
+)
+THREE_GUESSES = (
+    "module.py",
+    "correct += (outputs.argmax(2) == targets).sum(1).cpu()",
+    "correct += (outputs.topk(3).indices == targets[..., None]).any(2).sum(1).cpu()",
+)
+# By study, those in a row together: none has to do with what the others' controls are about.
+FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
+    "activation_depth": (
+        (
+            Fault("gradient of tanh", "passes.py", "aten.tanh_backward.grad_input", "aten.sigmoid_backward.grad_input",
+                  ("as-in-plain-pytorch",)),
+            Fault("three guesses an image", *THREE_GUESSES, ("untrained-at-chance", "counted-right")),
+        ),
+        (
+            Fault("bias added twice in evaluations", "models.py",
+                  "            inputs = self.in_place(affine(inputs, weight, bias))\n",
+                  "            inputs = self.in_place(affine(inputs, weight, 2 * bias))\n", ("linear-is-linear",)),
+            Fault("half of the loss in evaluations", "module.py", "loss += example_losses",
+                  "loss += 0.5 * example_losses", ("not-below-the-optimum",)),
+            Fault("a start twice as wide", "models.py", "bound = 1 / math.sqrt(fan_in)",
+                  "bound = 2 / math.sqrt(fan_in)", ("as-theory-says",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (Fault("no step is taken", *NO_STEP, ("softmax-regression-learns",)),),
+    ),
+    "loss_convergence": (
+        (
+            Fault("order of another seed", "module.py", 'stream(seed, "order", epoch)',
+                  'stream(seed + 1, "order", epoch)', ("as-in-plain-pytorch",)),
+            Fault("sum of squares for their mean", "losses.py", "else squares.mean(-1)", "else squares.sum(-1)",
+                  ("sum-and-mean",)),
+            Fault("three guesses an image", *THREE_GUESSES, ("untrained-at-chance",)),
+        ),
+        (
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+    ),
+    "pixel_shuffle": (
+        (
+            Fault("test images in another order", "module.py", "torch.index_select(images, 1, order, out=place)",
+                  "torch.index_select(images, 1, order.roll(1) if test else order, out=place)", ("there-and-back",)),
+            Fault("batches one example off", "module.py", "place * size : (place + 1) * size]",
+                  "place * size + 1 : (place + 1) * size + 1]", ("as-in-plain-pytorch",)),
+            Fault("three guesses an image", *THREE_GUESSES, ("untrained-at-chance",)),
+        ),
+        (
+            Fault("images not scrambled", "examples.py",
+                  '        stream(seed, f"pixels of each image, {part}").permuted(copy, axis=1, out=copy)\n',
+                  '        stream(seed, f"pixels of each image, {part}")\n', ("scrambled",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+    ),
+    "width_sine": (
+        (
+            Fault("a root forgotten", "module.py", '["test_rmse"].append(errors.square().mean(1).sqrt())',
+                  '["test_rmse"].append(errors.square().mean(1))', ("not-below-the-bound",)),
+            Fault("smallest error for largest", "module.py", "errors.abs().amax(1)", "errors.abs().amin(1)",
+                  ("seen-where-it-is",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+        (Fault("no step is taken", *NO_STEP, ("best-line", "not-seen-where-none-is")),),
+    ),
+}  # fmt: skip
+TOGETHER = [(study, faults) for study, each in FAULTS.items() for faults in each]
+
+
+def verdicts_of(study: str, controls: Collection[str], folder: Path, faults: Sequence[Fault] = ()) -> dict[str, str]:
+    """The verdicts on controls of a study, and on a claim, by the command in a copy of the package with faults."""
+    for name in ("research", "studies"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for fault in faults:
+        path = folder / "research" / fault.module
+        source = path.read_text()
+        assert source.count(fault.line) == 1, fault
+        path.write_text(source.replace(fault.line, fault.broken))
+    text = SMALL.format(name=study, overrides=dict(OVERRIDES[study]), controls=sorted(controls))
+    (folder / "small.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "research.study", "small.py", "--store", "store", "--reports", "tables"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    findings = pd.read_csv(folder / "tables" / "small" / "findings.csv")
+    return {str(name): str(verdict) for name, verdict in zip(findings["name"], findings["verdict"], strict=True)}
+
+
+@pytest.mark.parametrize("study", OVERRIDES)
+def test_no_control_fails_where_nothing_is_broken(study, tmp_path):
+    controls = {control.name: control.kind for control in load_study(study).controls}
+    found = verdicts_of(study, controls, tmp_path)
+    assert found.pop("stands") == "supported"
+    assert set(found) == set(controls)
+    assert "refuted" not in found.values()
+    assert {found[name] for name, kind in controls.items() if kind in ("identity", "always")} == {"supported"}
+
+
+@pytest.mark.parametrize(("study", "faults"), TOGETHER, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_control_is_refuted_where_what_it_is_about_is_broken(study, faults, tmp_path):
+    controls = [name for fault in faults for name in fault.refuted]
+    found = verdicts_of(study, controls, tmp_path, faults)
+    assert found == dict.fromkeys(controls, "refuted") | {"stands": "withheld"}
+
+
+def test_every_control_of_every_study_is_seen_to_fail():
+    declared = {name: {control.name for control in load_study(name).controls} for name in study_names()}
+    failing: dict[str, set[str]] = {name: set() for name in FAULTS}
+    for study, faults in TOGETHER:
+        failing[study].update(*(fault.refuted for fault in faults))
+    assert failing == declared
