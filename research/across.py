@@ -94,7 +94,7 @@ def judge_across(study: Study, universes: Sequence[Universe], num_declared: int,
     claims = []
     for claim, findings in zip(study.claims, zip(*(j.claims for j in judgements), strict=True), strict=True):
         same = same_universes(study, claim, [levels for levels, _ in universes])
-        rows = zip(universes, findings, same, strict=True)
+        rows = zip(universes, findings, represented(same, findings), strict=True)
         claims.append(across_finding(study, claim, [Point(levels, found, at) for (levels, _), found, at in rows]))
     attributions = tuple(
         judge_attribution(study, claim, universes, failing(study, claim, universes, judgements), num_declared, complete)
@@ -126,6 +126,20 @@ def same_universes(study: Study, claim: Claim, universes: Sequence[Levels]) -> l
         at = first.setdefault(tuple(seen_by(study, claim, levels)), place)
         same.append(None if at == place else at)
     return same
+
+
+def represented(same: Sequence[int | None], findings: Sequence[Finding]) -> list[int | None]:
+    """The same, with each group of universes standing for the first of it whose verdict is not withheld.
+
+    They have one number, so a control that is refuted in one of them says nothing of the others.
+    """
+    found = list(same)
+    for first in {at for at in same if at is not None}:
+        members = [place for place, at in enumerate(same) if first in (place, at)]
+        stands = next((place for place in members if findings[place].verdict != "withheld"), first)
+        for place in members:
+            found[place] = None if place == stands else stands
+    return found
 
 
 def seen_by(study: Study, claim: Claim, universe: Levels) -> Iterator[Hashable]:
@@ -187,7 +201,7 @@ def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> Acros
 def across_frame(across: Across) -> pd.DataFrame:
     """A row for each claim in each universe: its levels, its number with interval and n, its verdict and the reason.
 
-    `same_as` is the number of an earlier universe (from 0, the reference) with which it counts as one.
+    `same_as` is the number of the universe (from 0, the reference) with which it counts as one.
     """
     import pandas as pd
 

@@ -92,6 +92,7 @@ def margin(
         first = at[0] - far if math.isinf(lowest) else (at[0] + lowest) / 2
         last = at[-1] + far if math.isinf(highest) else (at[-1] + highest) / 2
         steps = sorted({chosen, float(first), *at.tolist(), *((at[1:] + at[:-1]) / 2).tolist(), float(last)})
+        steps = [step for step in steps if lowest < step < highest]  # half of nearly nothing is rounded to the end
     cases = [moved(step) for step in steps]
     verdicts = [outcome(claim, found, error).verdict for claim, found in cases]
     inside = [counts(claim, found)[0] for claim, found in cases]

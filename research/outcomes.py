@@ -81,11 +81,11 @@ def _counted(claim: Claim, found: Sample, inside: int, outside: int, error: floa
     n = len(found.low)
     if claim.kind == "existence":
         if inside:
-            return "supported", f"seed {lies(claim, found)[0].argmax()} shows it"
+            return "supported", f"seed {found.seed_at(int(lies(claim, found)[0].argmax()))} shows it"
         return "inconclusive", "no seed shows it, but another might"
     if claim.kind == "always":
         if outside:
-            return "refuted", f"seed {lies(claim, found)[1].argmax()} is a counter-example"
+            return "refuted", f"seed {found.seed_at(int(lies(claim, found)[1].argmax()))} is a counter-example"
         if inside < n:
             return "inconclusive", f"no seed is seen to be a counter-example, but {unknown_words(found)}"
         return "supported", (

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 class Sample(NamedTuple):
     """Where the number of each seed lies that has all its cells, in seed order: from low to high, which are equal where
-    it was measured; how many of its replicates diverged (or lack the metric) or never arrived; and what was missing."""
+    it was measured; how many of its replicates diverged (or lack the metric) or never arrived; over how many cases it
+    is the largest; what was missing; and which seeds they are, if not the first."""
 
     low: Array
     high: Array
@@ -29,6 +30,11 @@ class Sample(NamedTuple):
     num_late: int = 0
     num_cases: int = 0
     problem: str = ""
+    seeds: tuple[int, ...] = ()
+
+    def seed_at(self, place: int) -> int:
+        """The seed of the number at a place."""
+        return self.seeds[place] if self.seeds else place
 
     @property
     def num_open(self) -> int:
@@ -65,7 +71,7 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
     threshold = math.nan if number.threshold is None else number.threshold
     ends = joined(number.across_arms, low[used], high[used], numeric(number.arms), threshold)
     ends = joined(number.across_blocks, *ends)
-    return Sample(*ends, int(lost[used].sum()), int(late[used].sum()), int(np.nansum(cases[used])))
+    return Sample(*ends, int(lost[used].sum()), int(late[used].sum()), int(np.nansum(cases[used])), "", tuple(seeds))
 
 
 def known(number: Number, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:

@@ -17,7 +17,7 @@ from research.verdict import Finding
 class Point:
     """A universe, as a level of each choice, and what its runs say of the claim.
 
-    `same_as` is the place of an earlier universe that differs in nothing which the claim's metric can depend on: the
+    `same_as` is the place of another universe that differs in nothing which the claim's metric can depend on: the
     two count as one.
     """
 

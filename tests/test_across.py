@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from research.across import across_frame, judge_across, same_universes, summary_frame
+from research.across import across_frame, judge_across, represented, same_universes, summary_frame
 from research.config import UserError
 from research.data import stream
 from research.design import Attribution, Claim, Control, Factor, Number, Study, Tier, TrainConfig, crossed
@@ -135,6 +135,15 @@ def of_metric(metric):
         return [(levels, runs.rename(columns={"score": metric})) for levels, runs in universes]
 
     return replace(HIGH, number=replace(RELU, metric=metric)), change
+
+
+def test_a_control_that_fails_in_one_universe_hides_none_that_count_as_the_same():
+    (finding,) = judge(study(HIGH), runs_of(by_init, study(HIGH).reference), 5, complete=True).claims
+    given = [
+        replace(finding, verdict=verdict) for verdict in ("withheld", "supported", "refuted", "withheld", "withheld")
+    ]
+    assert represented([None, 0, None, 0, 2], given) == [1, None, None, 1, 2]
+    assert represented([None, 0], given[3:]) == [None, 0]
 
 
 def test_universes_that_differ_in_nothing_that_the_metric_can_depend_on_count_once():

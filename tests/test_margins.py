@@ -60,6 +60,13 @@ def test_a_margin_that_no_other_would_change_says_so():
     assert (edge.low, edge.high, edge.under, edge.over) == (-INF, INF, "inconclusive", "inconclusive")
 
 
+def test_a_number_next_to_the_other_edge_leaves_no_margin_between_them():
+    next_to = math.nextafter(1.0, 0.0)
+    above, below = found(claim(kind="most", above=0.0, below=1.0), known([next_to] * 8))
+    assert (above.low, above.high) == (-INF, next_to)
+    assert (below.low, below.high) == (next_to, INF)
+
+
 def test_a_threshold_is_moved_through_all_that_was_measured():
     runs = width_runs(lambda width, seed: (1 + seed / 10) / width)
     measured = of_widths("first_below", threshold=0.05)

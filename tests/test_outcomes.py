@@ -140,6 +140,8 @@ def test_an_identity_holds_if_its_largest_error_does_whatever_its_sign():
 def test_one_witness_supports_an_existence_and_none_does_not_refute_it():
     found = outcome(claim(kind="existence", above=0.8), seeds(0.1, 0.2, 0.9), 0.05)
     assert found[1:3] == ("supported", "seed 2 shows it")
+    found = outcome(claim(kind="existence", above=0.8), seeds(0.1, 0.2, 0.9)._replace(seeds=(100, 101, 103)), 0.05)
+    assert found.reason == "seed 103 shows it"
     assert verdict(claim(kind="existence", above=0.95), 0.1, 0.2, 0.9) == "inconclusive"
     assert verdict(claim(kind="existence", above=0.95), 0.1, NAN) == "inconclusive"
 
