@@ -129,7 +129,7 @@ def amendments_section(study: Study, exploration: Exploration | None) -> str:
     parts = ["## Amendments"] if study.amendments or exploration else []
     parts += [
         f"**{amendment.date}.** {escaped(amendment.what)} *Why:* {escaped(amendment.why)} *Seen by then:* "
-        f"{escaped(amendment.seen)}"
+        f"{escaped(amendment.seen).rstrip('.')}."
         for amendment in study.amendments
     ]
     if exploration:

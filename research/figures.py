@@ -194,7 +194,8 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     ax.plot(np.clip([low, high], left, right), [0.68, 0.68], color=colour, linewidth=1.8)
     ax.plot(number, 0.68, "o", color=colour, markersize=4.5)
     if finding.kind in IN_SEEDS and finding.values:
-        middle = (max(above, left) + min(below, right)) / 2
+        half = 0.16 * (right - left)  # of the text
+        middle = np.clip((max(above, left) + min(below, right)) / 2, left + half, right - half)
         text = f"{seeds_text(finding)} inside"
         ax.text(middle, 0.9, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set(xlim=(left, right), ylim=(0, 1), yticks=[])
@@ -216,6 +217,8 @@ def margins_figure(finding: Finding) -> Figure:
         scale = 100 if finding.unit and margin.what != "threshold" else 1
         steps = sorted(margin.steps)
         places, counts = [scale * place for place, _ in steps], [count for _, count in steps]
+        if places[0] <= 0 < places[1]:  # the first is as far as the last, and nothing changes before the second
+            places[0] = places[1] / 2
         ax.step(places, counts, where="mid", color=VERDICT_COLOURS["supported"], linewidth=1.2)
         left, right = places[0], places[-1]
         ax.axvspan(max(scale * margin.low, left), min(scale * margin.high, right), color="0.9", linewidth=0, zorder=0)
