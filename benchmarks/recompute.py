@@ -25,8 +25,10 @@ from research.loading import load_study, study_names
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 FAR, NEAR = 1e200, 1e-12  # for infinity, and for the distance from the end of an open interval
-FORMULAS = ("cross_entropy_formula_error", "mse_formula_error", "twin_difference")
-BEFORE = ("backward_factor", "backward_log10_across_4", *FORMULAS)  # what is no number of the trained network
+FORMULAS = ("cross_entropy_formula_error", "mse_formula_error")
+TWINS = tuple(f"{name}_difference" for name in ("twin", "alone", "round_trip", "scaled_twin"))
+AT_THE_START = ("backward_factor", "backward_log10_across_4", "backward_factor_score", "untrained_test_accuracy")
+BEFORE = (*AT_THE_START, *FORMULAS, *TWINS)  # what is no number of the trained network
 Ends = tuple[np.ndarray, np.ndarray]  # the least and the most that the number of each seed can be
 
 
@@ -131,7 +133,7 @@ def seeds_of(number: Number, study: Study, runs: pd.DataFrame, universe: Mapping
     lost = any(one[number.metric].isna().any() for one in rows)
     if number.metric not in (*BEFORE, "steps_to_target"):
         lost |= any(one["diverged_step"].notna().any() for one in rows)
-    cases = int(sum(one["num_cases"].fillna(0).sum() for one in rows)) if "formula_error" in number.metric else 0
+    cases = int(sum(one["num_cases"].fillna(0).sum() for one in rows)) if number.metric in FORMULAS else 0
     return (np.array([low for low, _ in found]), np.array([high for _, high in found])), lost, cases
 
 

@@ -37,12 +37,12 @@ def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) 
     optimizer = plain_optimizer(config, network)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps(config))
     train = plain_train(config, seed, data)
-    inputs = data.inputs.double() * (config.input_scale / data.info.max_value)
+    scale = config.input_scale / data.info.max_value
     labels = plain_labels(config, seed, data, train)
     for batch in itertools.islice(plain_batches(config, seed, train), first):
         optimizer.zero_grad()
         with torch.enable_grad():
-            plain_loss(config, network(inputs[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
+            plain_loss(config, network(data.inputs[batch].double() * scale), labels[batch]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if config.schedule == "cosine":
             falling.step()
