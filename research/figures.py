@@ -217,9 +217,12 @@ def margins_figure(finding: Finding) -> Figure:
         scale = 100 if finding.unit and margin.what != "threshold" else 1
         steps = sorted(margin.steps)
         places, counts = [scale * place for place, _ in steps], [count for _, count in steps]
-        if places[0] <= 0 < places[1]:  # the first is as far as the last, and nothing changes before the second
+        if (
+            len(places) > 1 and places[0] <= 0 < places[1]
+        ):  # the first is as far as the last, and nothing changes before the second
             places[0] = places[1] / 2
-        ax.step(places, counts, where="mid", color=VERDICT_COLOURS["supported"], linewidth=1.2)
+        where = "post" if margin.what == "above" else "pre"  # regions are open: a seed at a margin is outside
+        ax.step(places, counts, where=where, color=VERDICT_COLOURS["supported"], linewidth=1.2)
         left, right = places[0], places[-1]
         ax.axvspan(max(scale * margin.low, left), min(scale * margin.high, right), color="0.9", linewidth=0, zorder=0)
         ax.axvline(scale * margin.chosen, color=VERDICT_COLOURS["refuted"], linewidth=1)
