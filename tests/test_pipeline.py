@@ -69,10 +69,10 @@ def reproduced(project):
 
 def test_every_study_and_every_script_has_its_stages():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert {f"{stage}@{name}" for stage in STAGES for name in stages[stage]["matrix"]["study"]} == every_stage()
+    names = {stage: stages[stage]["matrix"]["study"] if stage in stages else [] for stage in STAGES}
+    assert {f"{stage}@{name}" for stage in STAGES for name in names[stage]} == every_stage()
     for folder, stage in (("", "run"), ("universes/", "universes")):
-        names = stages[stage]["matrix"]["study"]
-        assert all(f"${{reports}}/{name}/{folder}SHA256SUMS" in stages["index"]["deps"] for name in names)
+        assert all(f"${{reports}}/{name}/{folder}SHA256SUMS" in stages["index"]["deps"] for name in names[stage])
 
 
 def test_a_fresh_clone_has_nothing_to_run(project):
@@ -121,4 +121,5 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
 def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):
     study = reproduced[0] / "studies" / "pixel_shuffle.py"
     study.write_text(study.read_text() + "\n# touched\n")
-    assert ran(dvc(reproduced[0], "repro")) == {*(f"{stage}@pixel_shuffle" for stage in STAGES), "index"}
+    own = {stage for stage in every_stage() if stage.endswith("@pixel_shuffle")}
+    assert ran(dvc(reproduced[0], "repro")) == own | {"index"}
