@@ -50,6 +50,7 @@ MADE_WITH = {  # what provenance.json says, as far as it is read back
 }
 NUMERICS_THEN = 2  # of tables from before they named theirs
 AGAIN = "run the study to export it again"
+LARGEST_WHOLE = 1e15  # beyond it not every whole number is a float
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,16 @@ def export(store: Store, plan: Plan, state: State, folder: Path, published: bool
 
 
 def csv(frame: pd.DataFrame, factors: Iterable[Factor] = ()) -> bytes:
-    """A frame as a table, measured numbers to six significant digits. Levels are names: they keep all of theirs."""
+    """A frame as a table, measured numbers to six significant digits and whole ones whole. Levels are names: they keep
+    all of their digits."""
     names = [factor.name for factor in factors]
     exact = frame.astype({name: str for name in names if len(frame)})
-    return exact.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+    return exact.to_csv(index=False, float_format=number_text, lineterminator="\n").encode()
+
+
+def number_text(value: float) -> str:
+    """A number as tables hold it: to six significant digits, whole numbers (but for huge ones) with all of theirs."""
+    return f"{value:.0f}" if abs(value) < LARGEST_WHOLE and value.is_integer() else f"{value:.6g}"
 
 
 def provenance(plan: Plan, state: State) -> dict[str, object]:

@@ -72,7 +72,7 @@ def bits(value: float) -> bytes:
 
 
 def six_digits(value: float) -> bytes:
-    return bits(float(f"{value:.6g}"))
+    return bits(value if abs(value) < 1e15 and value.is_integer() else float(f"{value:.6g}"))
 
 
 def held(frame: pd.DataFrame, keys: list[str], metrics: list[str], number) -> dict[tuple[object, ...], list[bytes]]:

@@ -19,7 +19,7 @@ from research.plan import make_plan
 from research.report import render
 from research.state import State, read_runs, read_state
 from research.store import Store
-from research.tables import PROVENANCE, TABLES, changed_claims, export, findings_frame, read_published
+from research.tables import PROVENANCE, TABLES, changed_claims, csv, export, findings_frame, read_published
 from research.tracking import Recorder
 from research.verdict import judged_digests
 
@@ -37,6 +37,11 @@ def recorded_state(store: Store) -> State:
 def folder(tmp_path) -> Path:
     """The tables of the toy study, from numbers that are made up."""
     return write_tables(STUDY, tmp_path / "toy")
+
+
+def test_whole_numbers_are_published_whole():
+    numbers = pd.DataFrame({"n": [1204736.0, 123456789.5, 1e20, 0.1234567, 3.0], "k": [1] * 5})
+    assert csv(numbers).decode().split() == ["n,k", "1204736,1", "1.23457e+08,1", "1e+20,1", "0.123457,1", "3,1"]
 
 
 def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp_path):
