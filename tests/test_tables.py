@@ -232,7 +232,7 @@ def test_published_results_come_as_tidy_frames(tmp_path):
     study = load_study("pixel_shuffle")
     write_tables(study, tmp_path / "pixel_shuffle")
     found = research.results("pixel_shuffle", tmp_path)
-    assert len(found.runs) == 60
+    assert len(found.runs) == 7 * 20
     assert set(found.findings["role"]) == {"control", "claim"}
     assert found.findings.equals(results("pixel_shuffle", tmp_path).findings)
     (tmp_path / "pixel_shuffle" / "runs.csv").write_text("a")
