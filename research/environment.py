@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DIFF = (  # the same for the same change, whatever the settings of the repository
+    "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.algorithm=myers",
+    "-c", "diff.context=3", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
+)  # fmt: skip
 CODE = ("research", "studies", ":(glob)reports/*.py", "pyproject.toml")  # what results and pages are made by, for git
 
 
@@ -42,7 +47,7 @@ def uncommitted() -> list[str]:
 
 def uncommitted_digest() -> str:
     """Twelve digits that stand for how CODE differs from the commit; `none` if it does not."""
-    changes = _git("diff", "HEAD", "--", *CODE)
+    changes = _git(*DIFF, "HEAD", "--", *CODE)
     for name in _added():
         changes += name + (ROOT / name.decode()).read_bytes()
     return hashlib.sha256(changes).hexdigest()[:12] if changes else "none"
@@ -67,10 +72,16 @@ def _added() -> list[bytes]:
 
 
 def _git(*words: str) -> bytes:
+    """What git says of this repository, whatever variables and personal settings there are, and whoever owns it."""
+    settings = {"safe.directory": str(ROOT), "core.excludesFile": os.devnull, "color.ui": "never"}
+    chosen = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    variables |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=False).stdout
+        done = subprocess.run(["git", *chosen, *words], cwd=ROOT, capture_output=True, check=False, env=variables)
     except OSError:
         return b""
+    return done.stdout
 
 
 def _cpu_class() -> str:

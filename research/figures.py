@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -32,7 +33,11 @@ VERDICT_COLOURS = {"supported": "#00588f", "refuted": "#a33d00"}  # those of the
 
 
 def use_style() -> None:
-    """Fonts, lines and colours of all figures: readable in print at one column, the same bytes each time."""
+    """Fonts, lines and colours of all figures: readable in print at one column, the same bytes each time.
+
+    Whatever a user's own matplotlibrc says.
+    """
+    mpl.rcdefaults()
     sns.set_theme(
         style="ticks",
         palette="colorblind",

@@ -30,6 +30,7 @@ from research.plan import Plan
 from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
+from research.surroundings import shield
 from research.tables import (
     AGAIN,
     PROVENANCE,
@@ -307,6 +308,7 @@ def keep(names: Sequence[str], reports: Path, check: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
+    shield()
     try:
         options = parser().parse_args(arguments)
         if options.freeze:

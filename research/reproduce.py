@@ -18,6 +18,7 @@ from research.lookup import asked_for, sampled
 from research.recorded import Comparison, Recorded, comparisons, read_back
 from research.state import Run
 from research.store import Store
+from research.surroundings import shield
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 all is identical, 1 something differs, 2 wrong input, 130 or 143 stopped."""
+    shield()
     try:
         options = parser().parse_args(arguments)
         check_workers(options.workers)

@@ -96,8 +96,8 @@ def csv(frame: pd.DataFrame, factors: Iterable[Factor] = ()) -> bytes:
     return exact.to_csv(index=False, float_format=number_text, lineterminator="\n").encode()
 
 
-def number_text(value: float) -> str:
-    """A number as tables hold it: to six significant digits, whole numbers (but for huge ones) with all of theirs."""
+def number_text(value: Any) -> str:
+    """A float as tables hold it: to six significant digits, whole numbers (but for huge ones) with all of theirs."""
     return f"{value:.0f}" if abs(value) < LARGEST_WHOLE and value.is_integer() else f"{value:.6g}"
 
 

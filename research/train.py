@@ -128,7 +128,7 @@ def train_horizons(
     """
     if len({without_horizon(config) for config in configs}) != 1:
         raise ValueError(f"what trains in one pass must differ in its horizon alone: {configs}")
-    started = time.time()
+    started, began = time.time(), time.monotonic()
     longest = max(configs, key=num_intervals)
     prepare(longest)
     data = cached_data(longest.dataset)
@@ -141,7 +141,7 @@ def train_horizons(
 
     def measure() -> StackResult:
         replicates = measured_replicates(module, data, probe, ends, untrained)
-        return StackResult(replicates, module.device.type, started, time.time())
+        return StackResult(replicates, module.device.type, started, started + time.monotonic() - began)
 
     taken = AtHorizons(map(num_intervals, configs), measure)
     progress = Progress(report, module.num_intervals * module.num_batches)

@@ -17,6 +17,7 @@ from research.config import UserError
 from research.console import Parser, named_folder, refuse
 from research.loading import study_names
 from research.store import Store
+from research.surroundings import shield
 from research.views import CELLS, VIEW
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 stopped by Ctrl-C or SIGTERM, 1 the server failed, 2 wrong input."""
+    shield()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = parser().parse_args(arguments)

@@ -1,5 +1,7 @@
 """What results were made with is recorded."""
 
+import os
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -62,3 +64,39 @@ def test_what_is_not_committed_of_the_code_is_named_and_nothing_else(tmp_path, m
     digests.add(uncommitted_digest())
     found = ["pyproject.toml", "reports/c.py", "research/a.py", "studies/b.py", "studies/new.py"]
     assert (uncommitted(), len(digests)) == (found, 6)
+
+
+def test_a_change_has_one_digest_whatever_git_is_told(tmp_path, monkeypatch):
+    repository, other = tmp_path / "ours", tmp_path / "other"
+    for folder in (repository, other):
+        (folder / "research").mkdir(parents=True)
+        (folder / "research" / "a.py").write_text(f"{folder.name}\n" * 9)
+        committed(folder)
+    monkeypatch.setattr(environment_module, "ROOT", repository)
+    (repository / "research" / "a.py").write_text("changed\n")
+    (repository / "research" / "new.py").write_text("new\n")
+    expected = head(), uncommitted(), uncommitted_digest()
+    ignored = tmp_path / "ignored"
+    ignored.write_text("*.py\n")
+    settings = ["color.ui=always", "diff.noprefix=true", "diff.context=0", "diff.algorithm=patience", "core.abbrev=9"]
+    personal = tmp_path / "gitconfig"
+    personal.write_text(f"[core]\n\texcludesFile = {ignored}\n[diff]\n\texternal = false\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(personal))
+    for setting in settings:
+        subprocess.run(["git", "config", *setting.split("=")], cwd=repository, check=True)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert (head(), uncommitted(), uncommitted_digest()) == expected
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a folder to someone else")
+def test_the_commit_of_a_folder_that_belongs_to_someone_else_is_named(tmp_path, monkeypatch):
+    (tmp_path / "research").mkdir()
+    (tmp_path / "research" / "a.py").write_text("first\n")
+    committed(tmp_path)
+    monkeypatch.setattr(environment_module, "ROOT", tmp_path)
+    expected = head()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, 12345, 12345)
+    assert len(expected) == 40
+    assert head() == expected
