@@ -70,8 +70,10 @@ def configure(
 
 def for_controls(activation: str, depth: int) -> tuple[str, ...]:
     """What is measured in a cell because a control is about it."""
-    if depth == 4:
-        return ("alone",) if activation in ARMS else ("convex_bound", "linear_product")
+    if activation == "identity":
+        return ("convex_bound", "linear_product") if depth == 4 else ()
+    if activation in ARMS and depth == 4:
+        return ("alone",)
     return ("mean_field",) if (activation, depth) == ("relu", 8) else ()
 
 

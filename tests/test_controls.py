@@ -132,9 +132,9 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
     ),
     "width_sine": (
         (
-            Fault("a root forgotten", "module.py", '["test_rmse"].append(errors.square().mean(1).sqrt())',
-                  '["test_rmse"].append(errors.square().mean(1))', ("not-below-the-bound",)),
-            Fault("smallest error for largest", "module.py", "errors.abs().amax(1)", "errors.abs().amin(1)",
+            Fault("errors of a hundredth of their size", "module.py", "return self.predictions(test) - values",
+                  "return (self.predictions(test) - values) / 100", ("not-below-the-bound",)),
+            Fault("smallest error for largest", "evaluations.py", "errors.abs().amax(1)", "errors.abs().amin(1)",
                   ("seen-where-it-is",)),
             Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
         ),
