@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from research import surroundings
 from research.across import across_frame, summary_frame
 from research.config import UserError
 from research.console import Parser, named_folder, refuse
@@ -30,7 +31,6 @@ from research.plan import Plan
 from research.publication import REPORTS, unpublishable
 from research.state import State
 from research.store import Store
-from research.surroundings import shield
 from research.tables import (
     AGAIN,
     PROVENANCE,
@@ -308,7 +308,6 @@ def keep(names: Sequence[str], reports: Path, check: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
-    shield()
     try:
         options = parser().parse_args(arguments)
         if options.freeze:
@@ -340,4 +339,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(surroundings.run(main))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from research import surroundings
 from research.config import UserError
 from research.console import Parser, Progress, check_workers, counted, named_folder, refuse
 from research.data import fetch
@@ -18,7 +19,6 @@ from research.lookup import asked_for, sampled
 from research.recorded import Comparison, Recorded, comparisons, read_back
 from research.state import Run
 from research.store import Store
-from research.surroundings import shield
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
@@ -47,7 +47,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 all is identical, 1 something differs, 2 wrong input, 130 or 143 stopped."""
-    shield()
     try:
         options = parser().parse_args(arguments)
         check_workers(options.workers)
@@ -166,4 +165,4 @@ def environment_lines(made: Sequence[tuple[Mapping[str, str], Mapping[str, str]]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(surroundings.run(main))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from research import surroundings
 from research.config import UserError
 from research.console import (
     Parser,
@@ -31,7 +32,6 @@ from research.plan import Plan, make_plan
 from research.publication import REPORTS, agreement, check_plan, check_results, folder_for
 from research.state import State, read_runs, read_state, recorded_devices, state_of
 from research.store import Store
-from research.surroundings import shield
 from research.universes import REFERENCE
 
 if TYPE_CHECKING:
@@ -92,7 +92,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 something failed, 2 wrong input, 130 or 143 stopped."""
-    shield()
     options = argparse.Namespace(redo=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop_at_once)
@@ -251,4 +250,4 @@ def check_writable(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(surroundings.run(main))

@@ -13,11 +13,11 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from research import surroundings
 from research.config import UserError
 from research.console import Parser, named_folder, refuse
 from research.loading import study_names
 from research.store import Store
-from research.surroundings import shield
 from research.views import CELLS, VIEW
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +62,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 stopped by Ctrl-C or SIGTERM, 1 the server failed, 2 wrong input."""
-    shield()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = parser().parse_args(arguments)
@@ -185,4 +184,4 @@ def serve(store: Store, ours: socket.socket, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(surroundings.run(main))

@@ -54,10 +54,10 @@ def sizes(name):
 
 
 def test_stack_sizes_are_golden_because_fingerprints_hold_them():
-    assert sizes("activation_depth") == [10, 10, 10, 10, 5, 5] * 4 + [10, 10]
-    assert sizes("width_sine") == [10, 10, 10, 10, 10, 10, 10, 10, 5, 2, 1, 10, 10]
-    assert sizes("loss_convergence") == [10, 10, 5, 5, 10, 10]
-    assert sizes("pixel_shuffle") == [10, 1, 10, 1, 5, 10]
+    assert sizes("activation_depth") == [10, 10, 10, 10, 7, 5] * 4 + [10, 10, 10]
+    assert sizes("width_sine") == [10, 10, 10, 10, 10, 10, 10, 10, 7, 3, 1, 10, 10]
+    assert sizes("loss_convergence") == [10, 10, 10, 10]
+    assert sizes("pixel_shuffle") == [10, 1, 10, 1, 5, 10, 10]
 
 
 def test_copies_of_images_that_a_stack_needs_fit_into_a_worker_of_a_gigabyte():

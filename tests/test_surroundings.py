@@ -1,13 +1,15 @@
 """Variables and settings that others made for other programs change nothing and end nothing: real commands."""
 
+import codecs
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, Toy
 
-from research.surroundings import foreign
+from research.surroundings import foreign, plain
 
 OF_OTHERS = {
     "SLURM_NTASKS": "2", "SLURM_JOB_NAME": "job", "SLURM_PROCID": "1", "RANK": "1", "LOCAL_RANK": "1",
@@ -37,8 +39,58 @@ def test_a_study_in_a_job_of_a_cluster_from_a_notebook_comes_to_the_same(undistu
     assert done.returncode == 0, done.stderr
     tables = [each.folder / "reports" / "toy" / "runs.csv" for each in (undisturbed, toy)]
     assert tables[0].read_bytes() == tables[1].read_bytes()
-    of_runs = [{run.tags["mlflow.source.git.commit"] for run in each.runs("toy-small")} for each in (undisturbed, toy)]
+    of_runs = [
+        {dict(run.tags).get("mlflow.source.git.commit") for run in each.runs("toy-small")}
+        for each in (undisturbed, toy)
+    ]
     assert of_runs[0] == of_runs[1]
+
+
+def shell(line, **environment):
+    """The finished shell command, `S` in it the study's; its status is that of S."""
+    return subprocess.run(
+        ["bash", "-c", f'set -o pipefail; S() {{ {sys.executable} -m research.study "$@"; }}; {line}'],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("S {} | true", 128 + signal.SIGPIPE, ""),
+        ("S {} >/dev/full", 1, "error: what was to be printed cannot be written (No space left on device)\n"),
+        ("S {} >&-", 0, ""),
+        ("S {} >/dev/full 2>&1", 1, ""),
+        ("S | true", 128 + signal.SIGPIPE, ""),
+    ],
+)
+def test_output_that_nobody_takes_ends_nothing(undisturbed, tmp_path, line, status, said):
+    toy = Toy(tmp_path).write()
+    done = shell(line.format(f"{toy.file} --tier small {' '.join(toy.places)}"))
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith(said)
+    if "{" in line:
+        tables = [each.folder / "reports" / "toy" / "runs.csv" for each in (undisturbed, toy)]
+        assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def test_what_cannot_be_spelt_is_said_in_plain_signs(undisturbed):
+    done = undisturbed.run()  # of the full tier, which is judged
+    assert "\N{HEAVY CHECK MARK} supported" in done.stdout
+    again = shell(f"S {undisturbed.file} {' '.join(undisturbed.places)}", PYTHONIOENCODING="ascii")
+    assert again.returncode == 0, again.stderr
+    assert "+ supported" in again.stdout
+    assert again.stdout.isascii()
+
+
+def test_powers_and_signs_that_an_encoding_lacks_have_others():
+    codecs.register_error("plain", plain)
+    assert "1.4 \N{MULTIPLICATION SIGN} 10⁻¹⁶ “é”".encode("ascii", "plain") == b'1.4 x 10^-16 "?"'
+    assert "“é”".encode("latin-1", "plain").decode("latin-1") == '"é"'
 
 
 def test_figures_do_not_follow_a_matplotlibrc(tmp_path):
