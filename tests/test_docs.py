@@ -57,8 +57,8 @@ def test_the_results_can_be_used_as_the_readme_says():
     (block,) = (block for block in BLOCKS if "research.results" in block)
     names: dict[str, Any] = {}
     exec(block, names)
-    assert names["accuracy"].loc[("tanh", 4), "count"] == 10
-    assert set(names["claims"]["n"]) == {10}
+    assert names["accuracy"].loc[("tanh", 4), "count"] == 20
+    assert set(names["claims"]["n"]) == {20}
 
 
 def test_importing_the_package_is_cheap():
