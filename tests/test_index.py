@@ -186,7 +186,7 @@ def test_the_markdown_index_has_a_row_a_claim_and_counts_them(reports):
     assert re.search(rf"{NUM_CLAIMS} claims: (\d+ \w+, )+2 withheld\.", text)
     assert "## What they promise together" in text
     assert len(re.findall(r"\]\(pixel_shuffle/README.md\) \|$", text, re.MULTILINE)) == 3
-    assert "| 100,000 | [loss_convergence](loss_convergence/README.md) |" in text
+    assert "| 200,000 | [loss_convergence](loss_convergence/README.md) |" in text
 
 
 def test_foreign_text_ends_no_cell_of_the_markdown_index(tmp_path):
