@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from research.margins import WHAT
+from research.margins import WHAT, Margin
 from research.pages import IN_SEEDS, margin_words, measured, seeds_text, verdict_words
 from research.stats import mean_interval
 from research.words import word
@@ -217,8 +217,9 @@ def margins_figure(finding: Finding) -> Figure:
 
     The grey band is where the verdict would be the same.
     """
-    figure, row = plt.subplots(1, len(finding.margins), figsize=(3.4 * len(finding.margins), 2.2), squeeze=False)
-    for ax, margin in zip(row[0], finding.margins, strict=True):
+    margins = moved_margins(finding)
+    figure, row = plt.subplots(1, len(margins), figsize=(3.4 * len(margins), 2.2), squeeze=False)
+    for ax, margin in zip(row[0], margins, strict=True):
         scale = 100 if finding.unit and margin.what != "threshold" else 1
         steps = sorted(margin.steps)
         places, counts = [scale * place for place, _ in steps], [count for _, count in steps]
@@ -243,15 +244,19 @@ def margins_figure(finding: Finding) -> Figure:
 
 def margin_figures(findings: Sequence[Finding]) -> dict[str, Figure]:
     """A figure for each claim of which a margin was chosen by hand, by its name: `margin_CLAIM`."""
-    chosen = [finding for finding in findings if any(margin.steps for margin in finding.margins)]
-    return {f"margin_{finding.name}": margins_figure(finding) for finding in chosen}
+    return {f"margin_{finding.name}": margins_figure(finding) for finding in findings if moved_margins(finding)}
+
+
+def moved_margins(finding: Finding) -> list[Margin]:
+    """The margins of a claim that were chosen by hand and are known to matter somewhere."""
+    return [margin for margin in finding.margins if len(margin.steps) > 1]
 
 
 def margin_captions(findings: Sequence[Finding], by_hand: Mapping[str, str]) -> dict[str, str]:
     """The captions of these figures; `by_hand` says by the claims' names where their margins come from."""
     captions = {}
     for finding in findings:
-        if any(margin.steps for margin in finding.margins):
+        if moved_margins(finding):
             margins = "; ".join(margin_words(margin, finding.unit) for margin in finding.margins)
             captions[f"margin_{finding.name}"] = (
                 f"{finding.text}: seeds inside at other margins. The line is what was chosen: {by_hand[finding.name]}. "
