@@ -162,7 +162,7 @@ def made_words(exploration: Exploration) -> str:
 
 def first_lines(exploration: Exploration) -> str:
     """The frozen findings as a Markdown table, controls last."""
-    shown = exploration.findings.fillna("")
+    shown = exploration.findings.astype(object).fillna("")
     rows = shown.sort_values("role", key=lambda roles: roles == "control", kind="stable").to_dict("records")
     lines = ["| what was declared | held if | measured | n | verdict | universes |", "|---|---|---|---|---|---|"]
     for row in rows:

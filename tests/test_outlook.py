@@ -17,7 +17,7 @@ def test_without_a_name_the_studies_are_listed_and_no_store_is_made(tmp_path):
     done = command("--store", tmp_path / "store")
     assert (done.returncode, done.stderr) == (0, "")
     assert "activation_depth\n    Do sigmoid and tanh stop learning" in done.stdout
-    assert re.search("26 cells, 10 seeds: 0 of [0-9]+ stacks done, about .* to go", done.stdout)
+    assert re.search("27 cells, 20 seeds: 0 of [0-9]+ stacks done, about .* to go", done.stdout)
     assert not (tmp_path / "store").exists()
 
 
