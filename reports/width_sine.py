@@ -165,7 +165,7 @@ def of_the_width(found: Results) -> str:
 "About a hundred units" is not a property of sin x. The median largest error is below what can be seen in
 {of(len(some), len(right))} universes, at these widths: {each}. In the others no width looks right; of those with
 **SGD** {of(with_sgd.sum(), len(with_sgd))} has one that does. So the document's sentence is right about some networks
-and wrong about others, and it does not say which it medians."""
+and wrong about others, and it does not say which it means."""
 
 
 def of_biases(found: Results) -> str:

@@ -223,9 +223,7 @@ def margins_figure(finding: Finding) -> Figure:
         scale = 100 if finding.unit and margin.what != "threshold" else 1
         steps = sorted(margin.steps)
         places, counts = [scale * place for place, _ in steps], [count for _, count in steps]
-        if (
-            len(places) > 1 and places[0] <= 0 < places[1]
-        ):  # the first is as far as the last, and nothing changes before the second
+        if places[0] <= 0 < places[1]:  # nothing changes before the second, so a logarithmic axis can begin there
             places[0] = places[1] / 2
         where = "post" if margin.what == "above" else "pre"  # regions are open: a seed at a margin is outside
         ax.step(places, counts, where=where, color=VERDICT_COLOURS["supported"], linewidth=1.2)

@@ -55,24 +55,24 @@ def _margins(
     if claim.number.threshold is not None:
         yield margin("threshold", claim.number.threshold, places, lambda at: (claim, resampled(at)), error)
         return
-    ends = np.concatenate([found.low, found.high])
+    seeds = ends = np.concatenate([found.low, found.high])
     if claim.kind == "mean":
         ends = np.array([end for e in (error, error / 2) for end in outcome(claim, found, e).interval[1:3]])
     symmetric = claim.above == -claim.below and math.isfinite(claim.below)
     if symmetric or claim.kind == "identity":
-        ends = np.abs(ends)
+        ends, seeds = np.abs(ends), np.abs(seeds)
     if symmetric:
         within = (0.0, math.inf)
         yield margin(
-            "within", claim.below, ends, lambda at: (replace(claim, above=-at, below=at), found), error, within
+            "within", claim.below, ends, lambda at: (replace(claim, above=-at, below=at), found), error, within, seeds
         )
         return
     if math.isfinite(claim.above):
         up_to = (-math.inf, claim.below)
-        yield margin("above", claim.above, ends, lambda at: (replace(claim, above=at), found), error, up_to)
+        yield margin("above", claim.above, ends, lambda at: (replace(claim, above=at), found), error, up_to, seeds)
     if math.isfinite(claim.below):
         down_to = (claim.above, math.inf)
-        yield margin("below", claim.below, ends, lambda at: (replace(claim, below=at), found), error, down_to)
+        yield margin("below", claim.below, ends, lambda at: (replace(claim, below=at), found), error, down_to, seeds)
 
 
 def margin(
@@ -82,16 +82,25 @@ def margin(
     moved: Callable[[float], tuple[Claim, Sample]],
     error: float,
     among: tuple[float, float] = (-math.inf, math.inf),
+    seeds: Array | None = None,
 ) -> Margin:
-    """How far a margin can be moved from where it was chosen; between two of the places nothing changes."""
+    """How far a margin can be moved from where it was chosen; between two of the places no verdict changes.
+
+    How many seeds lie inside is counted at the numbers of the `seeds` too, which for a mean are no such places.
+    """
     lowest, highest = among
-    at = np.unique(places[np.isfinite(places) & (places > lowest) & (places < highest)])
+
+    def between(numbers: Array) -> Array:
+        return np.unique(numbers[np.isfinite(numbers) & (numbers > lowest) & (numbers < highest)])
+
+    at = between(places)
     steps = [chosen]
     if len(at):
         far = max(float(np.ptp(at)), abs(float(at[-1])), abs(float(at[0])), abs(chosen), 1e-300)
         first = at[0] - far if math.isinf(lowest) else (at[0] + lowest) / 2
         last = at[-1] + far if math.isinf(highest) else (at[-1] + highest) / 2
         steps = sorted({chosen, float(first), *at.tolist(), *((at[1:] + at[:-1]) / 2).tolist(), float(last)})
+        steps = sorted({*steps, *between(places if seeds is None else seeds).tolist()})
         steps = [step for step in steps if lowest < step < highest]  # half of nearly nothing is rounded to the end
     cases = [moved(step) for step in steps]
     verdicts = [outcome(claim, found, error).verdict for claim, found in cases]

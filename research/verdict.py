@@ -13,6 +13,7 @@ import numpy as np
 
 from research.claims import ANYTHING
 from research.design import FAMILY_ERROR, Claim, Control, Number, Study
+from research.levels import level_word
 from research.margins import Margin, margins
 from research.outcomes import Verdict, chance, outcome
 from research.samples import Sample, sample
@@ -202,7 +203,10 @@ def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, er
     def resampled(threshold: float) -> Sample:
         return sample(replace(claim.number, threshold=threshold), study.arms.name, runs)
 
-    measured = runs.get(claim.number.metric)
+    own = runs
+    for name, levels in {study.arms.name: claim.number.arms, **claim.number.blocks}.items():
+        own = own[own[name].map(level_word).isin([level_word(level) for level in levels])]
+    measured = own.get(claim.number.metric)
     places = np.array([] if measured is None else measured, dtype=float)
     return margins(claim, found, error, resampled, places)
 

@@ -67,6 +67,13 @@ def test_a_number_next_to_the_other_edge_leaves_no_margin_between_them():
     assert (below.low, below.high) == (next_to, INF)
 
 
+def test_of_a_mean_the_seeds_inside_are_counted_at_every_seed():
+    (edge,) = found(claim(kind="mean", above=0.5, by_hand="a half"), known(VALUES + 3))
+    steps = dict(edge.steps)
+    assert {value: int((value < VALUES + 3).sum()) for value in VALUES + 3}.items() <= steps.items()
+    assert outcome(claim(kind="mean", above=edge.high + 1e-9), known(VALUES + 3), 0.05).verdict == edge.over
+
+
 def test_a_threshold_is_moved_through_all_that_was_measured():
     runs = width_runs(lambda width, seed: (1 + seed / 10) / width)
     measured = of_widths("first_below", threshold=0.05)
