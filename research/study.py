@@ -208,11 +208,8 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
         if judgement is not None:
             print(f"\n{findings_table(judgement)}")
     part = "universes" if plan.of_universes else ""
-    if (
-        plan.variant == "full"
-        and not published
-        and (text := agreement(folder / part, REPORTS / plan.study.name / part))
-    ):
+    beside = REPORTS / plan.study.name / part
+    if plan.variant == "full" and not published and (text := agreement(folder / part, beside)):
         print(f"\n{text}")
     print(f"\ntables and figures: {folder}")
     if (folder.parent / "index.html").exists():

@@ -93,10 +93,10 @@ def csv(frame: pd.DataFrame, factors: Iterable[Factor] = ()) -> bytes:
     all of their digits."""
     names = [factor.name for factor in factors]
     exact = frame.astype({name: str for name in names if len(frame)})
-    return exact.to_csv(index=False, float_format=number_text, lineterminator="\n").encode()
+    return exact.to_csv(index=False, float_format=six_digits, lineterminator="\n").encode()
 
 
-def number_text(value: Any) -> str:
+def six_digits(value: Any) -> str:
     """A float as tables hold it: to six significant digits, whole numbers (but for huge ones) with all of theirs."""
     return f"{value:.0f}" if abs(value) < LARGEST_WHOLE and value.is_integer() else f"{value:.6g}"
 
