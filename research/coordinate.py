@@ -45,10 +45,11 @@ def train(
         with writing(store), ThreadPoolExecutor(1) as beside:
             recorder = Recorder(store, plan, redo)
             check()
+            coordinator = Coordinator(recorder, at_work, missing, workers)
             if missing:
                 beside.submit(meanwhile)  # what it raises is raised again where its work is needed
             try:
-                return Coordinator(recorder, at_work, missing, workers).record(check)
+                return coordinator.record(check)
             except Stopped:
                 recorder.stop()
                 raise

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def import_optuna() -> None:
-    """Import Optuna and its storage, which takes half a second."""
+    """Import Optuna and its storage, which takes half a second.
+
+    The package comes first: of two threads that import a package, one from its top and one from within, each waits for
+    the other, and Python gives one of them a module that is half imported.
+    """
+    importlib.import_module("optuna")
     importlib.import_module("optuna.storages._rdb.storage")
 
 

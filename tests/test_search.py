@@ -2,11 +2,14 @@
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 
 import optuna
 import pandas as pd
 import pytest
+from conftest import ROOT
 from made_up import made_up_result
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -119,6 +122,42 @@ def test_a_database_that_this_optuna_cannot_use_is_named_and_may_be_deleted(copi
         project(copied, copied.plan())
     database.unlink()
     assert shown(project(copied, copied.plan())) == shown(stored(copied)) == good
+
+
+BESIDE = """
+import sys, threading, time
+from importlib.abc import MetaPathFinder
+
+from research.{module} import {function}
+
+
+class Slow(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "{late}":
+            started.set()
+            time.sleep(1)
+
+
+started = threading.Event()
+sys.meta_path.insert(0, Slow())
+beside = threading.Thread(target=lambda: (started.wait(), {function}()))
+beside.start()
+import {package}
+beside.join()
+"""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"module": "search", "function": "import_optuna", "package": "optuna", "late": "optuna.pruners"},
+        {"module": "database", "function": "import_mlflow", "package": "mlflow", "late": "mlflow.version"},
+    ],
+    ids=lambda names: names["package"],
+)
+def test_a_library_may_be_imported_while_another_thread_is_about_to(names):
+    done = subprocess.run([sys.executable, "-c", BESIDE.format(**names)], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_cell_without_a_finite_mean_has_no_trial(copied):
