@@ -22,12 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from research.data import stream
-from research.design import FAMILY_ERROR, Claim, Control, Factor, Number, Study, Tier, TrainConfig
-from research.outcomes import mean_verdict, outcome
-from research.samples import Sample
-from research.stats import Array, two_groups
-from research.verdict import judge
+from research.design.study import FAMILY_ERROR, Claim, Control, Factor, Number, Study, Tier, TrainConfig
+from research.judging.outcomes import mean_verdict, outcome
+from research.judging.samples import Sample
+from research.judging.stats import Array, two_groups
+from research.judging.verdict import judge
+from research.training.data import stream
 
 SIZES = (8, 10, 20)
 FAMILY_SIZES = (1, 8)  # claims in a study

@@ -31,14 +31,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from research.config import TrainConfig
-from research.cost import layer_sizes, num_intervals, num_train
-from research.data import load
-from research.design import Factor, Study, Tier
-from research.examples import make_examples
-from research.plan import make_plan
-from research.products import Call, product_calls
-from research.train import prepare
+from research.design.plan import make_plan
+from research.design.study import Factor, Study, Tier
+from research.training.config import TrainConfig
+from research.training.cost import layer_sizes, num_intervals, num_train
+from research.training.data import load
+from research.training.examples import make_examples
+from research.training.products import Call, product_calls
+from research.training.train import prepare
 
 OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 EVALUATION_BATCH = 1000
@@ -237,10 +237,10 @@ def harness(config: TrainConfig, seeds: Sequence[int]) -> Measured:
 
     The study has a name of its own each time, so that nothing of it is recorded yet.
     """
-    from research.module import StackModule
-    from research.store import Store
-    from research.tracking import Recorder
-    from research.train import train_stack
+    from research.record.recorder import Recorder
+    from research.record.store import Store
+    from research.training.module import StackModule
+    from research.training.train import train_stack
 
     began = time.perf_counter()
     train_seconds = step_seconds = 0.0

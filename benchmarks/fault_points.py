@@ -28,7 +28,7 @@ from typing import Any
 
 FOLDER = "RESEARCH_FAULTS"  # the variable with the folder of a start; all of its processes inherit it
 CLIENT = ("create_experiment", "set_experiment_tag", "update_run", "set_tag", "delete_run")
-WRITES = {"write_runs": "the writing of a stack", "finish_run": "the end of a cell"}  # of research.database
+WRITES = {"write_runs": "the writing of a stack", "finish_run": "the end of a cell"}  # of research.record.database
 ROWS = "rows of the record"  # those of one table
 STORAGE = ("create_new_study", "delete_study", "_create_new_trial")
 NEW, RECORD, OPTUNA = "a commit of the new database", "a commit of the record", "a commit of Optuna's database"
@@ -148,7 +148,7 @@ def watch_files(points: Points) -> None:
 
 def watch_coordinator(points: Points) -> None:
     """Make points of a coordinator's writes, and log what becomes of its stacks."""
-    from research.execute import Slot
+    from research.running.workers import Slot
 
     def client(module: ModuleType) -> None:
         for name in CLIENT:
@@ -181,8 +181,8 @@ def watch_coordinator(points: Points) -> None:
         "mlflow.tracking.client": client,
         "sqlalchemy.engine.default": commits,
         "optuna.storages._rdb.storage": storage,
-        "research.database": writes,
-        "research.tracking": recorder,
+        "research.record.database": writes,
+        "research.record.recorder": recorder,
     }
     sys.meta_path.insert(0, AfterImport(then))
 
@@ -205,7 +205,7 @@ def watch_worker(points: Points) -> None:
     from concurrent.futures import process
     from multiprocessing.connection import Connection
 
-    from research import train
+    from research.training import train
 
     train_horizons, send_back, send = train.train_horizons, process._sendback_result, Connection._send  # type: ignore[attr-defined]
 

@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.design import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
-from research.loading import load_study
-from research.measured import read_metrics
-from research.plan import Plan, make_plan
-from research.state import Run, read_runs, read_state
-from research.store import Store
+from research.design.plan import Plan, make_plan
+from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.design.study_files import load_study
+from research.record.frames import read_metrics
+from research.record.state import Run, read_runs, read_state
+from research.record.store import Store
 
 NAME = "storm"
 SCOPES: dict[str, tuple[str, ...]] = {"reference": (), "all": ("--universes", "all")}  # with the words of the command

@@ -30,8 +30,8 @@ from pathlib import Path
 from benchmarks import fault_points as at
 from benchmarks.fault_runs import KINDS, STATUSES, WORKER, Start, alive, send, workers_of
 from benchmarks.fault_study import SCOPES, Place
-from research.config import UserError
 from research.console import Parser
+from research.design.errors import UserError
 
 RANDOM = "at a random time"
 SIDES = ("before", "amid", "after")

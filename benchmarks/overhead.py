@@ -26,25 +26,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from research.config import UserError
 from research.console import Parser
+from research.design.errors import UserError
 
 FOLDER = "RESEARCH_OVERHEAD"  # the variable that tells workers where to write what they measured
 WORKER = {  # by part, the functions that it consists of; all else in train_horizons is training
-    "data": ("research.train:cached_data", "research.module:make_examples"),
-    "initialisation": ("research.module:network",),
-    "evaluation": ("research.module:StackModule._evaluate", "research.module:StackModule.evaluate"),
-    "probes": ("research.probes:LayerProbe._look",),
-    "measures": ("research.train:MEASURES",),
+    "data": ("research.training.train:cached_data", "research.training.module:make_examples"),
+    "initialisation": ("research.training.module:network",),
+    "evaluation": ("research.training.module:StackModule._evaluate", "research.training.module:StackModule.evaluate"),
+    "probes": ("research.training.probes:LayerProbe._look",),
+    "measures": ("research.training.train:MEASURES",),
 }
 COORDINATOR = {
     "planning": ("research.study:make_plan",),
-    "importing MLflow": ("research.database:import_mlflow",),
-    "opening the record": ("research.tracking:Recorder.__init__",),
+    "importing MLflow": ("research.record.database:import_mlflow",),
+    "opening the record": ("research.record.recorder:Recorder.__init__",),
     "preparing figures": ("research.study:prepare",),
-    "recording": ("research.tracking:Recorder.write_stack",),
+    "recording": ("research.record.recorder:Recorder.write_stack",),
     "reading back": ("research.study:state_of", "research.study:read_frames"),
-    "search": ("research.search:project_grid",),
+    "search": ("research.record.optuna_studies:project_grid",),
     "tables": ("research.report:export", "research.report:read_published"),
     "figures and page": ("research.report:render",),
 }
@@ -117,7 +117,7 @@ class Overhead:
 
 def watch_worker() -> None:
     """In a worker: write down, after each stack, what it consisted of."""
-    from research import train
+    from research.training import train
 
     file = Path(os.environ[FOLDER]) / str(os.getpid())
     stopwatch = Stopwatch(defaultdict(float))

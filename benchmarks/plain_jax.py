@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.contenders import EVALUATION_BATCH, Pool
-from research.config import TrainConfig
-from research.cost import layer_sizes, num_intervals
+from research.training.config import TrainConfig
+from research.training.cost import layer_sizes, num_intervals
 
 Arrays = Any  # nested lists and tuples of arrays
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from benchmarks.contenders import EVALUATION_BATCH, OPTIMIZERS, Parts, mean_loss, network
-from research.config import TrainConfig
-from research.cost import num_intervals
+from research.training.config import TrainConfig
+from research.training.cost import num_intervals
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before MLflow is imported, which the logger does
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}

@@ -19,8 +19,8 @@ import torch
 from scipy.stats import ttest_ind
 from torch import Tensor, nn
 
-from research import data
-from research.config import UserError
+from research.design.errors import UserError
+from research.training import data
 
 CELLS: dict[str, tuple[type[nn.Module], int]] = {
     "relu depth=4": (nn.ReLU, 4),

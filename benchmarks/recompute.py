@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from research.design import Attribution, Claim, Control, Number, Study, crossed
-from research.loading import load_study, study_names
+from research.design.study import Claim, Control, MainEffect, Number, Study, crossed
+from research.design.study_files import load_study, study_names
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 FAR, NEAR = 1e200, 1e-12  # for infinity, and for the distance from the end of an open interval
@@ -165,7 +165,7 @@ def mean_verdict(claim: Any, values: np.ndarray, error: float) -> str:
 
 
 def verdict(claim: Any, ends: Ends, error: float) -> str:
-    """What the seeds say of a claim, a control or an attribution."""
+    """What the seeds say of a claim, a control or an main_effect."""
     low, high = ends
     n = len(low)
     if n < 3:
@@ -210,13 +210,13 @@ def judged(
     return claims, controls
 
 
-def refuted(study: Study, claim: Claim | Attribution, controls: Mapping[str, str]) -> bool:
+def refuted(study: Study, claim: Claim | MainEffect, controls: Mapping[str, str]) -> bool:
     """Whether a control that guards a claim is refuted."""
     guarding = [control.name for control in study.controls if claim.name in control.guards or not control.guards]
     return any(controls[name] == "refuted" for name in guarding)
 
 
-def attributed(study: Study, claim: Attribution, runs: pd.DataFrame, error: float) -> tuple[str, str]:
+def attributed(study: Study, claim: MainEffect, runs: pd.DataFrame, error: float) -> tuple[str, str]:
     """The verdict on a claim that differences are due to the arms alone, and what it would be."""
     universes = [study.universe(levels) for levels in crossed(**claim.choices)]
     held = any(
@@ -241,7 +241,7 @@ def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
     """What is published of a study and came out otherwise here; each comparison is counted in COMPARED."""
     study, folder = load_study(name), reports / name
     CHOSEN.update({"cell", *(factor.name for factor in study.factors)})
-    promised = sum(claim.kind in ("most", "share", "mean") for claim in study.claims) + len(study.attributions)
+    promised = sum(claim.kind in ("most", "share", "mean") for claim in study.claims) + len(study.main_effects)
     each = 0.05 / max(promised, 1)
     published = pd.read_csv(folder / "findings.csv").set_index("name")
     claims, controls = judged(study, read(folder / "runs.csv"), study.reference, each)
@@ -259,7 +259,7 @@ def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
         )
         for one, ours in judged(study, runs, levels, 0.05)[0].items():
             yield from differ(f"{name} {one} in {levels}", ours, rows.loc[one])
-    for claim in study.attributions:
+    for claim in study.main_effects:
         yield from differ(f"{name} {claim.name}", attributed(study, claim, runs, each), summary.loc[claim.name])
 
 

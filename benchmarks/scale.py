@@ -32,18 +32,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from research.config import TrainConfig, UserError
 from research.console import Parser
-from research.data import stream
-from research.design import Claim, Factor, Number, Study, Tier
-from research.loading import load_study
-from research.measured import read_frames
-from research.plan import Stack, make_plan
-from research.state import state_of
-from research.store import Store
+from research.design.errors import UserError
+from research.design.plan import Stack, make_plan
+from research.design.study import Claim, Factor, Number, Study, Tier
+from research.design.study_files import load_study
+from research.record.frames import read_frames
+from research.record.state import state_of
+from research.record.store import Store
+from research.training.config import TrainConfig
+from research.training.data import stream
 
 if TYPE_CHECKING:
-    from research.train import StackResult
+    from research.training.train import StackResult
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES, QUICK = (100, 1000, 10_000), (30, 300)
@@ -121,7 +122,7 @@ class Made:
     """A study of so many stacks in a folder of its own, with its plan, its record and made-up results."""
 
     def __init__(self, num_stacks: int, folder: Path) -> None:
-        from research.tracking import Recorder
+        from research.record.recorder import Recorder
 
         self.num_stacks, self.folder = num_stacks, folder
         self.store = Store(folder / "store")
@@ -142,7 +143,7 @@ class Made:
         return time.perf_counter() - started
 
     def resume(self) -> None:
-        from research.tracking import Recorder
+        from research.record.recorder import Recorder
 
         if state_of(self.store, self.planned).missing(self.planned):
             raise RuntimeError("what was recorded is not there")
@@ -153,12 +154,12 @@ class Made:
         self.frames = read_frames(self.store, self.planned, self.state)
 
     def search(self) -> None:
-        from research.search import project_grid
+        from research.record.optuna_studies import project_grid
 
         project_grid(self.store, self.planned, self.frames.runs)
 
     def export(self) -> None:
-        from research.tables import export
+        from research.publishing.tables import export
 
         export(self.store, self.planned, self.state, self.folder / "tables")
 
@@ -202,7 +203,7 @@ def timed(run: Callable[[Made], None], made: Made) -> float:
 
 def made_up(stack: Stack, number: int) -> StackResult:
     """A result of a stack, drawn from its number: five metrics, and three curves with a point for each evaluation."""
-    from research.train import Replicate, StackResult
+    from research.training.train import Replicate, StackResult
 
     rng = stream(number, "scale")
     metrics = ("test_r_squared", "extrema_right", "train_progress", "steps_to_target", "reached_target")

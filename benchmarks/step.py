@@ -19,11 +19,12 @@ from functools import partial
 import torch
 
 from benchmarks.contenders import product_seconds
-from research.config import TrainConfig, UserError
-from research.cost import stack_size
-from research.data import load
-from research.module import StackModule
-from research.train import prepare
+from research.design.errors import UserError
+from research.training.config import TrainConfig
+from research.training.cost import stack_size
+from research.training.data import load
+from research.training.module import StackModule
+from research.training.train import prepare
 
 CASES = {
     "784-128x4-10 sgd": TrainConfig(depth=4, width=128, lr=0.1),

@@ -42,11 +42,12 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from research import data
-from research.config import TrainConfig, UserError
-from research.cost import layer_sizes, num_train, stack_size
-from research.environment import environment
-from research.execute import ONE_THREAD
+from research.design.errors import UserError
+from research.record.environment import environment
+from research.running.workers import ONE_THREAD
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.cost import layer_sizes, num_train, stack_size
 
 NUM_SEEDS = 10
 QUICK_SECONDS = 50  # of the minute that --quick may take
@@ -57,7 +58,13 @@ QUICK_STEPS = {8: 200, 32: 200, 128: 100, 512: 50, 2048: 20}
 PEERS = ("lightning_mlflow", "lightning", "lightning_tuned", "pytorch", "sklearn", "vmap", "jax")
 HARNESS = ("harness", "harness train", "harness steps", "harness probed", "harness probed train")
 # Imported once for all processes, which are forked from one that has trained nothing, as the harness's workers are.
-IMPORTED = ["research.train", "benchmarks.contenders", "benchmarks.plain_lightning", "mlflow", "sklearn.neural_network"]
+IMPORTED = [
+    "research.training.train",
+    "benchmarks.contenders",
+    "benchmarks.plain_lightning",
+    "mlflow",
+    "sklearn.neural_network",
+]
 Seconds = dict[str, list[float]]  # of a replicate, by contender, one a round; "limit" is that of the products
 
 

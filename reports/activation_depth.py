@@ -9,22 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from research.design import Level
-from research.figures import draw_against, draw_curves, draw_layers, place_legend
-from research.frames import Results
-from research.measured import Frames
-from research.prose import (
-    BAND,
-    WITH_INTERVAL,
-    controls,
-    count,
-    listing,
-    of,
-    percent,
-    points,
-    universe,
-)
-from research.words import word
+from research.design.study import Level
+from research.design.wording import word
+from research.publishing.figures import draw_against, draw_curves, draw_layers, place_legend
+from research.publishing.prose import BAND, WITH_INTERVAL, controls, count, listing, of, percent, points, universe
+from research.publishing.results import Results
+from research.record.frames import Frames
 from studies.activation_depth import DEEP, STUDY
 
 ARMS = ["sigmoid", "tanh", "relu", "gelu"]

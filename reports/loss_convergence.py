@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from research.figures import draw_curves, looks, place_legend, side_by_side
-from research.frames import Results
-from research.measured import Frames
-from research.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
-from research.prose import BAND, controls, count, listing, number, of, percent, points, universe
+from research.publishing.figures import draw_curves, looks, place_legend, side_by_side
+from research.publishing.prose import BAND, controls, count, listing, number, of, percent, points, universe
+from research.publishing.results import Results
+from research.record.frames import Frames
+from research.training.measures import CONFIDENTLY_WRONG, PROBABILITY_EDGES
 from studies.loss_convergence import STUDY
 
 ARMS = ["cross_entropy", "mse"]

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from research.examples import moved_pixels
-from research.figures import draw_curves, intervals, looks, place_legend, side_by_side
-from research.frames import Results
-from research.measured import Frames
-from research.prose import BAND, WITH_INTERVAL, controls, count, listing, of, percent, points, universe
+from research.publishing.figures import draw_curves, intervals, looks, place_legend, side_by_side
+from research.publishing.prose import BAND, WITH_INTERVAL, controls, count, listing, of, percent, points, universe
+from research.publishing.results import Results
+from research.record.frames import Frames
+from research.training.examples import moved_pixels
 from studies.pixel_shuffle import STUDY
 
 EXAMPLES = Path(__file__).parent / "mnist_examples.png"  # the first eight test images, so that drawing needs no data

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from research.design import Level
-from research.figures import intervals, side_by_side
-from research.frames import Results
-from research.measured import Frames
-from research.piecewise import asymptotic_limit, capacity_limit
-from research.prose import WITH_INTERVAL, between, count, listing, number, of, universe
+from research.design.study import Level
+from research.publishing.figures import intervals, side_by_side
+from research.publishing.prose import WITH_INTERVAL, between, count, listing, number, of, universe
+from research.publishing.results import Results
+from research.record.frames import Frames
+from research.training.piecewise import asymptotic_limit, capacity_limit
 from studies.width_sine import LINE_WIDTH, PANEL_HEIGHT, STUDY, VISIBLE, Y_RANGE
 
 X = np.linspace(-2 * np.pi, 2 * np.pi, 4096)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from research.frames import Results
+    from research.publishing.results import Results
 
 
 def results(name: str, reports: str | Path | None = None) -> Results:
@@ -23,8 +23,8 @@ def results(name: str, reports: str | Path | None = None) -> Results:
     universes in which it holds and the choice that decides, and `tuning` for each trial of a search.
 
     All are read from `reports/NAME` (or NAME in another such folder) and checked against its SHA256SUMS. Raises
-    `research.config.UserError` where that is not what was exported.
+    `research.design.errors.UserError` where that is not what was exported.
     """
-    from research import frames  # pandas takes half a second
+    from research.publishing import results as frames  # pandas takes half a second
 
     return frames.results(name) if reports is None else frames.results(name, reports)

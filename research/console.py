@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import stat
 import sys
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from research.config import UserError
-from research.pace import Job, time_left
-from research.pages import counts_words, interval_text, number_text, promise, verdict_words
-from research.plan import Plan, Stack, in_one_pass
-from research.words import word
+from research.design.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from research.across import Across
-    from research.verdict import Judgement
+    pass
 
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
@@ -71,138 +61,3 @@ def refuse(error: UserError) -> int:
         line = f"{line[: error.longest * 5 // 8]} ... {line[-error.longest // 3 :]}"
     print(line, file=sys.stderr)
     return 2
-
-
-def duration(seconds: float) -> str:
-    """A time in words: seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its thing, in the plural where it is one."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-class Progress:
-    """A bar with the time left on a terminal, and a line for each stack as it ends; elsewhere the lines alone.
-
-    `alone` says that each stack is trained by itself, also where it could be in one pass with others.
-    """
-
-    def __init__(self, stacks: list[Stack], workers: int, alone: bool = False) -> None:
-        from tqdm import tqdm
-
-        jobs = [(stack,) for stack in stacks] if alone else in_one_pass(stacks)
-        self.weights = {stack.key: 0.0 for stack in stacks}  # a shorter horizon costs nothing beside a longer one
-        self.weights |= {job[0].key: job[0].nominal_seconds for job in jobs}
-        self.total, self.workers, self.count = sum(self.weights.values()), workers, 0
-        self.waiting = {key: weight for key, weight in self.weights.items() if weight}
-        self.running: dict[str, Job] = {}
-        self.finished: list[Job] = []
-        self.live = sys.stderr.isatty()
-        form = "{percentage:3.0f}% |{bar}| {elapsed} elapsed{postfix}"
-        self.bar = tqdm(total=self.total, disable=not (self.live and stacks), bar_format=form)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    @property
-    def left(self) -> float:
-        """The seconds that all of it still takes, as far as can be said by now."""
-        waiting = [weight for key, weight in self.waiting.items() if key not in self.running]
-        return time_left(self.running.values(), waiting, self.finished, self.workers)
-
-    def expect(self, stacks: list[Stack]) -> None:
-        """Count stacks that nobody knew of at the start: trials beyond the edge of a range."""
-        new = {stack.key: stack.nominal_seconds for stack in stacks if stack.key not in self.weights}
-        self.weights |= new
-        self.waiting |= new
-        self.total += sum(new.values())
-        self.bar.total = self.total
-
-    def show(self, work: Mapping[str, tuple[float, float]]) -> None:
-        """Bring the bar up to date: `work` is how much is done of each stack in work, and the seconds that it took."""
-        self.running = {key: Job(self.weights[key], *done) for key, done in work.items() if key in self.waiting}
-        if self.live:
-            begun = sum(job.share * job.nominal for job in self.running.values())
-            self.bar.n = self.total - sum(self.waiting.values()) + begun
-            self.bar.set_postfix_str(f"{duration(self.left)} left, {self.count}/{len(self.weights)} stacks")
-
-    def line(self, stack: Stack, text: str, seconds: float = 0.0) -> None:
-        """Print what a stack came to, after so many seconds of training; 0 where it cannot be said."""
-        if nominal := self.waiting.pop(stack.key, 0.0):
-            self.running.pop(stack.key, None)
-            self.finished.append(Job(nominal, 1.0, seconds))
-        self.count += 1
-        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(self.left)} left)"
-        seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
-        self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
-        sys.stdout.flush()
-
-
-def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
-    """The cells with the mean, 95 % interval over seeds and n of each headline metric, as aligned text."""
-    from research.stats import mean_interval
-
-    width = max(len(cell.name) for cell in plan.cells)
-    head = f"{'cell':{width}}" + "".join(f"  {word(name):>27}" for name in plan.study.headline) + "   n"
-    lines = ["", head, "-" * len(head)]
-    by_cell = dict(iter(frame.groupby("cell")))
-    for cell in plan.cells:
-        rows = by_cell.get(cell.name, frame[:0])
-        line = f"{cell.name:{width}}"
-        intervals = [mean_interval(rows.get(name, [])) for name in plan.study.headline]
-        for mean, low, high, n in intervals:
-            bounds = f" [{low:.4f}, {high:.4f}]" if n > 1 else ""
-            line += f"  {f'{mean:.4f}{bounds}' if n else '-':>27}"
-        diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
-        lines.append(f"{line}  {intervals[0].n:2d}" + (f"  {diverged} diverged" if diverged else ""))
-    lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
-    return "\n".join(lines)
-
-
-def findings_table(judgement: Judgement) -> str:
-    """The findings as text for the end of a run, controls first, at most 118 characters wide."""
-    lines: list[str] = []
-    for title, findings in (("control", judgement.controls), ("claim", judgement.claims)):
-        if findings:
-            lines += _row(title, "number", "interval", "region", "n", "verdict")
-            lines.append("-" * 118)
-        for finding in findings:
-            why = f"{verdict_words(finding)}: {finding.reason}"
-            if finding.num_diverged:
-                why += f"; replicates that diverged or lack it: {finding.num_diverged}"
-            if finding.num_late:
-                why += f"; that never arrived: {finding.num_late}"
-            ends = interval_text(finding) or "-"
-            lines += [*_row(finding.text, number_text(finding), ends, finding.region, str(finding.n), why), ""]
-    notes = []
-    notes += promise(judgement)
-    notes += [line for part in (judgement.claims, judgement.controls) for f in part for line in f.caveat.splitlines()]
-    for note in dict.fromkeys(notes):
-        lines += textwrap.wrap(note, 118)
-    return "\n".join(lines)
-
-
-def universes_table(across: Across) -> str:
-    """The claims across universes as text for the end of a run: their verdicts counted, and in a sentence."""
-    lines: list[str] = []
-    for finding in across.claims:
-        lines += [f"{finding.text}: {counts_words(finding, signs=False)}", *textwrap.wrap(finding.sentence, 112), ""]
-    for attribution in across.attributions:
-        lines += [f"{attribution.text}: {verdict_words(attribution)}, {number_text(attribution)}", ""]
-    return "\n".join(lines)
-
-
-def _row(*cells: str) -> list[str]:
-    widths = (33, 10, 18, 14, 6, 27)
-    wrapped = (
-        textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=False)
-        for cell, width in zip(cells, widths, strict=True)
-    )
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in itertools.zip_longest(*wrapped, fillvalue="")]

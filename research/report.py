@@ -17,21 +17,19 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from research import surroundings
-from research.across import across_frame, summary_frame
-from research.config import UserError
 from research.console import Parser, named_folder, refuse
-from research.exploration import FOLDER, amendments_section, changes, freeze, read_exploration
-from research.frames import gathered
-from research.index import Entry, index_html, index_markdown, with_results
-from research.loading import load_study, study_names
-from research.multiverse import FOLDER as UNIVERSES
-from research.multiverse import PublishedUniverses, read_universes
-from research.pages import study_page
-from research.plan import Plan
-from research.publication import REPORTS, unpublishable
-from research.state import State
-from research.store import Store
-from research.tables import (
+from research.design.errors import UserError
+from research.design.plan import Plan
+from research.design.study_files import load_study, study_names
+from research.design.wording import word
+from research.judging.universe_findings import across_frame, summary_frame
+from research.judging.verdict import Judgement
+from research.publishing.exploration import FOLDER, amendments_section, changes, freeze, read_exploration
+from research.publishing.index import Entry, index_html, index_markdown, with_results
+from research.publishing.pages import study_page
+from research.publishing.publication import REPORTS, unpublishable
+from research.publishing.results import gathered
+from research.publishing.tables import (
     AGAIN,
     PROVENANCE,
     SUMS,
@@ -44,9 +42,11 @@ from research.tables import (
     read_published,
     write,
 )
-from research.universe_page import PAGE, universes_page, universes_section
-from research.verdict import Judgement
-from research.words import word
+from research.publishing.universe_page import PAGE, universes_page, universes_section
+from research.publishing.universe_tables import FOLDER as UNIVERSES
+from research.publishing.universe_tables import PublishedUniverses, read_universes
+from research.record.state import State
+from research.record.store import Store
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -112,7 +112,7 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
 
     The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one.
     """
-    from research.figures import findings_figure, margin_figures
+    from research.publishing.figures import findings_figure, margin_figures
 
     begin_drawing()
     judgement = published.judgement
@@ -132,7 +132,7 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
 
 def render_universes(universes: PublishedUniverses, judgement: Judgement | None) -> dict[str, bytes]:
     """All that is drawn from the tables of a study's universes; `judgement` is that of the reference universe."""
-    from research.specification import HOW_TO_READ, universe_captions, universe_figures
+    from research.publishing.universe_figures import HOW_TO_READ, universe_captions, universe_figures
 
     begin_drawing()
     across = universes.across
@@ -146,7 +146,7 @@ def render_universes(universes: PublishedUniverses, judgement: Judgement | None)
 def begin_drawing() -> None:
     """Set matplotlib up: no screen, the style of all figures."""
     os.environ["MPLBACKEND"] = "Agg"
-    from research.figures import use_style
+    from research.publishing.figures import use_style
 
     use_style()
 
@@ -155,7 +155,7 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     """Figures as files, each as PNG and SVG."""
     import matplotlib.pyplot as plt
 
-    from research.figures import lean_svg
+    from research.publishing.figures import lean_svg
 
     files = {}
     for name, figure in figures.items():
@@ -172,7 +172,7 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
 
     What `reports/NAME.py` concludes (`notes`) stands there where the study and its universes are as declared.
     """
-    from research.figures import margin_captions
+    from research.publishing.figures import margin_captions
 
     assert published.judgement is not None
     script = script_of(published.study.name)
@@ -188,7 +188,7 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
     captions |= margin_captions(published.judgement.claims, by_hand)
     section = ""
     if universes:
-        from research.specification import OVERVIEW
+        from research.publishing.universe_figures import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
     amended = amendments_section(published.study, read_exploration(published.folder))

@@ -10,15 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from research import surroundings
-from research.config import UserError
-from research.console import Parser, Progress, check_workers, counted, named_folder, refuse
-from research.data import fetch
-from research.environment import environment, listed
-from research.execute import Failure, Stopped, Workers, cores, stop_signals
-from research.lookup import asked_for, sampled
-from research.recorded import Comparison, Recorded, comparisons, read_back
-from research.state import Run
-from research.store import Store
+from research.console import Parser, check_workers, named_folder, refuse
+from research.design.errors import UserError
+from research.design.wording import counted
+from research.record.environment import environment, listed
+from research.record.finished_stacks import asked_for, sampled
+from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
+from research.record.state import Run
+from research.record.store import Store
+from research.running.progress import Progress
+from research.running.workers import Failure, Stopped, Workers, cores, stop_signals
+from research.training.data import fetch
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for

@@ -11,33 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import surroundings
-from research.config import UserError
-from research.console import (
-    Parser,
-    cell_table,
-    check_workers,
-    counted,
-    findings_table,
-    named_folder,
-    refuse,
-    universes_table,
-)
-from research.coordinate import train, trials_missing
-from research.data import fetch
-from research.execute import Stopped, cores, stop_at_once
-from research.loading import load_study
-from research.measured import read_frames
-from research.outlook import list_studies, show_plan
-from research.plan import Plan, make_plan
-from research.publication import REPORTS, agreement, check_plan, check_results, folder_for
-from research.state import State, read_runs, read_state, recorded_devices, state_of
-from research.store import Store
-from research.universes import REFERENCE
+from research.console import Parser, check_workers, named_folder, refuse
+from research.design.errors import UserError
+from research.design.plan import Plan, make_plan
+from research.design.study_files import load_study
+from research.design.universes import REFERENCE
+from research.design.wording import counted
+from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
+from research.publishing.text_tables import cell_table, findings_table, universes_table
+from research.record.frames import read_frames
+from research.record.state import State, read_runs, read_state, recorded_devices, state_of
+from research.record.store import Store
+from research.running.coordinator import train, trials_missing
+from research.running.status import list_studies, show_plan
+from research.running.workers import Stopped, cores, stop_at_once
+from research.training.data import fetch
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from research.multiverse import PublishedUniverses
+    from research.publishing.universe_tables import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -170,8 +163,8 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
 
 def prepare(study: str) -> None:
     """Import and set up what is needed once all is trained: Optuna's storage, pandas, fonts, the study's figures."""
+    from research.record.optuna_studies import import_optuna
     from research.report import begin_drawing, script_of
-    from research.search import import_optuna
 
     import_optuna()
     begin_drawing()
@@ -183,8 +176,8 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
 
     What is not `published` ends with how its findings agree with those that are.
     """
+    from research.record.optuna_studies import project_grids, project_searches
     from research.report import publish, publish_universes
-    from research.search import project_grids, project_searches
 
     state = state_of(store, plan)
     if not failures and state.missing(plan):
@@ -222,11 +215,11 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
 
     Of a study that claims nothing, the cells.
     """
-    from research.design import FAMILY_ERROR
-    from research.multiverse import runs_of
-    from research.verdict import judge
+    from research.design.study import FAMILY_ERROR
+    from research.judging.verdict import judge
+    from research.publishing.universe_tables import runs_of
 
-    if not (plan.study.judged or plan.study.attributions):
+    if not (plan.study.judged or plan.study.main_effects):
         return cell_table(plan, frame)
     if published is not None:
         return universes_table(published.across)

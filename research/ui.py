@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research import surroundings
-from research.config import UserError
 from research.console import Parser, named_folder, refuse
-from research.loading import study_names
-from research.store import Store
-from research.views import CELLS, VIEW
+from research.design.errors import UserError
+from research.design.study_files import study_names
+from research.record.store import Store
+from research.record.views import CELLS, VIEW
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"

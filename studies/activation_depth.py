@@ -16,13 +16,13 @@ full run and were not moved since; what else was changed after it stands below a
 
 from typing import Literal
 
-from research.design import (
+from research.design.study import (
     Amendment,
-    Attribution,
     Claim,
     Control,
     Factor,
     Levels,
+    MainEffect,
     Number,
     Study,
     Tier,
@@ -297,8 +297,8 @@ STUDY = Study(
             by_hand="to a factor of two",
         ),
     ),
-    attributions=(
-        Attribution(
+    main_effects=(
+        MainEffect(
             name="activation-alone",
             text="The differences between the curves are attributable to the activation alone",
             passage="B 6.3",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bad_input import STUDY_FILE, Case, typed
 
-from research import mnist
+from research.training import mnist
 
 LENGTHS: dict[str, Callable[[int], int]] = {
     "empty": lambda size: 0,

@@ -29,7 +29,7 @@ STUDY_FILE = '''"""A study on scikit-learn's digits that has everything a study 
 
 from dataclasses import replace
 
-from research.design import Attribution, Claim, Control, Factor, Number, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import MainEffect, Claim, Control, Factor, Number, Study, Tier, TrainConfig, Tuning, crossed
 
 
 def configure(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
@@ -52,8 +52,8 @@ STUDY = Study(
     tiers={"full": Tier(seeds=3), "small": Tier(seeds=3, overrides={"epochs": 1}, levels={"depth": (1,)})},
     controls=(Control("sane", "ReLU learns", NUMBER, above=0.5, cells=({"activation": "identity", "depth": 1},)),),
     claims=(Claim("works", "The toy works", "nowhere", "mean", NUMBER, above=0.5),),
-    attributions=(
-        Attribution("alone", "The arms do it alone", "nowhere", "test_accuracy", {"depth": (1,)},
+    main_effects=(
+        MainEffect("alone", "The arms do it alone", "nowhere", "test_accuracy", {"depth": (1,)},
                     {"rate": ("customary", "tenth"), "init": ("default", "he")}, above=0.5),
     ),
 )

@@ -16,7 +16,7 @@ TARGETS = {  # where in the study each frozen value stands, as an expression wit
     "claim": "replace(STUDY, claims=(replace(STUDY.claims[0], {}),))",
     "control": "replace(STUDY, controls=(replace(STUDY.controls[0], {}),))",
     "tuning": "replace(STUDY, tuning=replace(STUDY.tuning, {}))",
-    "attribution": "replace(STUDY, attributions=(replace(STUDY.attributions[0], {}),))",
+    "main_effect": "replace(STUDY, main_effects=(replace(STUDY.main_effects[0], {}),))",
     "config": "replace(STUDY, configure=lambda **levels: replace(configure(**levels), {}))",
 }
 TEXT = ("None", "5", "''", "'two\\nlines'")
@@ -48,7 +48,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
                   "{'full': Tier(seeds=3), None: Tier(3)}", "[Tier(seeds=3)]"),
         "controls": ("None", "STUDY.controls[0]", "STUDY.claims", "('sane',)"),
         "claims": ("None", "STUDY.claims[0]", "STUDY.claims * 2", "STUDY.controls", "('works',)"),
-        "attributions": ("None", "STUDY.attributions[0]", "STUDY.claims", "STUDY.attributions * 2"),
+        "main_effects": ("None", "STUDY.main_effects[0]", "STUDY.claims", "STUDY.main_effects * 2"),
         "amendments": ("None", "'2026-11-28'", "('2026-11-28',)", "STUDY.claims"),
         "revision": ("None", "'2'", "1.5"),
     },
@@ -112,7 +112,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
         "at_once": (*WHOLE, "0"),
         "seeds": (*WHOLE, "0"),
     },
-    "attribution": {
+    "main_effect": {
         "name": (*TEXT, "'works'"),
         "metric": ("None", "5", "'test_acuracy'"),
         "blocks": ("None", "{}", "{'depth': (3,)}", "{'depth': ()}", "{'depth': 1}"),
@@ -139,7 +139,7 @@ REQUIRED = {
     "Number": ("metric", "arms", "blocks", "across_arms", "across_blocks"),
     "Claim": ("name", "text", "passage", "kind", "number"),
     "Control": ("name", "text", "number"),
-    "Attribution": ("name", "text", "passage", "metric", "blocks", "choices"),
+    "MainEffect": ("name", "text", "passage", "metric", "blocks", "choices"),
 }
 VALUES = {
     "Study": "STUDY",
@@ -149,7 +149,7 @@ VALUES = {
     "Number": "NUMBER",
     "Claim": "STUDY.claims[0]",
     "Control": "STUDY.controls[0]",
-    "Attribution": "STUDY.attributions[0]",
+    "MainEffect": "STUDY.main_effects[0]",
 }
 LINES = {  # what is written at the end of the file -> what is said of it
     "raise ValueError('two\\nlines')": r"line \d+: cannot be loaded: ValueError: two\\nlines",
@@ -179,7 +179,7 @@ LINES = {  # what is written at the end of the file -> what is said of it
     "import studies.toy.more": "ModuleNotFoundError",
     "import no_such_module": "No module named 'no_such_module'",
     "import torch.no_such_part": "No module named 'torch.no_such_part'",
-    "from research.design import Factr": "cannot import name 'Factr'",
+    "from research.design.study import Factr": "cannot import name 'Factr'",
     "from research import Study": "cannot import name 'Study'",
     "open('no such file')": "FileNotFoundError",
     "open('toy.py/x')": "NotADirectoryError",

@@ -16,12 +16,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from research.config import UserError
-from research.data import fetch
-from research.loading import load_study
-from research.plan import make_plan
-from research.state import State, read_runs, read_state
-from research.store import Store
+from research.design.errors import UserError
+from research.design.plan import make_plan
+from research.design.study_files import load_study
+from research.record.state import State, read_runs, read_state
+from research.record.store import Store
+from research.training.data import fetch
 
 # Properties get the same examples in every run, however long they take, and leave nothing behind (see strategies.py).
 hypothesis.configuration.set_hypothesis_home_dir(os.devnull)
@@ -36,7 +36,7 @@ COMMAND = [sys.executable, "-m", "research.study"]
 # A stack of it takes one to two seconds, long enough to be caught at work, and ten seeds train together.
 STUDY_FILE = '''"""A study of four cells on scikit-learn's digits."""
 
-from research.design import Claim, Factor, Number, Study, Tier, TrainConfig
+from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
@@ -62,7 +62,7 @@ STUDY = Study(
 # Four of its ten cells are tuned; the first trials of two of them differ in their horizon alone.
 UNIVERSES_FILE = '''"""A study of two arms on scikit-learn's digits, under two choices."""
 
-from research.design import Factor, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import Factor, Study, Tier, TrainConfig, Tuning, crossed
 
 
 def configure(activation: str, rate: str, horizon: int) -> TrainConfig:
@@ -347,7 +347,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with the first two stacks of the made-up plan recorded."""
     from made_up import PLAN, made_up_result
 
-    from research.tracking import Recorder
+    from research.record.recorder import Recorder
 
     store = Store(tmp_path_factory.mktemp("store"))
     recorder = Recorder(store, PLAN)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from test_design import TOY
 
-from research.attribution import claim_digests
-from research.data import stream
-from research.design import Factor, Study
-from research.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
-from research.plan import Plan, make_plan
-from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
-from research.train import Replicate, StackResult
+from research.design.digests import claim_digests
+from research.design.plan import Plan, make_plan
+from research.design.study import Factor, Study
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
+from research.training.data import stream
+from research.training.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
+from research.training.train import Replicate, StackResult
 
 PLAN = make_plan(TOY, num_seeds=3)
 Row = Mapping[str, Any]
@@ -151,7 +151,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     `write_tables` does; each trial 3 wins."""
     plan = plan or make_plan(study, scope=("all",))
     rng, metrics = stream(0, "test"), with_steady(METRICS | own)
-    judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.attributions}
+    judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.main_effects}
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]

@@ -17,11 +17,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from research.claims import KINDS, Attribution, Claim, Control, Number
-from research.config import CHOICES, LARGEST, SMALLEST, TrainConfig, UserError
-from research.design import TUNED, Factor, Study, Tier, Tuning, crossed
-from research.levels import Level, Levels, level_word
-from research.words import TIMES
+from research.design.claims import KINDS, Claim, Control, MainEffect, Number
+from research.design.errors import UserError
+from research.design.levels import Level, Levels, level_word
+from research.design.study import TUNED, Factor, Study, Tier, Tuning, crossed
+from research.design.wording import TIMES
+from research.training.config import CHOICES, LARGEST, SMALLEST, TrainConfig
 
 SCALE = {"ci": 1, "thorough": 20}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 # Words that a table or Python may take for something else, and some that differ in little.
@@ -139,12 +140,12 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
         draw(st.frozensets(st.sampled_from(deaf))) if deaf else frozenset(),
     )
     universes = draw(st.lists(universes_of(choices), max_size=4)) if choices else []
-    attributions = draw(st.lists(attributions_of(blocks, choices), max_size=1)) if choices and judged else []
-    universes += [dict(one) for claim in attributions for one in crossed(**claim.choices)]
+    main_effects = draw(st.lists(main_effects_of(blocks, choices), max_size=1)) if choices and judged else []
+    universes += [dict(one) for claim in main_effects for one in crossed(**claim.choices)]
     some = st.lists(claims(arms, blocks), max_size=4, unique_by=lambda claim: claim.name)
     claimed = tuple(draw(some)) if judged else ()
     if judged:  # of any kind, and guarding what they like
-        names = [claim.name for claim in (*claimed, *attributions)]
+        names = [claim.name for claim in (*claimed, *main_effects)]
         guarded = st.sets(st.sampled_from(names)).map(tuple) if names else st.just(())
         controls = tuple(
             replace(control, kind=draw(st.sampled_from(KINDS)), guards=draw(guarded)) for control in controls
@@ -163,7 +164,7 @@ def studies(draw: DrawFn, with_choices: bool = True, judged: bool = False, most_
         tuning=draw(tunings()) if tuned else None,
         controls=controls,
         claims=claimed,
-        attributions=tuple(attributions),
+        main_effects=tuple(main_effects),
         revision=draw(st.integers(1, 3)),
     )
 
@@ -278,11 +279,11 @@ def claims(draw: DrawFn, arms: Factor, blocks: Sequence[Factor]) -> Claim:
 
 
 @st.composite
-def attributions_of(draw: DrawFn, blocks: Sequence[Factor], choices: Sequence[Factor]) -> Attribution:
+def main_effects_of(draw: DrawFn, blocks: Sequence[Factor], choices: Sequence[Factor]) -> MainEffect:
     """A claim about the arms alone, across some of the choices."""
     of_choices = {choice.name: choice.levels for choice in choices if draw(st.booleans())}
     of_blocks = {block.name: block.levels for block in blocks}
-    return Attribution("alone", "text", "A", "test_accuracy", of_blocks, of_choices, **draw(regions()))
+    return MainEffect("alone", "text", "A", "test_accuracy", of_blocks, of_choices, **draw(regions()))
 
 
 @st.composite

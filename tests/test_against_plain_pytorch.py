@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from benchmarks import plain_pytorch
-from research.config import TrainConfig
-from research.train import train_stack
+from research.training.config import TrainConfig
+from research.training.train import train_stack
 
 SEEDS = range(5)
 CONFIG = TrainConfig(dataset="mnist", width=64, epochs=1)

@@ -17,12 +17,12 @@ from bad_input import ADMITTED, ADMITTED_LINES, STUDY_FILE, Case, copied, corpus
 from conftest import ROOT
 from made_up import made_up_result, sign, write_tables, write_universes
 
-from research.config import UserError
-from research.loading import load_study
-from research.plan import make_plan
-from research.store import Store
-from research.tables import read_published
-from research.tracking import Recorder
+from research.design.errors import UserError
+from research.design.plan import make_plan
+from research.design.study_files import load_study
+from research.publishing.tables import read_published
+from research.record.recorder import Recorder
+from research.record.store import Store
 
 CASES = corpus()
 

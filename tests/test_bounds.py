@@ -8,14 +8,14 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-import research.models
-import research.module
-from research import bounds, data
-from research.bounds import expected_backward, least_rmse, regression_loss, softmax_regression
-from research.config import TrainConfig
-from research.module import StackModule
-from research.piecewise import best_linear_pieces
-from research.train import train_stack
+import research.training.models
+import research.training.module
+from research.training import bounds, data
+from research.training.bounds import expected_backward, least_rmse, regression_loss, softmax_regression
+from research.training.config import TrainConfig
+from research.training.module import StackModule
+from research.training.piecewise import best_linear_pieces
+from research.training.train import train_stack
 
 SEEDS = (4, 0, 7)
 LINEAR = TrainConfig("digits", 2, 16, "identity", batch_size=64, epochs=3, measures=("linear_product", "convex_bound"))
@@ -46,7 +46,7 @@ def test_a_linear_network_is_the_product_of_its_layers(options):
 
 
 def test_an_activation_that_bends_a_little_is_seen_in_the_product(monkeypatch):
-    monkeypatch.setitem(research.models.ACTIVATIONS, "identity", lambda z: z + 1e-6 * z * z)
+    monkeypatch.setitem(research.training.models.ACTIVATIONS, "identity", lambda z: z + 1e-6 * z * z)
     assert (measured(LINEAR, "product_difference") > 1e-9).all()
 
 
@@ -56,7 +56,7 @@ def test_a_bias_that_is_left_out_is_seen_in_the_product(monkeypatch):
             inputs = inputs @ weight + bias
         return inputs
 
-    monkeypatch.setattr(research.models.StackedMLP, "forward", forward)
+    monkeypatch.setattr(research.training.models.StackedMLP, "forward", forward)
     assert (measured(LINEAR, "product_difference") > 1e-3).all()
 
 
@@ -151,7 +151,7 @@ def test_the_least_error_of_a_line_is_that_of_least_squares():
     ],
 )
 def test_an_error_that_is_too_good_lies_below_the_bound(fault, replacement, monkeypatch):
-    monkeypatch.setattr(StackModule if fault == "errors" else research.models, fault, replacement)
+    monkeypatch.setattr(StackModule if fault == "errors" else research.training.models, fault, replacement)
     assert measured(replace(SINE, steps=2000, evaluate_every=100), "above_capacity_bound").min() < -0.01
 
 
@@ -186,18 +186,18 @@ def test_relus_factor_at_the_start_is_what_theory_gives(init, depth):
 
 
 def test_a_start_of_another_scale_is_seen(monkeypatch):
-    right = research.models.initial_layer
+    right = research.training.models.initial_layer
 
     def wide(config, fan_in, fan_out, seed, layer):
         weight, bias = right(config, fan_in, fan_out, seed, layer)
         return weight * 1.3, bias
 
-    monkeypatch.setattr(research.models, "initial_layer", wide)
+    monkeypatch.setattr(research.training.models, "initial_layer", wide)
     assert (np.abs(measured(RELU, "backward_factor_score")) > 3).all()
 
 
 def test_an_activation_that_lets_the_negative_pass_is_seen(monkeypatch):
-    monkeypatch.setitem(research.models.ACTIVATIONS, "relu", lambda z: torch.nn.functional.leaky_relu(z, 0.5))
+    monkeypatch.setitem(research.training.models.ACTIVATIONS, "relu", lambda z: torch.nn.functional.leaky_relu(z, 0.5))
     assert (np.abs(measured(RELU, "backward_factor_score")) > 1).all()
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from research.claims import Attribution, Claim, Control, Number, check_region
-from research.config import UserError
+from research.design.claims import Claim, Control, MainEffect, Number, check_region
+from research.design.errors import UserError
 
 NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only")
 
@@ -63,7 +63,7 @@ def test_a_region_in_which_nothing_lies_is_refused():
     with pytest.raises(UserError, match=r"claim .c.: nothing lies above 1\.0 and below 1\.0"):
         check_region("claim 'c'", 1.0, 1.0)
     with pytest.raises(UserError, match=r"claim .alone.: nothing lies above 0\.5 and below 0\.1"):
-        Attribution("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, below=0.1)
+        MainEffect("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, below=0.1)
 
 
 def test_a_claim_on_what_may_never_arrive_says_where_it_lies_then():
@@ -82,13 +82,13 @@ def test_where_a_missing_number_lies_is_an_interval(missing):
         replace(NUMBER, missing=missing)
 
 
-def test_a_control_and_an_attribution_have_kinds():
+def test_a_control_and_a_main_effect_have_kinds():
     with pytest.raises(UserError, match=r"control 'c': kind 'never' is not one of most, share, mean, identity"):
         Control("c", "text", NUMBER, kind="never")
     with pytest.raises(UserError, match="control 'c': share=1 must be from 0 to below 1"):
         Control("c", "text", NUMBER, kind="share", share=1)
     with pytest.raises(UserError, match="claim 'alone': kind 'always' is not one of most, mean"):
-        Attribution("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, kind="always")
+        MainEffect("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, kind="always")
 
 
 def test_most_is_more_than_half_whatever_the_share_says():

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from research.compute import choose_products, wide_products_are_exact
+from research.training.compute import choose_products, wide_products_are_exact
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_memory_is_kept_where_the_c_library_is_gnu():
         pytest.skip("the C library is another")
     code = """
 import resource, torch
-from research.compute import prepare_process
+from research.training.compute import prepare_process
 prepare_process()
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -59,8 +59,6 @@ print(pages())
 
 
 def test_a_prepared_process_has_one_thread():
-    code = (
-        "import torch; from research.compute import prepare_process; prepare_process(); print(torch.get_num_threads())"
-    )
+    code = "from research.training import compute as c; c.prepare_process(); print(c.torch.get_num_threads())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "1"

@@ -5,20 +5,12 @@ from dataclasses import fields, replace
 
 import pytest
 
-from research.config import (
-    CHOICES,
-    LARGEST,
-    MEASURES,
-    REGRESSION,
-    SMALLEST,
-    TrainConfig,
-    UserError,
-    without_horizon,
-)
-from research.data import DATA
-from research.identity import identity
-from research.losses import OUTPUTS
-from research.train import TAKEN
+from research.design.errors import UserError
+from research.design.identity import identity
+from research.training.config import CHOICES, LARGEST, MEASURES, REGRESSION, SMALLEST, TrainConfig, without_horizon
+from research.training.data import DATA
+from research.training.losses import OUTPUTS
+from research.training.train import TAKEN
 
 SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")

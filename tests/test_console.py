@@ -1,78 +1,41 @@
-"""What a command shows."""
+"""What a command takes, and how it says in one line what it does not."""
 
-from dataclasses import replace
+import argparse
 
-import pandas as pd
 import pytest
-from made_up import PLAN
 
-from research.console import Progress, cell_table, counted, duration
-from research.pace import time_left
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (5400, "1.5 h"), (36000, "10.0 h")],
-)
-def test_a_duration_is_written_in_the_unit_that_fits(seconds, text):
-    assert duration(seconds) == text
+from research.console import MOST_WORKERS, Parser, check_workers, named_folder, refuse
+from research.design.errors import UserError
 
 
-def test_one_thing_is_not_in_the_plural():
-    assert (counted(1, "stack"), counted(2, "stack")) == ("1 stack", "2 stacks")
+def test_an_option_is_written_out_and_one_that_is_not_known_is_an_error_in_one_line():
+    parser = Parser("tool", "does things")
+    parser.add_argument("--redo", action="store_true")
+    assert parser.parse_args(["--redo"]).redo
+    with pytest.raises(UserError, match="unrecognized arguments: --red; see --help"):
+        parser.parse_args(["--red"])
 
 
-def test_the_table_has_a_line_a_cell_with_mean_interval_and_n_and_says_what_diverged():
-    rows = [
-        {"cell": "tanh depth=1", "seed": seed, "test_accuracy": value, "diverged_step": step}
-        for seed, value, step in ((0, 0.8, None), (1, 0.9, None), (2, float("nan"), 7.0))
-    ]
-    lines = cell_table(PLAN, pd.DataFrame(rows)).splitlines()
-    assert lines[3].split() == ["tanh", "depth=1", "0.8500", "[0.2147,", "1.4853]", "2", "1", "diverged"]
-    assert lines[-2].split() == ["relu", "depth=2", "-", "0"]
+def test_a_folder_need_not_be_there_but_a_file_a_broken_link_and_nothing_are_no_folders(tmp_path):
+    assert named_folder(str(tmp_path / "new")) == tmp_path / "new"
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for text in (tmp_path / "file", tmp_path / "link", tmp_path / "file" / "below", ""):
+        with pytest.raises(argparse.ArgumentTypeError):
+            named_folder(str(text))
 
 
-def test_away_from_a_terminal_each_stack_is_a_line_and_all_but_the_last_say_what_is_left(capsys):
-    with Progress(list(PLAN.stacks[:2]), 1) as progress:
-        progress.show({PLAN.stacks[0].key: (0.5, 1.0)})
-        progress.line(PLAN.stacks[0], "fine", 2.0)
-        progress.line(PLAN.stacks[1], "fine too", 3.0)
-    first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("[1/2] tanh depth=1 seeds 0-2: fine  (")
-    assert first.endswith(" left)")
-    assert last == "[2/2] tanh depth=2 seeds 0-2: fine too"
+@pytest.mark.parametrize("number", [0, -1, MOST_WORKERS + 1])
+def test_a_number_of_workers_that_cannot_be_is_refused(number):
+    check_workers(1)
+    with pytest.raises(UserError, match=f"--workers {number}"):
+        check_workers(number)
 
 
-def test_what_is_left_follows_what_stacks_took_and_those_in_work_show():
-    first, second, *others = PLAN.stacks
-    with Progress(list(PLAN.stacks), 2) as progress:
-        as_estimated = progress.left
-        assert as_estimated == pytest.approx(
-            time_left([], [stack.nominal_seconds for stack in PLAN.stacks], [], 2), rel=1e-9
-        )
-        progress.line(first, "fine", 100 * first.nominal_seconds)
-        assert progress.left > 20 * as_estimated
-        whole = progress.left
-        progress.show({stack.key: (0.9, 90 * stack.nominal_seconds) for stack in (second, *others[:1])})
-        assert progress.left < whole
-        for stack in (second, *others):
-            progress.line(stack, "failed: not in time")
-        assert progress.left == 0
-
-
-def test_a_shorter_horizon_costs_nothing_beside_a_longer_one_unless_each_is_trained_alone():
-    stack = PLAN.stacks[0]
-    longer = replace(stack, cell=replace(stack.cell, config=replace(stack.cell.config, epochs=50), levels={"depth": 9}))
-    with Progress([stack, longer], 1) as together, Progress([stack, longer], 1, alone=True) as apart:
-        assert together.weights == {stack.key: 0, longer.key: longer.nominal_seconds}
-        assert apart.weights == {stack.key: stack.nominal_seconds, longer.key: longer.nominal_seconds}
-
-
-def test_stacks_that_nobody_knew_of_are_counted_once_they_are_known(capsys):
-    known, other, *_ = PLAN.stacks
-    with Progress([known], 1) as progress:
-        progress.expect([known, other])
-        for stack in (other, known):
-            progress.line(stack, "done")
-        assert progress.total == sum(progress.weights.values())
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["[1/2]", "[2/2]"]
+def test_what_a_user_got_wrong_is_one_line_that_hides_nothing_and_is_no_longer_than_a_screen(capsys):
+    assert refuse(UserError("a name with\na line and \x1b[31m colour")) == 2
+    assert capsys.readouterr().err == "error: a name with\\na line and \\x1b[31m colour\n"
+    refuse(UserError("x" * 10_000 + "the end"))
+    line = capsys.readouterr().err
+    assert len(line) < 1.1 * UserError.longest
+    assert line.endswith("the end\n")

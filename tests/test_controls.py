@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from research.loading import load_study, study_names
+from research.design.study_files import load_study, study_names
 
 SMALL = '''"""Controls of a study of the project, on few and small examples, guarding a claim that always holds."""
 
 from dataclasses import replace
 
-from research.design import Claim, Factor, Tier
+from research.design.study import Claim, Factor, Tier
 from studies.{name} import STUDY as DECLARED
 
 
@@ -42,7 +42,7 @@ def levels_of(name):
 
 CONTROLS = tuple(small(control) for control in DECLARED.controls if control.name in {controls!r})
 STUDY = replace(
-    DECLARED, name="small", configure=configure, choices=(), universes=(), tuning=None, amendments=(), attributions=(),
+    DECLARED, name="small", configure=configure, choices=(), universes=(), tuning=None, amendments=(), main_effects=(),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from research.config import TrainConfig
-from research.cost import nominal_seconds, num_intervals, num_parameters, num_steps, stack_size
-from research.loading import load_study
-from research.models import network
-from research.plan import make_plan
+from research.design.plan import make_plan
+from research.design.study_files import load_study
+from research.training.config import TrainConfig
+from research.training.cost import nominal_seconds, num_intervals, num_parameters, num_steps, stack_size
+from research.training.models import network
 
 
 def test_the_stack_gets_smaller_as_the_network_outgrows_the_cache():

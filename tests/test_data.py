@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from research import data
-from research.config import REGRESSION, UserError
+from research.design.errors import UserError
+from research.training import data
+from research.training.config import REGRESSION
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from research.config import UserError
-from research.database import NewRun, finish_run, open_client, write_runs, writing
-from research.store import SCHEMA, Store
+from research.design.errors import UserError
+from research.record.database import NewRun, finish_run, open_client, write_runs, writing
+from research.record.store import SCHEMA, Store
 
 
 def pragmas(client):

@@ -4,20 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from research.across import Across, across_frame
-from research.config import UserError
-from research.design import (
-    Attribution,
-    Claim,
-    Control,
-    Factor,
-    Number,
-    Study,
-    Tier,
-    TrainConfig,
-    Tuning,
-    crossed,
-)
+from research.design.errors import UserError
+from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, TrainConfig, Tuning, crossed
+from research.judging.universe_findings import Across, across_frame
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
@@ -254,7 +243,7 @@ CHOOSY = replace(
     universes=({"rate": "tenth"}, {"init": "he"}, {"rate": "tuned"}, {"rate": "tenth", "init": "he"}),
     tuning=TUNING,
 )
-ALONE = Attribution(
+ALONE = MainEffect(
     "alone", "text", "A", "test_accuracy", {"depth": (1,)},
     {"rate": ("customary", "tenth"), "init": ("default", "he")}, above=0.5,
 )  # fmt: skip
@@ -333,23 +322,23 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
             r"universe .* names init 'xavier', the study has \('default', 'he'\)",
         ),
         (
-            {"attributions": (replace(ALONE, choices={"width": (8,)}),)},
+            {"main_effects": (replace(ALONE, choices={"width": (8,)}),)},
             "toy: claim 'alone' names choice 'width', the study has rate, init",
         ),
         (
-            {"attributions": (replace(ALONE, choices={"rate": ("customary", "fast")}),)},
+            {"main_effects": (replace(ALONE, choices={"rate": ("customary", "fast")}),)},
             r"toy: claim 'alone' names rate 'fast', the study has \('customary', 'tenth', 'tuned'\)",
         ),
         (
-            {"attributions": (replace(ALONE, choices={"rate": ("customary", "tuned"), "init": ("default", "he")}),)},
+            {"main_effects": (replace(ALONE, choices={"rate": ("customary", "tuned"), "init": ("default", "he")}),)},
             r"toy: claim 'alone' needs the universe \{'rate': 'tuned', 'init': 'he'\}",
         ),
-        ({"attributions": (replace(ALONE, blocks={}),)}, "toy: claim 'alone' leaves depth open"),
+        ({"main_effects": (replace(ALONE, blocks={}),)}, "toy: claim 'alone' leaves depth open"),
         (
-            {"attributions": (replace(ALONE, blocks={"depth": (3,)}),)},
+            {"main_effects": (replace(ALONE, blocks={"depth": (3,)}),)},
             r"toy: claim 'alone' names depth 3, the study has \(1, 2\)",
         ),
-        ({"attributions": (ALONE, ALONE)}, "toy: two claims or controls have the same name: alone, alone"),
+        ({"main_effects": (ALONE, ALONE)}, "toy: two claims or controls have the same name: alone, alone"),
         ({"choices": (*CHOOSY.choices, Factor("depth", (1, 2)))}, "factors need names of their own.*depth"),
         ({"choices": (*CHOOSY.choices, Factor("seed", (1, 2)))}, "factors need names of their own.*seed"),
         (
@@ -359,13 +348,13 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
         ({"tiers": {"full": Tier(seeds=3, universe_seeds=-1)}}, "toy: tier 'full' needs at least one seed, has -1"),
     ],
 )
-def test_universes_and_attributions_that_cannot_be_are_refused_when_the_study_is_built(changes, message):
+def test_universes_and_main_effects_that_cannot_be_are_refused_when_the_study_is_built(changes, message):
     with pytest.raises(UserError, match=message):
         replace(CHOOSY, **changes)
 
 
-def test_an_attribution_whose_universes_are_all_designed_is_accepted():
-    assert replace(CHOOSY, attributions=(ALONE,)).attributions == (ALONE,)
+def test_a_main_effect_whose_universes_are_all_designed_is_accepted():
+    assert replace(CHOOSY, main_effects=(ALONE,)).main_effects == (ALONE,)
     with pytest.raises(UserError, match=r"claim 'alone': nothing lies above 0.5 and below 0.5"):
         replace(ALONE, below=0.5)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from research import report, reproduce, study, ui
-from research.loading import load_study, study_names
-from research.plan import make_plan
+from research.design.plan import make_plan
+from research.design.study_files import load_study, study_names
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from watched import committed
 
-import research.environment as environment_module
-from research.environment import environment, head, listed, uncommitted, uncommitted_digest
+import research.record.environment as environment_module
+from research.record.environment import environment, head, listed, uncommitted, uncommitted_digest
 
 
 def test_versions_cpu_and_threads_are_named():

@@ -7,13 +7,13 @@ from statistics import median
 import pytest
 import torch
 
-from research import data
-from research.config import TrainConfig
-from research.cost import num_steps
-from research.evaluations import EndEvaluations, final_numbers, steady_steps
-from research.measures import train_for
-from research.module import StackModule
-from research.train import prepare, quiet_trainer, train_horizons, train_stack, weights_sha256
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.cost import num_steps
+from research.training.evaluations import EndEvaluations, final_numbers, steady_steps
+from research.training.measures import train_for
+from research.training.module import StackModule
+from research.training.train import prepare, quiet_trainer, train_horizons, train_stack, weights_sha256
 
 SEEDS = (3, 0, 6)
 RESTLESS = TrainConfig("digits", 2, 16, "relu", lr=0.8, batch_size=32, epochs=3)  # 41 steps an epoch; numbers jump

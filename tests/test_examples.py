@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import research.examples
-from research import data
-from research.config import CHOICES, TrainConfig
-from research.cost import NUM_BINS, num_train
-from research.examples import make_examples, pixel_order
-from research.module import StackModule
-from research.train import train_stack
+import research.training.examples
+from research.training import data
+from research.training.config import CHOICES, TrainConfig
+from research.training.cost import NUM_BINS, num_train
+from research.training.examples import make_examples, pixel_order
+from research.training.module import StackModule
+from research.training.train import train_stack
 
 SEEDS = (4, 0, 7)
 PARTS = ("train", "validation", "test")
@@ -221,7 +221,7 @@ def test_training_on_shuffled_labels_learns_them_and_nothing_of_the_test_part():
 @pytest.mark.parametrize("fault", ["the labels stay", "the test part leaks"])
 def test_a_fault_that_lets_the_truth_through_is_seen_with_shuffled_labels(fault, monkeypatch):
     if fault == "the labels stay":
-        monkeypatch.setattr(research.examples, "shuffled_labels", lambda targets, train, seeds: targets)
+        monkeypatch.setattr(research.training.examples, "shuffled_labels", lambda targets, train, seeds: targets)
     else:
         right = StackModule.lookup
 

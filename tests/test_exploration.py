@@ -10,21 +10,21 @@ import pytest
 from bad_input import STUDY_FILE
 from made_up import write_tables, write_universes
 
-from research.config import UserError
-from research.design import Amendment
-from research.exploration import freeze
-from research.identity import NUMERICS
-from research.loading import load_study
-from research.plan import make_plan
+from research.design.errors import UserError
+from research.design.identity import NUMERICS
+from research.design.plan import make_plan
+from research.design.study import Amendment
+from research.design.study_files import load_study
+from research.publishing.exploration import freeze
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES
 from research.report import main
-from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES
 
 AMENDMENT = '("2026-11-28", "Half became 70 %.", "A coin | has half.", "Seeds 0 to 2.")'
 AMENDED = (
     STUDY_FILE.replace("Tier(seeds=3)", "Tier(seeds=3, first_seed=100)")
     .replace("The toy works", "The toy works well")
-    .replace('NUMBER, above=0.5),),\n    attributions', 'NUMBER, above=0.7),),\n    attributions')
-    .replace("import Attribution", "import Amendment, Attribution")
+    .replace('NUMBER, above=0.5),),\n    main_effects', 'NUMBER, above=0.7),),\n    main_effects')
+    .replace("import MainEffect", "import Amendment, MainEffect")
     .replace("    controls=(", f"    amendments=(Amendment{AMENDMENT},),\n    controls=(")
 )  # fmt: skip
 

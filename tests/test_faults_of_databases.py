@@ -11,7 +11,7 @@ from subprocess import PIPE
 import pytest
 from conftest import COMMAND, ROOT, error_line, processes_of, wait_until
 
-from research.faults import PATIENCE
+from research.record.system_errors import PATIENCE
 
 WAITED = f"it was waited for {PATIENCE} s: end what holds it and run the same command again"
 ANOTHER = "choose another with --store, or bring it back from a copy"

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from conftest import COMMAND, ROOT, command, error_line, processes_of, wait_until
 
-from research.config import UserError
-from research.store import Store
+from research.design.errors import UserError
+from research.record.store import Store
 from research.study import present
 
 AGAIN = "free some space and run the same command again"

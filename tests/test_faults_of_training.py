@@ -14,11 +14,11 @@ import time
 import pytest
 from conftest import COMMAND, ROOT, Toy, error_line, processes_of, wait_until
 
-from research import mnist
+from research.training import mnist
 
 HEAD = '''"""A study for what may go wrong."""
 
-from research.design import Claim, Factor, Number, Study, Tier, TrainConfig
+from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig
 '''
 PHOTOGRAPHS = f"""{HEAD}
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from test_design import NUMBER, TOY
 
-from research.data import stream
-from research.design import Claim, Tier
-from research.figures import (
+from research.design.study import Claim, Tier
+from research.judging.stats import mean_interval
+from research.judging.verdict import judge
+from research.publishing.figures import (  # fmt: skip
     draw_against,
     draw_curves,
     draw_finding,
@@ -23,9 +24,8 @@ from research.figures import (
     margin_figures,
     place_legend,
     use_style,
-)  # fmt: skip
-from research.stats import mean_interval
-from research.verdict import judge
+)
+from research.training.data import stream
 
 ARMS = ["sigmoid", "relu"]
 

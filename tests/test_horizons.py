@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from research import data
-from research.config import TrainConfig
-from research.cost import num_intervals, num_steps
-from research.evaluations import EndEvaluations
-from research.module import StackModule
-from research.probes import LayerProbe
-from research.train import measured_replicates, quiet_trainer, train_horizons, train_stack
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.cost import num_intervals, num_steps
+from research.training.evaluations import EndEvaluations
+from research.training.module import StackModule
+from research.training.probes import LayerProbe
+from research.training.train import measured_replicates, quiet_trainer, train_horizons, train_stack
 
 SEEDS = (3, 0, 6)
 DIGITS = TrainConfig(dataset="digits", width=32, batch_size=32)  # 41 steps an epoch, the last batch is short

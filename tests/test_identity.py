@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from test_design import TUNING
 
-from research.config import TrainConfig
-from research.data import DATA
-from research.identity import NUMERICS, identity, identity_difference
+from research.design.identity import NUMERICS, identity, identity_difference
+from research.training.config import TrainConfig
+from research.training.data import DATA
 
 
 def test_only_fields_that_differ_from_their_default_are_in_the_identity():

@@ -11,11 +11,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from test_design import NUMBER, TOY
 
-from research.design import Claim, Control
-from research.index import index_html, index_markdown
-from research.loading import load_study
+from research.design.study import Claim, Control
+from research.design.study_files import load_study
+from research.publishing.index import index_html, index_markdown
+from research.publishing.tables import read_published
 from research.report import entry, main, render
-from research.tables import read_published
 
 STUDIES = ("loss_convergence", "pixel_shuffle")
 NUM_CLAIMS, NUM_FIGURES = 9, 4 + 4 + 4  # findings and three of their own; margins of four claims

@@ -1,4 +1,4 @@
-"""Data flows one way: a module imports only those above it in the layout that CONTRIBUTING.md shows."""
+"""Data flows one way: folders import only those that may stand before them, modules those above them in the layout."""
 
 import ast
 import re
@@ -9,52 +9,95 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYOUT = re.findall(r"^  (\w+)\.py ", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+RESEARCH = ROOT / "research"
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
     "pytorch_lightning": {"module", "probes", "train"},
-    "mlflow": {"database", "tracking", "ui"},
-    "optuna": {"search", "tuning"},
-    "multiprocessing": {"execute"},
+    "mlflow": {"database", "recorder", "ui"},
+    "optuna": {"optuna_studies", "searches"},
+    "multiprocessing": {"workers"},
+}
+# What each folder may import of the others; the commands may import all.
+FOLDERS: dict[str, set[str]] = {
+    "design": {"training"},
+    "training": {"design"},
+    "judging": {"design"},
+    "record": {"design", "judging", "training"},
+    "running": {"design", "record", "training"},
+    "publishing": {"design", "judging", "record"},
 }
 
 
+def layout() -> list[str]:
+    """The modules of the layout in the docs, in its order: `design.errors`, ..., `study`."""
+    found, folder = [], ""
+    for line in re.search(r"^research/\n(.*?)^\w", (ROOT / "CONTRIBUTING.md").read_text(), re.S | re.M)[1].splitlines():
+        indent, name = re.match(r"( +)(\w+)", line).groups()
+        if line.strip().startswith(f"{name}/"):
+            folder = name
+        else:
+            found.append(f"{folder}.{name}" if len(indent) == 4 else name)
+    return found
+
+
+LAYOUT = layout()
+
+
+def path_of(module: str) -> Path:
+    return RESEARCH.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def imports(path: Path) -> set[str]:
-    """Every module that a file imports, anywhere in it, `research.x` as such."""
+    """Every module that a file imports, anywhere in it; of `from a import b` both `a` and `a.b`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
-            if node.module == "research":
-                found.update(f"research.{alias.name}" for alias in node.names)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
 
 
+def used(module: str) -> set[str]:
+    """The modules of the layout that one of them imports."""
+    return {name for name in LAYOUT if f"research.{name}" in imports(path_of(module))}
+
+
 def test_the_layout_in_the_docs_names_every_module():
-    assert sorted(LAYOUT) == sorted(path.stem for path in (ROOT / "research").glob("[a-z]*.py"))
+    paths = (path for path in RESEARCH.rglob("[a-z]*.py"))
+    assert sorted(LAYOUT) == sorted(".".join(path.relative_to(RESEARCH).with_suffix("").parts) for path in paths)
 
 
 @pytest.mark.parametrize("name", LAYOUT)
-def test_a_module_imports_only_those_above_it(name):
-    used = {found.split(".")[1] for found in imports(ROOT / "research" / f"{name}.py") if found.startswith("research.")}
-    assert used <= set(LAYOUT[: LAYOUT.index(name)])
+def test_a_module_imports_only_what_may_stand_before_it(name):
+    folder = name.rpartition(".")[0]
+    for other in used(name):
+        if other.rpartition(".")[0] == folder:
+            assert LAYOUT.index(other) < LAYOUT.index(name)
+        else:
+            assert not folder or other.partition(".")[0] in FOLDERS[folder]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_is_for_and_exports_nothing(folder):
+    tree = ast.parse((RESEARCH / folder / "__init__.py").read_text())
+    assert len(ast.get_docstring(tree)) > 100
+    assert len(tree.body) == 1
 
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_a_library_is_known_to_its_own_modules_only(library):
     users = {
-        path.stem
-        for path in (ROOT / "research").glob("*.py")
-        if any(found.split(".")[0] == library for found in imports(path))
+        path.stem for path in RESEARCH.rglob("*.py") if any(found.split(".")[0] == library for found in imports(path))
     }
     assert users == OWNERS[library]
 
 
 def test_every_module_has_a_test_file_of_its_name():
-    modules = {path.stem for path in (ROOT / "research").glob("[a-z]*.py")}
-    assert modules <= {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    modules = {name.replace("design.study", "design", 1) if name == "design.study" else name for name in LAYOUT}
+    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    assert {name.rpartition(".")[2] for name in modules} <= tests
 
 
 def test_studies_are_listed_and_planned_without_a_heavy_import(tmp_path):

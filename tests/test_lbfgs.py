@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from research import data
-from research.config import TrainConfig, UserError
-from research.cost import check_batch, num_train, stack_size
-from research.lbfgs import CountedLBFGS
-from research.measures import train_for
-from research.module import StackModule
-from research.train import train_horizons, train_stack
+from research.design.errors import UserError
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.cost import check_batch, num_train, stack_size
+from research.training.lbfgs import CountedLBFGS
+from research.training.measures import train_for
+from research.training.module import StackModule
+from research.training.train import train_horizons, train_stack
 
 SINE = TrainConfig(
     "sine", 1, 16, "tanh", output="raw", loss="mse", optimizer="lbfgs", lr=1.0, batch_size=1024, steps=60,

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from research.config import UserError
-from research.levels import Factor, is_level, level_word
+from research.design.errors import UserError
+from research.design.levels import Factor, is_level, level_word
 
 
 @pytest.mark.parametrize(

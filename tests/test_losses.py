@@ -6,10 +6,10 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from research.config import TrainConfig
-from research.cost import num_outputs
-from research.data import stream
-from research.losses import OUTPUTS, constant_loss, cross_entropies, example_losses
+from research.training.config import TrainConfig
+from research.training.cost import num_outputs
+from research.training.data import stream
+from research.training.losses import OUTPUTS, constant_loss, cross_entropies, example_losses
 
 CLASSES = {
     "cross_entropy-softmax": TrainConfig("digits"),

@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from research import data, measures
-from research.config import TrainConfig
-from research.examples import pixel_order
-from research.measures import (
+from research.training import data, measures
+from research.training.config import TrainConfig
+from research.training.examples import pixel_order
+from research.training.measures import (
     CONFIDENTLY_WRONG,
     NUM_CASES,
     PROBABILITY_EDGES,
@@ -24,8 +24,8 @@ from research.measures import (
     softmax_gradients,
     train_for,
 )
-from research.module import StackModule
-from research.train import quiet_trainer
+from research.training.module import StackModule
+from research.training.train import quiet_trainer
 
 SEEDS = (4, 0, 7)
 DIGITS = TrainConfig("digits", width=16, batch_size=64)

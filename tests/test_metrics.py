@@ -6,12 +6,12 @@ from dataclasses import fields
 import pytest
 from made_up import write_universes
 
-from research.config import MEASURES, REGRESSION, TrainConfig
-from research.loading import load_study, study_names
-from research.metrics import METRICS, OF_MEASURES, metric_of, metrics_of
-from research.multiverse import read_universes
-from research.publication import REPORTS
-from research.train import train_stack
+from research.design.metrics import METRICS, OF_MEASURES, metric_of, metrics_of
+from research.design.study_files import load_study, study_names
+from research.publishing.publication import REPORTS
+from research.publishing.universe_tables import read_universes
+from research.training.config import MEASURES, REGRESSION, TrainConfig
+from research.training.train import train_stack
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from research import mnist
-from research.config import UserError
+from research.design.errors import UserError
+from research.training import mnist
 
 LABEL_FILES = (mnist.RAW_FILES[1], mnist.RAW_FILES[3])
 TEST_IMAGES = mnist.RAW_FILES[2]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from research.config import CHOICES, TrainConfig
-from research.data import stream
-from research.losses import cross_entropies
-from research.models import ACTIVATIONS, StackedMLP, initial_layer, network
+from research.training.config import CHOICES, TrainConfig
+from research.training.data import stream
+from research.training.losses import cross_entropies
+from research.training.models import ACTIVATIONS, StackedMLP, initial_layer, network
 
 MODULES = {
     "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),

@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from research import data
-from research.config import CHOICES, TrainConfig
-from research.module import StackModule
-from research.train import quiet_trainer
+from research.training import data
+from research.training.config import CHOICES, TrainConfig
+from research.training.module import StackModule
+from research.training.train import quiet_trainer
 
 SEEDS = (4, 0, 7)
 BASE = TrainConfig(dataset="digits", width=16, activation="tanh", epochs=2)  # 1300 examples by 128: 22 steps, two short

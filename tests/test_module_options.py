@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from research import data
-from research.config import CHOICES, REGRESSION, TrainConfig
-from research.models import StackedCNN
-from research.module import StackModule
-from research.train import quiet_trainer
+from research.training import data
+from research.training.config import CHOICES, REGRESSION, TrainConfig
+from research.training.models import StackedCNN
+from research.training.module import StackModule
+from research.training.train import quiet_trainer
 
 SEEDS = (4, 0, 7)
 IMAGES = TrainConfig(dataset="digits", width=16, activation="tanh", epochs=2)  # 1300 by 128: 22 steps, two short

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from reports.activation_depth import GAINS, mean_field_factor
-from research.data import load
-from research.design import Level
-from research.module import StackModule
-from research.piecewise import capacity_limit
-from research.probes import backward_metrics, layer_measures
-from research.train import train_stack
+from research.design.study import Level
+from research.training.data import load
+from research.training.module import StackModule
+from research.training.piecewise import capacity_limit
+from research.training.probes import backward_metrics, layer_measures
+from research.training.train import train_stack
 from studies import activation_depth, width_sine
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from research.config import TrainConfig
-from research.optimizers import FlatOptimizer
+from research.training.config import TrainConfig
+from research.training.optimizers import FlatOptimizer
 
 KINDS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 OPTIONS = [

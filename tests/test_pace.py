@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from research.loading import load_study, study_names
-from research.pace import Job, Pace, time_left
-from research.plan import in_one_pass, make_plan
+from research.design.plan import in_one_pass, make_plan
+from research.design.study_files import load_study, study_names
+from research.running.pace import Job, Pace, time_left
 
 STEP = 0.5  # seconds of the clock that traces are made with
 EVALUATIONS = 20  # how often a job says what share of it is done

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from test_design import NUMBER, TOY
 
-from research.data import stream
-from research.design import Claim, Control, Study
-from research.pages import cell_note, measured, study_page
-from research.plan import make_plan
-from research.verdict import judge
+from research.design.plan import make_plan
+from research.design.study import Claim, Control, Study
+from research.judging.verdict import judge
+from research.publishing.pages import measured, study_page
+from research.training.data import stream
 
 STUDY = replace(
     TOY,
@@ -156,10 +156,3 @@ def test_foreign_text_stands_as_text():
     page = page_of(replace(STUDY, claims=(claim,)))
     assert "a \\| &lt;script>alert(1)&lt;/script>" in page
     assert "<script" not in page
-
-
-def test_the_notes_of_a_run_show_what_is_not_at_its_default():
-    plan = make_plan(STUDY)
-    note = cell_note(plan, plan.cells[0], 3)
-    assert "Fixed: data set digits, width 128" in note
-    assert "head" not in note

@@ -5,11 +5,12 @@ import itertools
 import pytest
 import torch
 
-from research.config import TrainConfig, UserError
-from research.losses import example_losses, loss_calls
-from research.models import ACTIVATIONS, StackedMLP
-from research.optimizers import flattened
-from research.passes import Batch, Scratch
+from research.design.errors import UserError
+from research.training.config import TrainConfig
+from research.training.losses import example_losses, loss_calls
+from research.training.models import ACTIVATIONS, StackedMLP
+from research.training.optimizers import flattened
+from research.training.passes import Batch, Scratch
 
 SEEDS = (0, 1, 5)
 

@@ -6,8 +6,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from research.data import stream
-from research.piecewise import asymptotic_limit, best_linear_pieces, capacity_limit, continuous_fit
+from research.training.data import stream
+from research.training.piecewise import asymptotic_limit, best_linear_pieces, capacity_limit, continuous_fit
 
 PERIODS = np.linspace(-2 * math.pi, 2 * math.pi, 2048)
 KINKS = (0, 1, 2, 3, 4, 8, 16, 31, 32, 63, 64, 96, 127)

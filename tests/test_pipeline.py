@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from research.loading import load_study, study_names
-from research.mnist import data_folder
-from research.plan import make_plan
+from research.design.plan import make_plan
+from research.design.study_files import load_study, study_names
+from research.training.mnist import data_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("run", "universes", "report")

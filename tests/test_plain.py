@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from research import data
-from research.config import TrainConfig
-from research.plain import plain_batches, plain_loss, plain_network, plain_parameters, plain_train
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.plain import plain_batches, plain_loss, plain_network, plain_parameters, plain_train
 
 CONFIG = TrainConfig("digits", 2, 16, batch_size=500)
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from test_design import CHOOSY, NUMBER, TOY, with_choices
 
-from research.config import CHOICES, TrainConfig, UserError
-from research.data import DATA
-from research.design import Control, Factor, Tier
-from research.loading import load_study, study_names
-from research.plan import make_plan
-from research.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNING_SEED
+from research.design.errors import UserError
+from research.design.plan import make_plan
+from research.design.study import Control, Factor, Tier
+from research.design.study_files import load_study, study_names
+from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNING_SEED
+from research.training.config import CHOICES, TrainConfig
+from research.training.data import DATA
 
 GOLDEN = {
     "activation_depth/full/activation=relu/depth=4": "c0f4fbc5ce4d32b4",
@@ -42,8 +43,8 @@ def test_fingerprints_are_those_of_the_committed_results():
 
 def test_a_fingerprint_is_the_same_in_another_process():
     code = (
-        "from research.loading import load_study\n"
-        "from research.plan import make_plan\n"
+        "from research.design.study_files import load_study\n"
+        "from research.design.plan import make_plan\n"
         "print(make_plan(load_study('activation_depth')).cells[0].fingerprint)\n"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -10,12 +10,20 @@ import pytest
 import torch
 from scipy.special import erf, expit, log_softmax, softmax
 
-from research import data, probes
-from research.config import CHOICES, TrainConfig, UserError
-from research.identity import identity, identity_difference
-from research.module import StackModule
-from research.probes import BOUNDS, LayerProbe, activation_measures, backward_metrics, backward_pass, layer_measures
-from research.train import quiet_trainer, train_stack
+from research.design.errors import UserError
+from research.design.identity import identity, identity_difference
+from research.training import data, probes
+from research.training.config import CHOICES, TrainConfig
+from research.training.module import StackModule
+from research.training.probes import (
+    BOUNDS,
+    LayerProbe,
+    activation_measures,
+    backward_metrics,
+    backward_pass,
+    layer_measures,
+)
+from research.training.train import quiet_trainer, train_stack
 
 SEEDS = (4, 0, 7)
 BASE = TrainConfig(dataset="digits", width=16, activation="tanh", epochs=2)

@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from research.compute import choose_products
-from research.products import affine, product_calls
+from research.training.compute import choose_products
+from research.training.products import affine, product_calls
 
 
 def numbers(*shape, seed=0):

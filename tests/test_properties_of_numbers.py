@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import examples, levels_of, numbers_in
 
-from research.joins import joined
-from research.stats import (
+from research.design.wording import choice_level, digits, edge, listed, of_level, quantity, under
+from research.judging.joins import joined
+from research.judging.stats import (
     cautious_mean_interval,
     largest_unseen_share,
     mean_interval,
     share_interval,
     two_groups,
 )
-from research.words import choice_level, digits, edge, listed, of_level, quantity, under
 
 LEVELS = st.floats(0.5, 0.9999)
 small = st.integers(-1000, 1000).map(lambda value: value / 8)  # sums of these are exact

@@ -17,12 +17,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import any_levels, changed, configs, examples, field_values, studies
 
-from research.config import TrainConfig, UserError
-from research.design import TUNED, Control, Factor, Number, Study, Tier, Tuning
-from research.identity import identity, identity_difference
-from research.levels import Level, level_word
-from research.plan import Plan, _field_value, make_plan, own_seeds
-from research.universes import ALL, REFERENCE
+from research.design.errors import UserError
+from research.design.identity import identity, identity_difference
+from research.design.levels import Level, level_word
+from research.design.plan import Plan, _field_value, make_plan, own_seeds
+from research.design.study import TUNED, Control, Factor, Number, Study, Tier, Tuning
+from research.design.universes import ALL, REFERENCE
+from research.training.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = [f.name for f in fields(TrainConfig)]
@@ -283,7 +284,7 @@ def test_keys_and_fingerprints_are_the_same_in_a_process_with_other_hashes():
 
     ask()
     code = (
-        "import json, pickle, sys; from research.plan import make_plan; asked = pickle.load(sys.stdin.buffer);"
+        "import json, pickle, sys; from research.design.plan import make_plan; asked = pickle.load(sys.stdin.buffer);"
         "plans = [make_plan(study, scope=scope) for study, scope in asked];"
         "print(json.dumps([[[c.key, c.fingerprint] for c in plan.cells] for plan in plans]))"
     )

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from made_up import write_tables, write_universes
 from strategies import examples, field_values, finite, studies
 
-from research.across import judge_across
-from research.levels import level_word
-from research.measured import Frames, read_frames
-from research.multiverse import read_universes, runs_of
-from research.plan import Plan, Stack, make_plan
-from research.state import state_of
-from research.store import Store
-from research.tables import export, read_published
-from research.tracking import Recorder
-from research.train import Replicate, StackResult
+from research.design.levels import level_word
+from research.design.plan import Plan, Stack, make_plan
+from research.judging.universe_findings import judge_across
+from research.publishing.tables import export, read_published
+from research.publishing.universe_tables import read_universes, runs_of
+from research.record.frames import Frames, read_frames
+from research.record.recorder import Recorder
+from research.record.state import state_of
+from research.record.store import Store
+from research.training.train import Replicate, StackResult
 
 # Infinity is none of them: train._finite makes it NaN, since MLflow holds the largest float in its place.
 recordable = finite | st.sampled_from((math.nan, -0.0, 5e-324, -2.5e-310, 1.7976931348623157e308, 2.0**60, 1 / 3))

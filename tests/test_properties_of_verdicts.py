@@ -13,13 +13,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import examples, frames, numbers_in, studies
 
-from research.claims import KINDS, Claim, Number
-from research.design import Study
-from research.outcomes import outcome
-from research.samples import Sample
-from research.stats import Interval
-from research.verdict import Judgement, judge
-from research.words import edge, number_words, region_text, unit_of
+from research.design.claims import KINDS, Claim, Number
+from research.design.study import Study
+from research.design.wording import edge, number_words, region_text, unit_of
+from research.judging.outcomes import outcome
+from research.judging.samples import Sample
+from research.judging.stats import Interval
+from research.judging.verdict import Judgement, judge
 
 DECIDED = ("supported", "refuted")
 scores = st.floats(-100, 100).map(lambda value: round(value, 6))

@@ -10,8 +10,8 @@ from conftest import ROOT
 from made_up import write_tables, write_universes
 
 from research import results
-from research.loading import load_study, study_names
-from research.prose import between, controls, count, listing, number, of, percent, points, universe
+from research.design.study_files import load_study, study_names
+from research.publishing.prose import between, controls, count, listing, number, of, percent, points, universe
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "reports").glob("[a-z]*.py"))
 EXCEPTED = {  # what has digits and is no result

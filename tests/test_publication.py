@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT, STUDY_FILE, error_line
 from watched import committed
 
-from research.publication import agreement, unpublishable
-from research.tables import PROVENANCE, SUMS, TABLES, sums
+from research.publishing.publication import agreement, unpublishable
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, sums
 
 
 def typed(clone: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +85,7 @@ def test_any_other_run_is_written_under_the_store_and_says_how_it_agrees(copied)
     assert made_with["published"] is False
 
 
-@pytest.mark.parametrize("name", ["research/words.py", "studies/toy.py", "reports/toy.py", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["research/design/wording.py", "studies/toy.py", "reports/toy.py", "pyproject.toml"])
 def test_code_that_is_not_committed_is_not_published(project, tmp_path, name):
     clone = Path(shutil.copytree(project, tmp_path / "clone"))
     with (clone / name).open("a") as file:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.recompute import REPORTS, disagreements
 
 ROOT = Path(__file__).resolve().parents[1]
-JUDGING = ("verdict", "stats", "outcomes", "samples", "joins", "margins", "attribution", "across")
+JUDGING = ("verdict", "stats", "outcomes", "samples", "joins", "margins", "main_effect", "across")
 
 
 def test_every_published_verdict_is_what_other_code_makes_of_the_tables():

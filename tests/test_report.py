@@ -10,11 +10,11 @@ import pytest
 from made_up import PLAN, write_tables, write_universes
 from test_tables import recorded_state
 
-from research.loading import load_study
-from research.plan import make_plan
+from research.design.plan import make_plan
+from research.design.study_files import load_study
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, read_published
+from research.record.store import Store
 from research.report import INDEX, main, publish, render
-from research.store import Store
-from research.tables import PROVENANCE, SUMS, TABLES, read_published
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ("findings", "learning_curves", "accuracy_by_depth", "backward_signal")

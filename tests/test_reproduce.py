@@ -12,20 +12,20 @@ import textwrap
 
 import pytest
 from conftest import ROOT, Toy, command, processes_of, wait_until, workers_of
-from test_execute import kill
+from test_workers import kill
 
-from research.lookup import whole_stacks
-from research.measured import read_metrics
+from research.record.finished_stacks import whole_stacks
+from research.record.frames import read_metrics
+from research.record.state import read_runs
+from research.record.store import Store
 from research.reproduce import environment_lines, main
-from research.state import read_runs
-from research.store import Store
 
 COMMAND = [sys.executable, "-m", "research.reproduce"]
 
 # All that makes a training another kind of training, each as short as it can be. The first and the last of them differ
 # in their horizon alone, so that they were recorded in one pass.
 MIXED_FILE = """
-    from research.design import Factor, Study, Tier, TrainConfig
+    from research.design.study import Factor, Study, Tier, TrainConfig
 
     SHORT = {"dataset": "digits", "width": 8, "batch_size": 64}
     PLAIN = {**SHORT, "depth": 2, "lr": 0.1 + 0.2, "momentum": 0.9}

@@ -19,11 +19,13 @@ from hostile.study import STUDY
 from made_up import sign
 from watched import UMASK, Watched
 
-from research import data, mnist, report
-from research.config import TrainConfig, UserError
-from research.module import StackModule
-from research.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, write
-from research.train import weights_sha256
+from research import report
+from research.design.errors import UserError
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, write
+from research.training import data, mnist
+from research.training.config import TrainConfig
+from research.training.module import StackModule
+from research.training.train import weights_sha256
 
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle", "yaml"}
 CALLS = {
@@ -33,10 +35,13 @@ CALLS = {
 METHODS = {"exec_module", "read_pickle", "to_pickle", "read_hdf"}
 KEYWORDS = {"shell": False, "allow_pickle": False, "verify": True, "weights_only": True}  # any other value is harmful
 ALLOWED = {
-    ("research/mnist.py", "pickle"): "ArrayUnpickler, which admits arrays alone, of bytes whose SHA-256 is known",
-    ("research/loading.py", "exec_module"): "a study is a Python file, which the user names",
-    ("research/database.py", "importlib.import_module"): "MLflow, by a name in the file",
-    ("research/search.py", "importlib.import_module"): "Optuna, by a name in the file",
+    (
+        "research/training/mnist.py",
+        "pickle",
+    ): "ArrayUnpickler, which admits arrays alone, of bytes whose SHA-256 is known",
+    ("research/design/study_files.py", "exec_module"): "a study is a Python file, which the user names",
+    ("research/record/database.py", "importlib.import_module"): "MLflow, by a name in the file",
+    ("research/record/optuna_studies.py", "importlib.import_module"): "Optuna, by a name in the file",
     ("research/report.py", "importlib.import_module"): "reports/NAME.py, which draws the figures of a study",
     ("benchmarks/contenders.py", "importlib.import_module"): "the project's own ways to train, by names in the file",
 }
@@ -44,8 +49,8 @@ ALLOWED = {
 RESULTS = {
     ("concurrent.futures.process", "_ResultItem"),
     ("concurrent.futures.process", "_ExceptionWithTraceback"),
-    ("research.train", "StackResult"),
-    ("research.train", "Replicate"),
+    ("research.training.train", "StackResult"),
+    ("research.training.train", "Replicate"),
 }
 WORK = ("multiprocessing.", "concurrent.futures.process", "research.")  # the modules of what workers are sent
 PIPES = ("spawn.py", "connection.py", "queues.py")  # the files of multiprocessing that unpickle what comes by a pipe
@@ -104,9 +109,9 @@ def test_such_code_would_be_found(source):
 def test_processes_unpickle_nothing_but_what_they_send_each_other(hostile):
     found = hostile.study.events("pickle.find_class")
     ours = [event for event in found if event.process == hostile.study.process.pid]
-    assert {("research.train", "StackResult")} < {event.what for event in ours} <= RESULTS
+    assert {("research.training.train", "StackResult")} < {event.what for event in ours} <= RESULTS
     others = {event.what[0] for event in found if event not in ours}
-    assert "research.plan" in others
+    assert "research.design.plan" in others
     assert all(module.startswith(WORK) for module in others)
     callers = {event.caller.rpartition("multiprocessing/") for event in found}
     assert all(package and name in PIPES for _, package, name in callers)
@@ -247,7 +252,7 @@ def test_a_file_takes_the_place_of_a_link_and_leaves_what_that_led_to(tmp_path):
 def test_no_name_in_a_study_leads_out_of_a_folder(name):
     with pytest.raises(UserError, match="must be lower-case letters, digits and _"):
         replace(STUDY, name=name)
-    for part in (STUDY.claims[0], STUDY.controls[0], STUDY.attributions[0]):
+    for part in (STUDY.claims[0], STUDY.controls[0], STUDY.main_effects[0]):
         with pytest.raises(UserError, match=NO_NAME):
             replace(part, name=name)
     with pytest.raises(UserError, match=NO_NAME):

@@ -18,9 +18,9 @@ from hostile.study import STUDY, TEXT
 from test_ui import free_port
 from watched import FOREIGN_PARTS, Watched, served, shown_text, sockets_of
 
-from research.plan import make_plan
-from research.store import Store
-from research.tracking import Recorder
+from research.design.plan import make_plan
+from research.record.recorder import Recorder
+from research.record.store import Store
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are looked up in /proc")
 OUTWARD = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from test_verdict import make_runs, number, spoiled
 
-from research.design import Number
-from research.samples import sample
+from research.design.study import Number
+from research.judging.samples import sample
 
 WIDTHS = (8, 32, 128)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.scale import PLAN_SECONDS, Timing, growth, levels, main, study_of
-from research.plan import make_plan
+from research.design.plan import make_plan
 
 PHASES = ("record", "plan", "resume", "read back", "search", "search again", "export")
 

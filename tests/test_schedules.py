@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from research.config import TrainConfig
-from research.schedules import rate_at
+from research.training.config import TrainConfig
+from research.training.schedules import rate_at
 
 COSINE = TrainConfig(dataset="digits", lr=0.3, schedule="cosine", steps=40, evaluate_every=10)
 

@@ -7,10 +7,10 @@ import pytest
 from made_up import PLAN
 from test_design import TOY
 
-from research.config import UserError
-from research.plan import make_plan
-from research.state import state_of
-from research.store import Store
+from research.design.errors import UserError
+from research.design.plan import make_plan
+from research.record.state import state_of
+from research.record.store import Store
 
 
 def test_a_store_that_does_not_exist_is_an_empty_record(tmp_path):

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.data import stream
-from research.stats import (
-    attribution_share,
+from research.judging.stats import (
     cautious_mean_interval,
     chance_of_hits,
     hits_that_decide,
     interaction_shares,
     largest_unseen_share,
+    main_effect_share,
     mean_interval,
     median_interval,
     shapley_shares,
@@ -23,6 +22,7 @@ from research.stats import (
     two_group_interval,
     two_groups,
 )
+from research.training.data import stream
 
 
 def test_the_interval_is_students():
@@ -172,7 +172,7 @@ def test_what_is_due_to_one_factor_alone_is_its_main_effect_over_all_that_it_tak
     main = y.mean(1) - y.mean()
     both = y - y.mean(1)[:, None] - y.mean(0) + y.mean()
     expected = 4 * (main**2).sum() / (4 * (main**2).sum() + (both**2).sum())
-    assert attribution_share([y, 10 * y]) == pytest.approx([expected] * 2)
+    assert main_effect_share([y, 10 * y]) == pytest.approx([expected] * 2)
 
 
 def test_it_counts_interactions_of_three_too():
@@ -183,7 +183,7 @@ def test_it_counts_interactions_of_three_too():
     bc = y.mean(0) - y.mean() - b[:, None] - c
     abc = y - y.mean() - a[:, None, None] - b[:, None] - c - ab[:, :, None] - ac[:, None] - bc
     main, rest = 8 * (a**2).sum(), 4 * (ab**2).sum() + 2 * (ac**2).sum() + (abc**2).sum()
-    assert attribution_share(y[None]) == pytest.approx([main / (main + rest)])
+    assert main_effect_share(y[None]) == pytest.approx([main / (main + rest)])
     total = main + rest
     assert interaction_shares(y[None])[0] == pytest.approx([4 * (ab**2).sum() / total, 2 * (ac**2).sum() / total])
     assert np.isnan(interaction_shares(np.ones((1, 3, 2, 4)))).all()
@@ -192,7 +192,7 @@ def test_it_counts_interactions_of_three_too():
 def test_nothing_is_due_to_what_makes_no_difference_and_a_pure_effect_is_due_to_one_alone():
     same = np.broadcast_to(np.array([0.1, 0.7, 0.2]), (2, 3))
     pure = np.array([[1.0], [3.0]]) + np.array([0.1, 0.7, 0.2])
-    share = attribution_share([same, pure, np.where(pure > 3.5, math.inf, pure)])
+    share = main_effect_share([same, pure, np.where(pure > 3.5, math.inf, pure)])
     assert math.isnan(share[0])
     assert share[1] == pytest.approx(1)
     assert math.isnan(share[2])

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from made_up import PLAN
 
-from research.config import UserError
-from research.state import state_of
-from research.store import SCHEMA, Store
+from research.design.errors import UserError
+from research.record.state import state_of
+from research.record.store import SCHEMA, Store
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from subprocess import PIPE
 import pytest
 from conftest import COMMAND, ROOT, command
 
-from research import mnist
+from research.training import mnist
 
 HEAVY = ("torch", "pytorch_lightning", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "scipy")
 OFFLINE = {

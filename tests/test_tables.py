@@ -10,18 +10,18 @@ from made_up import PLAN, made_up_result, sign, write_table, write_tables
 from test_design import NUMBER, TOY
 
 import research
-from research.config import UserError
-from research.design import Claim, Factor, Tier, TrainConfig
-from research.frames import results
-from research.identity import NUMERICS
-from research.loading import load_study
-from research.plan import make_plan
+from research.design.digests import judged_digests
+from research.design.errors import UserError
+from research.design.identity import NUMERICS
+from research.design.plan import make_plan
+from research.design.study import Claim, Factor, Tier, TrainConfig
+from research.design.study_files import load_study
+from research.publishing.results import results
+from research.publishing.tables import PROVENANCE, TABLES, changed_claims, csv, export, findings_frame, read_published
+from research.record.recorder import Recorder
+from research.record.state import State, read_runs, read_state
+from research.record.store import Store
 from research.report import render
-from research.state import State, read_runs, read_state
-from research.store import Store
-from research.tables import PROVENANCE, TABLES, changed_claims, csv, export, findings_frame, read_published
-from research.tracking import Recorder
-from research.verdict import judged_digests
 
 STUDY = replace(TOY, claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),))
 

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import contenders, throughput
 from benchmarks.throughput import REFERENCE, cases, flops, report, summary, table, units, warm_up
-from research.config import TrainConfig
+from research.training.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = TrainConfig(dataset="mnist", depth=2, width=32, optimizer="adam", lr=0.002, epochs=1, num_train=60 * 128)

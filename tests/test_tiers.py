@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from test_design import TUNING
 
-from research.config import UserError
+from research.design.errors import UserError
 
 
 @pytest.mark.parametrize(

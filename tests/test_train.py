@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from research import data
-from research.config import TrainConfig
-from research.metrics import metrics_of
-from research.module import StackModule
-from research.train import REPORTS_PER_STACK, train_stack, weights_sha256
+from research.design.metrics import metrics_of
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.module import StackModule
+from research.training.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
 CONFIG = TrainConfig(dataset="digits", width=32, batch_size=32, epochs=3)  # 41 steps an epoch
 DIVERGING = replace(CONFIG, activation="identity", depth=3, lr=1e9)
@@ -320,7 +320,7 @@ def test_accuracy_on_sorted_pixels_does_not_depend_on_how_they_lay(monkeypatch):
         test_inputs=torch.from_numpy(rng.permuted(digits.test_inputs.numpy(), axis=1)),
     )
     expected = train_stack(config, SEEDS).replicates
-    monkeypatch.setattr("research.train.cached_data", lambda _: shuffled)
+    monkeypatch.setattr("research.training.train.cached_data", lambda _: shuffled)
     assert train_stack(config, SEEDS).replicates == expected
     assert train_stack(replace(config, pixels="original"), SEEDS).replicates != expected
 

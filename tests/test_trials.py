@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from test_design import CHOOSY, TUNING
 
-from research.plan import make_plan
-from research.trials import at_edge, best_trial, further_multiples, num_trials, searched_ranges, stands_out
+from research.design.plan import make_plan
+from research.design.trials import at_edge, best_trial, further_multiples, num_trials, searched_ranges, stands_out
 
 CELL = make_plan(CHOOSY, scope=("rate=tuned",), num_seeds=3).cells[0]
 TWO_SEEDS = replace(TUNING, budget=9, seeds=2)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-import research.losses
-import research.module
-import research.passes
-from research import data
-from research.config import TrainConfig
-from research.data import stream
-from research.losses import example_losses
-from research.module import StackModule
-from research.train import TAKEN, train_stack
+import research.training.losses
+import research.training.module
+import research.training.passes
+from research.training import data
+from research.training.config import TrainConfig
+from research.training.data import stream
+from research.training.losses import example_losses
+from research.training.module import StackModule
+from research.training.train import TAKEN, train_stack
 
 SEEDS = (4, 0, 7)
 TWINS = ("alone", "repeated", "round_trip")
@@ -76,14 +76,16 @@ def test_taking_the_twins_leaves_the_trained_networks_alone():
 
 
 def test_a_wrong_gradient_is_seen(monkeypatch):
-    right = research.passes.BACKWARD["relu"]
-    monkeypatch.setitem(research.passes.BACKWARD, "relu", lambda g, y: [*right(g, y), partial(g.mul_, 1 + 1e-6)])
+    right = research.training.passes.BACKWARD["relu"]
+    monkeypatch.setitem(
+        research.training.passes.BACKWARD, "relu", lambda g, y: [*right(g, y), partial(g.mul_, 1 + 1e-6)]
+    )
     assert min(measured(DIGITS)["alone_difference"]) > 1e-9
 
 
 def test_a_wrong_gradient_of_a_loss_is_seen(monkeypatch):
-    right = research.passes.loss_calls
-    monkeypatch.setattr(research.passes, "loss_calls", lambda *a: [*right(*a), partial(a[-1].mul_, 1 + 1e-6)])
+    right = research.training.passes.loss_calls
+    monkeypatch.setattr(research.training.passes, "loss_calls", lambda *a: [*right(*a), partial(a[-1].mul_, 1 + 1e-6)])
     assert min(measured(DIGITS)["alone_difference"]) > 1e-9
 
 
@@ -95,7 +97,7 @@ def test_another_order_of_the_examples_is_seen(fault, monkeypatch):
             seed = {"swapped seeds": {4: 0, 0: 4}, "rows as seeds": {4: 0, 0: 1, 7: 2}}.get(fault, {}).get(seed, seed)
         return stream(seed, purpose, *indices)
 
-    monkeypatch.setattr(research.module, "stream", wrong)
+    monkeypatch.setattr(research.training.module, "stream", wrong)
     found = measured(DIGITS)["alone_difference"]
     assert min(found[:2]) > 1e-3
     assert (found[2] < 1e-10) == (fault == "swapped seeds")
@@ -114,7 +116,7 @@ def test_a_batch_that_begins_one_example_late_is_seen(monkeypatch):
 
 
 def test_an_order_that_is_not_the_seeds_is_seen(monkeypatch):
-    monkeypatch.setattr(research.module, "stream", lambda *_: np.random.default_rng())
+    monkeypatch.setattr(research.training.module, "stream", lambda *_: np.random.default_rng())
     found = measured(DIGITS)
     assert min(found["repeat_difference"]) > 0
     assert min(found["round_trip_difference"]) > 0
@@ -136,7 +138,7 @@ def test_a_mean_over_the_wrong_number_of_classes_is_seen(monkeypatch):
     def over_nine(config, outputs, targets):
         return example_losses(config, outputs, targets) * (10 / 9 if config.loss == "mse_mean" else 1)
 
-    monkeypatch.setattr(research.losses, "example_losses", over_nine)
+    monkeypatch.setattr(research.training.losses, "example_losses", over_nine)
     found = measured(MSE)
     assert min(found["scaled_twin_difference"]) > 1e-3
     assert max(found["alone_difference"]) < 1e-10  # which is not about means

@@ -14,8 +14,8 @@ import pytest
 from conftest import ROOT, processes_of, wait_until
 from mlflow import MlflowClient
 
-from research.design import UserError
-from research.store import Store
+from research.design.study import UserError
+from research.record.store import Store
 from research.ui import chosen
 
 COMMAND = [sys.executable, "-m", "research.ui"]

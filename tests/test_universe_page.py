@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 from made_up import write_tables, write_universes
-from test_multiverse import STUDY, by_init
+from test_universe_tables import STUDY, by_init
 
-from research.design import Control
-from research.multiverse import read_universes
-from research.plan import make_plan
+from research.design.plan import make_plan
+from research.design.study import Control
+from research.publishing.tables import read_published
+from research.publishing.universe_page import universes_page
+from research.publishing.universe_tables import read_universes
 from research.report import page, render
 from research.study import universes_text
-from research.tables import read_published
-from research.universe_page import universes_page
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_universes_in_which_a_control_is_refuted_are_counted(folder, tmp_path):
 
 def test_where_nothing_is_claimed_the_pages_name_no_figure_that_is_not_drawn(tmp_path):
     control = Control("sane", "ReLU is better than chance", STUDY.claims[0].number, above=0.1)
-    study = replace(STUDY, claims=(), attributions=(), controls=(control,))
+    study = replace(STUDY, claims=(), main_effects=(), controls=(control,))
     folder = write_universes(study, write_tables(study, tmp_path / "toy"), test_accuracy=by_init)
     files = render(read_published(study, folder), read_universes(study, folder))
     for name in ("README.md", "universes.md"):
@@ -93,7 +93,7 @@ def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):
 
 
 def test_a_study_that_claims_nothing_ends_its_run_with_its_cells(tmp_path):
-    study = replace(STUDY, claims=(), attributions=())
+    study = replace(STUDY, claims=(), main_effects=())
     universes = read_universes(study, write_universes(study, tmp_path / "toy", test_accuracy=by_init))
     text = universes_text(universes, universes.plan, universes.runs)
     assert all(f"\n{cell.name} " in text for cell in universes.plan.cells)

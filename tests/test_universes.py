@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from research.config import UserError
-from research.cost import stack_size
-from research.design import Control, Factor, Number, Study, Tier, TrainConfig, Tuning
-from research.identity import identity_difference
-from research.loading import load_study, study_names
-from research.plan import make_plan
-from research.universes import asked_for, departing, departures, nearest, universe_name
+from research.design.errors import UserError
+from research.design.identity import identity_difference
+from research.design.plan import make_plan
+from research.design.study import Control, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.design.study_files import load_study, study_names
+from research.design.universes import asked_for, departing, departures, nearest, universe_name
+from research.training.cost import stack_size
 
 
 def configure(
@@ -287,7 +287,7 @@ def test_the_fingerprints_of_the_studies_do_not_depend_on_their_universes():
             choices=(),
             universes=(),
             tuning=None,
-            attributions=(),
+            main_effects=(),
             tiers={tier: replace(size, levels={}) for tier, size in study.tiers.items()},
         )
         assert fingerprints(study) == fingerprints(alone)

@@ -5,9 +5,9 @@ import json
 import zlib
 from dataclasses import replace
 
-from research.design import Factor, Study, Tier, TrainConfig
-from research.loading import load_study
-from research.views import CELLS, VIEW, cell_colour, saved_views
+from research.design.study import Factor, Study, Tier, TrainConfig
+from research.design.study_files import load_study
+from research.record.views import CELLS, VIEW, cell_colour, saved_views
 
 
 def configure(rate: float, shape: str, depth: int) -> TrainConfig:

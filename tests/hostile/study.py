@@ -1,6 +1,6 @@
 """<script>document.title='owned'</script> A study whose every text is markup. As it is, each part of it does harm."""
 
-from research.design import Attribution, Claim, Control, Factor, Number, Study, Tier, TrainConfig, crossed
+from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, TrainConfig, crossed
 
 MARKUP = (
     "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
@@ -39,5 +39,5 @@ STUDY = Study(
         Claim("claim", f"Claim {MARKUP}", f"B 1 {TEXT}", "mean", NUMBER, above=0.02),
         Claim("linked", f"Linked {MORE}", "B 2", "mean", NUMBER, above=0.02),
     ),
-    attributions=(Attribution("all", f"All {TEXT}", f"B 3 {TEXT}", "test_accuracy", {}, CHOICES, above=0.5),),
+    main_effects=(MainEffect("all", f"All {TEXT}", f"B 3 {TEXT}", "test_accuracy", {}, CHOICES, above=0.5),),
 )

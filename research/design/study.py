@@ -1,0 +1,366 @@
+"""Studies as frozen values: factors, tiers, tuning and what is claimed, checked when they are built."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from typing import Any, Literal
+
+from research.design.claims import COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
+from research.design.errors import UserError
+from research.design.levels import Factor, Level, Levels, check_levels, is_level
+from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
+from research.design.type_checks import check_types
+from research.training.config import TrainConfig
+
+__all__ = [
+    "FAMILY_ERROR",
+    "TUNED",
+    "Amendment",
+    "Claim",
+    "Control",
+    "Factor",
+    "Level",
+    "Levels",
+    "MainEffect",
+    "Number",
+    "Study",
+    "Tier",
+    "TrainConfig",
+    "Tuning",
+    "crossed",
+]
+
+DOCUMENTS = {
+    "A": "Multilayer Perceptron / Feedforward Neural Network (lecture notes)",
+    "B": "ML Foundations (6/9), Neural Networks: From Perceptron to MLP",
+}
+FAMILY_ERROR = 0.05  # how often a study's claims together may go wrong, in either way, and each control
+STUDY_NAME = "[a-z][a-z0-9_]*"
+TRIAL_COLUMNS = ("trial", "value", "scatter", "winner")  # of the table of trials, beside the tuned fields
+# Names that the tables, keys and params have beside the factors, and those that findings in universes have.
+RESERVED = {"cell", "seed", "seeds", "trial", "epoch", "step", "layer", "place", "diverged_step"}
+OF_FINDINGS = {"claim", "universe", "same_as", "number", "low", "high", "n", "inside", "outside", "num_diverged"}
+OF_FINDINGS |= {"num_late", "verdict", "would_be", "reason"}
+OF_EXPERIMENTS = {"universes", "tuning", "part"}  # what the names of experiments and folders end in beside tiers
+
+
+def crossed(**levels: tuple[Level, ...]) -> tuple[Levels, ...]:
+    """Every combination of the named choices' levels."""
+    return tuple(dict(zip(levels, point, strict=True)) for point in itertools.product(*levels.values()))
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """A change of what a study declares, made after results were seen, and judged on seeds that nobody had seen.
+
+    `date` is the day, such as 2026-11-28; `what` was changed, `why`, and what had been `seen` by then: a line each.
+    """
+
+    date: str
+    what: str
+    why: str
+    seen: str
+
+    def __post_init__(self) -> None:
+        check_types("amendment", self)
+        try:
+            is_day = date.fromisoformat(self.date).isoformat() == self.date
+        except ValueError:
+            is_day = False
+        if not is_day:
+            raise UserError(f"amendment: date={self.date!r} must be a day such as 2026-11-28")
+        for name in ("what", "why", "seen"):
+            check_line(f"amendment of {self.date}", name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
+
+    `passage` names places in DOCUMENTS, `says` is what they say, paraphrased. `headline` names the metrics that are
+    shown first, `direction` which way the first is better; a change in the meaning of the same configuration needs a
+    higher `revision`.
+
+    `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
+    levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
+    `main_effects` are claims about all of them together. `amendments` say what was changed after results were seen, the
+    oldest first; an amended study has seeds of its own (`Tier.first_seed`).
+
+    Raises UserError, naming both sides, for a wrong name, a level that a claim, control, tier or universe does not find
+    among the factors, levels that could not be told apart, a factor that `configure` ignores, a control whose cells are
+    not there or that guards no claim of the study, or fewer seeds than could give a verdict.
+    """
+
+    name: str
+    question: str
+    passage: str
+    configure: Callable[..., TrainConfig]
+    arms: Factor
+    blocks: tuple[Factor, ...]
+    tiers: Mapping[str, Tier]
+    headline: tuple[str, ...]
+    direction: Literal["maximize", "minimize"] = "maximize"
+    says: str = ""
+    choices: tuple[Factor, ...] = ()
+    universes: tuple[Levels, ...] = ()
+    universe_reasons: str = ""
+    tuning: Tuning | None = None
+    controls: tuple[Control, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    main_effects: tuple[MainEffect, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        check_types(f"study {self.name!r}", self)
+        if not re.fullmatch(STUDY_NAME, self.name):
+            raise UserError(f"study name {self.name!r} must be lower-case letters, digits and _")
+        check_line(self.name, "question", self.question)
+        names = [factor.name for factor in self.factors]
+        if len(set(names)) < len(names):
+            raise UserError(f"{self.name}: factors need names of their own: {', '.join(names)}")
+        metrics = {*self.headline, *(j.number.metric for j in self.judged), *(a.metric for a in self.main_effects)}
+        if taken := sorted((RESERVED | metrics) & set(names) | OF_FINDINGS & {choice.name for choice in self.choices}):
+            raise UserError(
+                f"{self.name}: factors need names of their own: {taken[0]!r} is that of a column of the tables"
+            )
+        findings = [judged.name for judged in (*self.judged, *self.main_effects)]
+        if len(set(findings)) < len(findings):
+            raise UserError(f"{self.name}: two claims or controls have the same name: {', '.join(findings)}")
+        if self.direction not in ("maximize", "minimize"):
+            raise UserError(f"{self.name}: direction={self.direction!r} is not one of maximize, minimize")
+        if not self.headline:
+            raise UserError(f"{self.name}: headline must name at least one metric")
+        if "full" not in self.tiers:
+            raise UserError(f"{self.name}: needs a tier 'full', has {', '.join(self.tiers)}")
+        for place, levels in self._named_levels():
+            self._check_levels(place, levels)
+        self._check_amendments()
+        self._check_controls()
+        self._check_universes()
+        self._check_seeds()
+        self._check_configure()
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Arms, block factors and choices, in the order of the key."""
+        return (self.arms, *self.blocks, *self.choices)
+
+    @property
+    def reference(self) -> Levels:
+        """The first level of each choice."""
+        return {choice.name: choice.levels[0] for choice in self.choices}
+
+    def universe(self, levels: Levels) -> Levels:
+        """A universe as a level of every choice, of those in which it differs from the reference."""
+        return {**self.reference, **levels}
+
+    @property
+    def designed(self) -> tuple[Levels, ...]:
+        """The reference and the universes that are compared with it, each once, as a level of every choice."""
+        every = (self.reference, *map(self.universe, self.universes))
+        return tuple({tuple(levels.items()): levels for levels in every}.values())
+
+    @property
+    def judged(self) -> tuple[Control | Claim, ...]:
+        """All that gets a finding: controls, then claims."""
+        return (*self.controls, *self.claims)
+
+    @property
+    def num_promised(self) -> int:
+        """How many claims share the promise that few verdicts are false: main effects too."""
+        return sum(claim.kind in PROMISED for claim in self.claims) + len(self.main_effects)
+
+    def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
+        """A cell's configuration: `configure` at its levels, other choices at the reference, the tier's overrides."""
+        config = self._configured({**self.reference, **levels})
+        unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
+        if unknown:
+            raise UserError(
+                f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig"
+            )
+        try:
+            return replace(config, **self.tiers[tier].overrides)
+        except UserError as error:
+            raise UserError(f"{self.name}: tier {tier!r}: {error}") from error
+
+    def _configured(self, levels: Levels) -> TrainConfig:
+        """What `configure` gives. Raises UserError, with the levels, for whatever it raises and for anything else."""
+        try:
+            found = self.configure(**levels)
+        except UserError as error:
+            raise UserError(f"{self._call(levels)}: {error}") from error
+        except (Exception, SystemExit) as error:  # it is code that a user wrote
+            raise UserError(f"{self._call(levels)} raises {type(error).__name__}: {error}") from error
+        if not isinstance(found, TrainConfig):
+            raise UserError(f"{self._call(levels)} gives {found!r}, which is no TrainConfig")
+        return found
+
+    def _call(self, levels: Levels) -> str:
+        return f"{self.name}: configure({', '.join(f'{name}={level!r}' for name, level in levels.items())})"
+
+    def _named_levels(self) -> Iterator[tuple[str, Mapping[str, tuple[Level, ...]]]]:
+        for name, tier in self.tiers.items():
+            if not re.fullmatch(STUDY_NAME, name) or name in OF_EXPERIMENTS:
+                others = ", ".join(sorted(OF_EXPERIMENTS))
+                raise UserError(f"{self.name}: tier {name!r} must be lower-case letters, digits and _, not {others}")
+            if name == "full" and tier.levels:
+                raise UserError(f"{self.name}: tier 'full' keeps every level; leave {', '.join(tier.levels)} out of it")
+            if empty := [factor for factor, levels in tier.levels.items() if not levels]:
+                raise UserError(f"{self.name}: tier {name!r} keeps no level of {empty[0]}")
+            if tier.seeds < 1 or tier.universe_seeds < 0:
+                few = min(tier.seeds, tier.universe_seeds)
+                raise UserError(f"{self.name}: tier {name!r} needs at least one seed, has {few}")
+            if (many := max(tier.seeds, tier.universe_seeds)) > MOST_SEEDS:
+                raise UserError(f"{self.name}: tier {name!r} can have {MOST_SEEDS} seeds at most, has {many}")
+            if not 0 <= tier.first_seed <= LAST_FIRST_SEED:
+                first = f"first_seed={tier.first_seed} must be from 0 to {LAST_FIRST_SEED}"
+                raise UserError(f"{self.name}: tier {name!r}: {first}; searches have the seeds beyond")
+            lost = {choice: level not in tier.levels.get(choice, (level,)) for choice, level in self.reference.items()}
+            if dropped := [choice for choice, is_lost in lost.items() if is_lost]:
+                raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
+            yield f"tier {name!r}", tier.levels
+        for claim in self.claims:
+            yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}
+        for control in self.controls:
+            yield f"control {control.name!r}", {self.arms.name: control.number.arms, **control.number.blocks}
+        for main_effect in self.main_effects:
+            yield f"claim {main_effect.name!r}", {self.arms.name: self.arms.levels, **main_effect.blocks}
+
+    def _check_amendments(self) -> None:
+        days = [amendment.date for amendment in self.amendments]
+        if days != sorted(days):
+            raise UserError(f"{self.name}: amendments must stand in the order of their dates: {', '.join(days)}")
+        if days and not self.tiers["full"].first_seed:
+            raise UserError(
+                f"{self.name}: an amended study is judged on seeds that nobody has seen: tier 'full' needs a first_seed"
+            )
+
+    def _check_universes(self) -> None:
+        known = {choice.name: choice.levels for choice in self.choices}
+        named: list[tuple[str, Mapping[str, tuple[Level, ...]]]] = [
+            *((f"universe {dict(one)}", {name: (level,) for name, level in one.items()}) for one in self.universes),
+            *((f"claim {claim.name!r}", claim.choices) for claim in self.main_effects),
+        ]
+        for place, by_choice in named:
+            for name, levels in by_choice.items():
+                if name not in known:
+                    raise UserError(f"{self.name}: {place} names choice {name!r}, the study has {', '.join(known)}")
+                if not levels:
+                    raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
+                if unknown := [level for level in levels if not is_level(level, known[name])]:
+                    raise UserError(f"{self.name}: {place} names {name} {unknown[0]!r}, the study has {known[name]}")
+        for claim in self.main_effects:
+            if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
+                raise UserError(f"{self.name}: claim {claim.name!r} needs the universe {missing[0]}")
+
+    def _check_tuning(self, configs: list[TrainConfig]) -> None:
+        tuned = [choice for choice in self.choices if TUNED in choice.levels]
+        if bool(tuned) != (self.tuning is not None):
+            raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
+        if first := [choice.name for choice in tuned if choice.levels[0] == TUNED]:
+            raise UserError(f"{self.name}: the reference level of {first[0]} cannot be {TUNED!r}")
+        if self.tuning is None:
+            return
+        if taken := {factor.name for factor in self.factors} & {*TRIAL_COLUMNS, *self.tuning.ranges}:
+            raise UserError(
+                f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
+            )
+        if wrong := [config for config in configs if config.is_regression != VALIDATED[self.tuning.metric]]:
+            raise UserError(f"{self.name}: cannot be tuned: {wrong[0].dataset!r} has no {self.tuning.metric}")
+        if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for config in configs):
+            raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
+        for name in self.tuning.ranges:
+            if not all(getattr(config, name) for config in configs):
+                raise UserError(
+                    f"{self.name}: configure() sets {name} to 0, which no multiple changes: it cannot be tuned"
+                )
+
+    def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
+        known = {factor.name: factor.levels for factor in self.factors}
+        if place.startswith("control"):
+            cells = [cell for control in self.controls for cell in control.cells]
+            known = {name: (*levels, *(cell[name] for cell in cells if name in cell)) for name, levels in known.items()}
+        if not place.startswith("tier") and (left := {f.name for f in (self.arms, *self.blocks)} - set(named)):
+            raise UserError(f"{self.name}: {place} leaves {', '.join(sorted(left))} open")
+        for name, levels in named.items():
+            if name not in known:
+                raise UserError(f"{self.name}: {place} names factor {name!r}, the study has {', '.join(known)}")
+            if not levels:
+                raise UserError(f"{self.name}: {place} names no level of {name}, the study has {known[name]}")
+            for level in levels:
+                if not is_level(level, known[name]):
+                    raise UserError(f"{self.name}: {place} names {name} {level!r}, the study has {known[name]}")
+
+    def _check_seeds(self) -> None:
+        """Raise UserError where a claim is counted in fewer seeds than could decide: all alike are still by chance."""
+        full = self.tiers["full"]
+        share = FAMILY_ERROR / max(self.num_promised, 1)
+        alone = [f"control {control.name!r}" for control in self.controls if control.kind in COUNTED]
+        claims: tuple[Claim | MainEffect, ...] = (*self.claims, *self.main_effects)
+        counted = [f"claim {claim.name!r}" for claim in claims if claim.kind in COUNTED]
+        cases = [(place, full.seeds, share) for place in counted] + [(p, full.seeds, FAMILY_ERROR) for p in alone]
+        if self.universes:
+            cases += [(place, full.universe_seeds or full.seeds, FAMILY_ERROR) for place in (*counted, *alone)]
+        for place, seeds, error in cases:
+            if 0.5**seeds > error:
+                needed = math.ceil(-math.log2(error))
+                raise UserError(f"{self.name}: {place} needs at least {needed} seeds to be decided, has {seeds}")
+
+    def _check_controls(self) -> None:
+        """Raise UserError for a control's cell that is not one, or could be taken for another, or is not there; and for
+        a control that guards what the study does not claim."""
+        claims = [*(claim.name for claim in self.claims), *(claim.name for claim in self.main_effects)]
+        for guard in self.controls:
+            if unknown := [name for name in guard.guards if name not in claims]:
+                known_claims = ", ".join(claims) or "none"
+                raise UserError(
+                    f"{self.name}: control {guard.name!r} guards claim {unknown[0]!r}, the study has {known_claims}"
+                )
+        factors = (self.arms, *self.blocks)
+        names = [factor.name for factor in factors]
+        cells = [(control.name, cell) for control in self.controls for cell in control.cells]
+        for control, cell in cells:
+            if missing := sorted(set(names) - set(cell)):
+                raise UserError(f"{self.name}: control {control!r} leaves {', '.join(missing)} open")
+            if other := sorted(set(cell) - set(names)):
+                raise UserError(f"{self.name}: control {control!r} sets {other[0]}; a cell has {', '.join(names)}")
+        for factor in factors:
+            known = list(factor.levels)
+            for control, cell in cells:
+                if not is_level(cell[factor.name], known):
+                    known.append(cell[factor.name])
+                    check_levels(f"{self.name}: control {control!r}: {factor.name}", tuple(known))
+        there = {tuple(cell[name] for name in names) for _, cell in cells}
+        there |= {*itertools.product(*(factor.levels for factor in factors))}
+        for number, control in ((control.number, control.name) for control in self.controls):
+            levels = {self.arms.name: number.arms, **number.blocks}
+            for point in itertools.product(*(levels[name] for name in names)):
+                if point not in there:
+                    lacking = ", ".join(f"{name}={level}" for name, level in zip(names, point, strict=True))
+                    raise UserError(f"{self.name}: control {control!r} needs the cell {lacking} among its cells")
+
+    def _check_configure(self) -> None:
+        for tier, size in self.tiers.items():
+            for cell in (cell for control in self.controls for cell in control.cells):
+                self.config(cell, tier)
+            kept = [(f.name, size.levels.get(f.name, f.levels)) for f in (self.arms, *self.blocks)]
+            for point in itertools.product(*(levels for _, levels in kept)):
+                self.config(dict(zip((name for name, _ in kept), point, strict=True)), tier)
+        names = [factor.name for factor in self.factors]
+        grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
+        configs = [(levels, self.config(levels)) for levels in grid]
+        self._check_tuning([config for _, config in configs])
+        for factor in self.factors:
+            others: dict[Any, set[TrainConfig]] = {}
+            for levels, config in configs:
+                rest = tuple(value for name, value in levels.items() if name != factor.name)
+                others.setdefault(rest, set()).add(config)
+            untuned = [level for level in factor.levels if level != TUNED]
+            if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
+                raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")

@@ -1,0 +1,235 @@
+"""MLflow's database: made whole or not at all, and written so that a kill harms nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import math
+import os
+import sqlite3
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from research.record.store import ANOTHER, Store
+from research.record.system_errors import PATIENCE, as_user_error
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Experiment
+    from sqlalchemy import Connection
+
+Rows = list[dict[str, Any]]  # of a table, by column
+Number = tuple[str, int, float]  # of a metric: its name, step and value
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be written, with all that it carries, its id too.
+
+    Times are in milliseconds since 1970; a run that has not ended has no end, and metrics are of the time when it has.
+    """
+
+    experiment: Experiment
+    name: str
+    status: str
+    started: int
+    ended: int | None
+    tags: Mapping[str, str]
+    params: Mapping[str, object]
+    metrics: Sequence[Number]
+    data: DatasetInput
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def import_mlflow() -> None:
+    """Import MLflow, which takes two seconds, with its telemetry off."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
+    importlib.import_module("mlflow")  # first: see `search.import_optuna`
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+@contextlib.contextmanager
+def writing(store: Store) -> Iterator[None]:
+    """Raise UserError where the record cannot be written while the block runs: a full disk, a lock, a damaged file."""
+    import_mlflow()
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    what = f"store {store.folder}: {store.database.name} cannot be written"
+    with as_user_error(what, ANOTHER, MlflowException, SQLAlchemyError, sqlite3.Error):
+        yield
+
+
+def open_client(store: Store) -> MlflowClient:
+    """A client that writes into a store, whose folder and database are made where there are none.
+
+    Raises UserError where they cannot be made, and what `writing` turns into one.
+    """
+    import_mlflow()
+    from mlflow import MlflowClient
+    from sqlalchemy import Engine, event
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # prints what it raises
+    event.listen(Engine, "connect", _sync_seldom)
+    _create(store)
+    return MlflowClient(tracking_uri=store.mlflow_uri)
+
+
+def _create(store: Store) -> None:
+    """Make MLflow's database where there is none, under its own name only once it is whole."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    beside = as_user_error(f"store {store.folder}: cannot be written", ANOTHER, OSError)
+    with store.lock("creation", f"store {store.folder}", patient=True), beside:
+        if not store.database.exists():
+            fresh = store.database.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            SqlAlchemyStore(  # type: ignore[no-untyped-call]
+                f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri()
+            )
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
+            fresh.replace(store.database)
+        with contextlib.closing(sqlite3.connect(store.database, timeout=PATIENCE)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
+
+
+def _sync_seldom(connection: sqlite3.Connection, _: object) -> None:
+    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the record whole.
+
+    A database in the making (a thousand commits) is synced once, before it gets its name.
+    """
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    if level := {"mlflow.db": "NORMAL", "mlflow.new": "OFF"}.get(os.path.basename(path)):
+        connection.execute(f"PRAGMA synchronous={level}")
+
+
+def write_runs(client: MlflowClient, runs: Sequence[NewRun]) -> None:
+    """Write runs, all or none of them.
+
+    The rows are those that MLflow's client would write in four calls a run, each of several transactions. A test holds
+    them to be the same.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+
+    rows: dict[str, Rows] = {"runs": []}
+    for run in runs:
+        rows["runs"].append(
+            {
+                "run_uuid": run.id,
+                "name": run.name,
+                "source_type": "UNKNOWN",
+                "source_name": "",
+                "entry_point_name": "",
+                "user_id": "unknown",
+                "status": run.status,
+                "start_time": run.started,
+                "end_time": run.ended,
+                "source_version": "",
+                "lifecycle_stage": "active",
+                "artifact_uri": f"{run.experiment.artifact_location}/{run.id}/artifacts",
+                "experiment_id": int(run.experiment.experiment_id),
+            }
+        )
+        tags = {**run.tags, MLFLOW_RUN_NAME: run.name}
+        for table, more in _carried(run.id, tags, run.params, run.metrics, run.ended or run.started).items():
+            rows.setdefault(table, []).extend(more)
+    with _transaction(client) as connection:
+        for run in runs:
+            for table, more in _used(connection, run).items():
+                rows.setdefault(table, []).extend(more)
+        _insert(connection, rows)
+
+
+def finish_run(
+    client: MlflowClient,
+    run_id: str,
+    ended: int,
+    tags: Mapping[str, str],
+    params: Mapping[str, object],
+    metrics: Sequence[Number],
+) -> None:
+    """Let a run that is RUNNING end, as FINISHED, with what else it shall carry: all at once."""
+    rows = _carried(run_id, tags, params, metrics, ended)
+    with _transaction(client) as connection:
+        sql = "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?"
+        connection.exec_driver_sql(sql, (ended, run_id))
+        _insert(connection, rows)
+
+
+@contextlib.contextmanager
+def _transaction(client: MlflowClient) -> Iterator[Connection]:
+    with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
+        yield session.connection()
+
+
+def _insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
+    for table, some in rows.items():
+        if some:
+            _insert_rows(connection, table, some)
+
+
+def _insert_rows(connection: Connection, table: str, rows: Rows) -> None:
+    """Insert rows into a table, without SQLAlchemy's models, which take as long again as SQLite itself."""
+    sql = f"INSERT INTO {table} ({','.join(rows[0])}) VALUES ({','.join('?' * len(rows[0]))})"
+    connection.exec_driver_sql(sql, [tuple(row.values()) for row in rows])
+
+
+def _carried(
+    run_id: str, tags: Mapping[str, str], params: Mapping[str, object], metrics: Sequence[Number], at: int
+) -> dict[str, Rows]:
+    """The rows of what a run carries, of a metric also its latest value.
+
+    They are checked and cut to size as MLflow does it; tags are of any length, as with a new run.
+    """
+    from mlflow.entities import Metric, Param
+    from mlflow.utils.validation import _validate_batch_log_data
+
+    _, some_params, _ = _validate_batch_log_data(  # type: ignore[no-untyped-call]
+        [Metric(name, 0.0, at, 0) for name in {name for name, *_ in metrics}],
+        [Param(name, str(value)) for name, value in params.items()],
+        [],
+    )
+    numbers = list(dict.fromkeys((name, step, *_as_stored(float(value))) for name, step, value in metrics))
+    latest = {name: (step, value, is_nan) for name, step, value, is_nan in sorted(numbers)}
+
+    def row(name: str, step: int, value: float, is_nan: bool) -> dict[str, Any]:
+        return {"run_uuid": run_id, "key": name, "value": value, "timestamp": at, "step": step, "is_nan": is_nan}
+
+    return {
+        "tags": [{"run_uuid": run_id, "key": name, "value": value} for name, value in tags.items()],
+        "params": [{"run_uuid": run_id, "key": param.key, "value": param.value} for param in some_params],
+        "metrics": [row(*number) for number in numbers],
+        "latest_metrics": [row(name, *last) for name, last in latest.items()],
+    }
+
+
+def _as_stored(value: float) -> tuple[float, bool]:
+    """A metric's value and whether it is NaN, for which SQL has no number; nor has it any for what is infinite."""
+    if math.isnan(value):
+        return 0.0, True
+    return max(-sys.float_info.max, min(value, sys.float_info.max)), False
+
+
+def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:
+    """The rows that say on which data a run was trained. A data set is written once in an experiment."""
+    data, experiment = run.data.dataset, int(run.experiment.experiment_id)
+    sql = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+    known = connection.exec_driver_sql(sql, (experiment, data.name, data.digest)).scalar()
+    number, dataset = uuid.uuid4().hex, known or uuid.uuid4().hex
+    if known is None:
+        row = {"dataset_uuid": dataset, "experiment_id": experiment, "name": data.name, "digest": data.digest,
+               "dataset_source_type": data.source_type, "dataset_source": data.source,
+               "dataset_schema": data.schema, "dataset_profile": data.profile}  # fmt: skip
+        _insert(connection, {"datasets": [row]})
+    return {
+        "inputs": [{"input_uuid": number, "source_type": "DATASET", "source_id": dataset,
+                    "destination_type": "RUN", "destination_id": run.id}],
+        "input_tags": [{"input_uuid": number, "name": tag.key, "value": tag.value} for tag in run.data.tags],
+    }  # fmt: skip

@@ -1,0 +1,103 @@
+"""What results are made with but should not depend on: versions, commit, CPU; and which code is committed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DIFF = (  # the same for the same change, whatever the settings of the repository
+    "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.algorithm=myers",
+    "-c", "diff.context=3", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
+)  # fmt: skip
+CODE = ("research", "studies", ":(glob)reports/*.py", "pyproject.toml")  # what results and pages are made by, for git
+
+
+def environment() -> dict[str, str]:
+    """What results were made with, as tags: versions, commit, a digest of uncommitted code, CPU, threads."""
+    packages = ("torch", "pytorch-lightning", "numpy", "mlflow", "optuna")
+    tags = {
+        "versions": ", ".join(
+            [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
+        ),
+        "cpu": _cpu_class(),
+        "threads": "1",
+    }
+    if commit := head():
+        tags["mlflow.source.git.commit"] = commit
+        tags["uncommitted"] = uncommitted_digest()
+    return tags
+
+
+def head() -> str:
+    """The commit that is checked out; nothing where there is none, as in an unpacked archive."""
+    return _git("rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
+
+
+def uncommitted() -> list[str]:
+    """The files of CODE that are not as the commit has them: changed, added or removed. Ignored ones do not count."""
+    changed = _git("diff", "--name-only", "-z", "HEAD", "--", *CODE).split(b"\0")
+    return sorted(name.decode() for name in (*changed, *_added()) if name)
+
+
+def uncommitted_digest() -> str:
+    """Twelve digits that stand for how CODE differs from the commit; `none` if it does not."""
+    changes = _git(*DIFF, "HEAD", "--", *CODE)
+    for name in _added():
+        changes += name + (ROOT / name.decode()).read_bytes()
+    return hashlib.sha256(changes).hexdigest()[:12] if changes else "none"
+
+
+def listed(tags: Mapping[str, str]) -> dict[str, str]:
+    """What tags of a run say about what it was made with, a thing each: Python, the packages, CPU class and so on."""
+    found = dict(entry.split(" ", 1) for entry in tags.get("versions", "").split(", ") if " " in entry)
+    names = {
+        "cpu": "CPU class",
+        "device": "device",
+        "threads": "threads",
+        "mlflow.source.git.commit": "commit",
+        "uncommitted": "uncommitted changes",
+    }
+    return found | {name: tags[tag] for tag, name in names.items() if tag in tags}
+
+
+def _added() -> list[bytes]:
+    """The files of CODE that git does not know yet."""
+    return [name for name in _git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split(b"\0") if name]
+
+
+def _git(*words: str) -> bytes:
+    """What git says of this repository, whatever variables and personal settings there are, and whoever owns it."""
+    settings = {"safe.directory": str(ROOT), "core.excludesFile": os.devnull, "color.ui": "never"}
+    chosen = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    variables |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    try:
+        done = subprocess.run(["git", *chosen, *words], cwd=ROOT, capture_output=True, check=False, env=variables)
+    except OSError:
+        return b""
+    return done.stdout
+
+
+def _cpu_class() -> str:
+    """The processor's name, family and model, and its widest vectors: all that decides by which routines it computes.
+
+    Different generations share a name, such as AMD EPYC. With AMX products are MKL's, else oneDNN's where these are
+    exact (`compute.choose_products`).
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in found:
+        return platform.machine()
+    flags = found.get("flags", "").split()
+    vectors = [name for flag, name in (("amx_tile", "AMX"), ("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags]
+    generation = f"family {found.get('cpu family', '?')} model {found.get('model', '?')}"
+    return ", ".join([found["model name"], generation, *vectors[:1]])

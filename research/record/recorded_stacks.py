@@ -1,0 +1,259 @@
+"""Stacks as they were recorded: what trained them, read back from the record alone, and what they came to."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from research.design.errors import UserError
+from research.design.identity import NUMERICS, identity, identity_difference
+from research.design.plan import Cell, Stack
+from research.design.study import Level
+from research.design.trials import value_of
+from research.record.frames import read_metrics
+from research.record.state import Run
+from research.record.store import Store
+from research.training.config import TrainConfig
+from research.training.data import DATA
+
+if TYPE_CHECKING:
+    from research.training.train import Replicate, StackResult
+
+SEEDS, TRIAL = "/seeds=", "/trial="  # in the key of a stack, and of a trial
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A stack as the record has it, with its runs: one for each seed, or the one of a trial.
+
+    The run that was asked for comes first. `objective` says of a trial what its `value` is, as `tuning.objective`.
+    """
+
+    stack: Stack
+    runs: tuple[Run, ...]
+    objective: str = ""
+    value: float = math.nan
+
+
+def replicate_numbers(replicate: Replicate) -> Iterator[tuple[str, int, float]]:
+    """All numbers of a replicate as the record holds them: name, time or place, value.
+
+    A metric without a curve stands at 0, where the MLflow UI draws it as a bar.
+    """
+    yield from ((name, 0, value) for name, value in replicate.metrics.items())
+    for name, points in (*replicate.curves.items(), *replicate.profiles.items()):
+        yield from ((name, place, value) for place, value in points)
+
+
+def trial_numbers(result: StackResult, value: float) -> Iterator[tuple[str, int, float]]:
+    """All numbers of a trial as the record holds them: its value, and the mean curves of its tuning seeds.
+
+    Nothing of the test part is among them, since nothing of it may be used.
+    """
+    if math.isfinite(value):
+        yield "value", 0, value
+    for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
+        if "/" in name:  # of a layer
+            continue
+        for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
+            yield name, points[0][0], sum(point for _, point in points) / len(points)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside what came out now: how much there is to compare, and in words what differs, values and weights.
+
+    `names` are those of its metrics, curves and profiles. A trial has no weights.
+    """
+
+    names: frozenset[str]
+    num_values: int
+    has_weights: bool
+    values: tuple[str, ...]
+    weights: tuple[str, ...]
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """All that differs, the first of it first."""
+        return self.values + self.weights
+
+
+def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[Comparison]:
+    """What each run of a stack holds beside what came out now, in the order of its runs."""
+    clock = "step" if recorded.stack.cell.config.steps else "epoch"
+    found = read_metrics(store, [run.id for run in recorded.runs])
+    if recorded.objective:
+        (run,) = recorded.runs
+        value = value_of(recorded.objective, result)
+        now = [*trial_numbers(result, value), ("tag value", 0, value)]
+        curves = {name for name, *_ in now} - {"value", "tag value"}
+        told = found[run.id] | {"tag value": {0: recorded.value}}
+        return [compared("", told, now, dict.fromkeys(curves, clock))]
+    replicates = {replicate.seed: replicate for replicate in result.replicates}
+    made = []
+    for run in recorded.runs:
+        replicate = replicates[int(run.tags["seed"])]
+        units = dict.fromkeys((*run.tags.get("curves", "").split(","), *replicate.curves), clock)
+        units |= dict.fromkeys((*run.tags.get("profiles", "").split(","), *replicate.profiles), "place")
+        weights = run.tags.get("weights_sha256", "nothing"), replicate.weights_sha256
+        where = f"seed {replicate.seed}, "
+        made.append(compared(where, found[run.id], replicate_numbers(replicate), units, weights))
+    return made
+
+
+def compared(
+    where: str,
+    recorded: Mapping[str, Mapping[int, float]],
+    numbers: Iterable[tuple[str, int, float]],
+    units: Mapping[str, str],
+    weights: tuple[str, str] | None = None,
+) -> Comparison:
+    """The recorded numbers of a run beside those of now, and the digests of its weights.
+
+    `units` says of names with several values what they are at. Curves come first, by time: they say when trainings
+    parted.
+    """
+    then = {(name, place): value for name, points in recorded.items() for place, value in points.items()}
+    now = {(name, place): value for name, place, value in numbers}
+
+    def order(at: tuple[str, int]) -> tuple[bool, bool, int, str]:
+        name, place = at
+        return name not in units, units.get(name) == "place", place, name
+
+    every = sorted({**then, **now}, key=order)
+    values = [
+        f"{where}{name}{f' at {units[name]} {place}' if name in units else ''}: "
+        f"recorded {then.get((name, place), 'nothing')!s}, now {now.get((name, place), 'nothing')!s}"
+        for name, place in every
+        if not _same(then.get((name, place)), now.get((name, place)))
+    ]
+    text = f"{where}SHA-256 of the weights: recorded {weights[0]}, now {weights[1]}" if weights else ""
+    differ = (text,) if weights and weights[0] != weights[1] else ()
+    return Comparison(frozenset(name for name, _ in every), len(every), bool(weights), tuple(values), differ)
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
+
+
+def seeds_of(stack_key: str) -> tuple[int, ...]:
+    """The seeds that the key of a stack names. Raises UserError for what is none: a tag can be changed by hand."""
+    found = re.fullmatch(rf"[^/]+/[^/]+/.+{SEEDS}(\d+)-(\d+)", stack_key)
+    if found is None:
+        raise UserError(f"{stack_key}: is no key of a stack; the record was changed by hand")
+    return tuple(range(int(found[1]), int(found[2]) + 1))
+
+
+def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
+    """A stack from its runs alone: no study is asked.
+
+    Raises UserError where it cannot be trained as it was: by other numerics, on other data, or with fields that this
+    source does not have; and where what is recorded contradicts itself.
+    """
+    run, key = runs[0], runs[0].tags["stack"]
+    marks = ",".join("?" * len(runs))
+    params: dict[str, dict[str, str]] = {each.id: {} for each in runs}
+    sql = f"SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({marks})"
+    for run_id, name, value in store.query(sql, tuple(params)):
+        params[run_id][name] = value
+    configs = {checked_config(each, params[each.id]) for each in runs}
+    if len(configs) > 1 or len({each.tags["fingerprint"] for each in runs}) > 1:
+        raise UserError(f"{key}: its seeds were recorded with different configurations")
+    study, variant, *placed = key.partition(SEEDS)[0].split("/")
+    levels = {name: _level(level) for name, _, level in (part.partition("=") for part in placed)}
+    seeds, config = seeds_of(key), configs.pop()
+    stack = Stack(Cell(study, variant, levels, config, run.tags["identity"], len(seeds)), seeds)
+    if run.tags["kind"] != "trial":
+        return Recorded(stack, runs)
+    try:
+        return Recorded(stack, runs, _objective(store, run), float(run.tags["value"]))
+    except ValueError as error:
+        raise UserError(
+            f"{key}: its value {run.tags['value']!r} is no number; the record was changed by hand"
+        ) from error
+
+
+def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
+    """What a run was trained with: its params, held to its identity, and this to its fingerprint.
+
+    Of a tuned cell the identity has what the search began with, and the params what it found. Raises UserError as
+    `read_back` does.
+    """
+    where, text = f"run {run.id} ({run.name})", run.tags["identity"]
+    commit = run.tags.get("mlflow.source.git.commit")
+    source = f"check out commit {commit}" if commit else "its commit was not recorded"
+    if run.tags.get("uncommitted", "none") != "none":
+        source += ", with the changes that were not committed then"
+    if hashlib.sha256(text.encode()).hexdigest() != run.tags["fingerprint"]:
+        raise UserError(f"{where}: its fingerprint is not that of its identity; what is recorded was changed")
+    content = json.loads(text)
+    if content["numerics"] != NUMERICS:
+        raise UserError(
+            f"{where}: recorded under NUMERICS {content['numerics']}, and this source, which has {NUMERICS}, computes "
+            f"otherwise; {source}"
+        )
+    if unknown := sorted(set(content["config"]) - {f.name for f in fields(TrainConfig)}):
+        raise UserError(f"{where}: recorded with the field {unknown[0]!r}, which this source does not have; {source}")
+    try:
+        config = config_of(params)
+    except UserError as error:
+        raise UserError(f"{where}: its params are no configuration of this source: {error}; {source}") from error
+    if content["data"] != DATA[config.dataset].digest:
+        raise UserError(
+            f"{where}: recorded with data {config.dataset} of SHA-256 {content['data']}, and this source has "
+            f"{DATA[config.dataset].digest}; {source}"
+        )
+    tuned = content.pop("tuning", {}).get("ranges", {})
+    begun = {name: content["config"].get(name, getattr(TrainConfig, name)) for name in tuned}
+    recorded = json.dumps(content, sort_keys=True)
+    found = identity(replace(config, **begun), content["stack_size"], content["revision"])
+    if found != recorded:
+        difference = identity_difference(recorded, found)
+        raise UserError(f"{where}: its params are not those of its identity ({difference}); {source}")
+    return config
+
+
+def config_of(params: Mapping[str, str]) -> TrainConfig:
+    """The configuration that params were written of with `str`, to the bit. Fields that they lack are at the default.
+
+    Raises UserError for what is no configuration.
+    """
+    values: dict[str, Any] = {}
+    for field in fields(TrainConfig):
+        if field.name in params:
+            text = params[field.name]
+            try:
+                values[field.name] = text if field.type == "str" else ast.literal_eval(text)
+            except (ValueError, SyntaxError) as error:
+                raise UserError(f"{field.name}={text} cannot be read") from error
+    return TrainConfig(**values)
+
+
+def _level(text: str) -> Level:
+    """A level as it was before it stood in a key."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            if str(kind(text)) == text:
+                return kind(text)
+    return text
+
+
+def _objective(store: Store, trial: Run) -> str:
+    """What a trial's value is; records from before this was written with it have it with the cell that was tuned."""
+    if "objective" in trial.tags and trial.tags["objective"].count(" ") == 1:
+        return trial.tags["objective"]
+    sql = (
+        "SELECT i.value FROM tags k JOIN tags i USING (run_uuid) "
+        "WHERE k.key = 'key' AND k.value = ? AND i.key = 'identity' LIMIT 1"
+    )
+    for (text,) in store.query(sql, (trial.tags["key"].partition(TRIAL)[0],)):
+        tuning = json.loads(text)["tuning"]
+        return f"{tuning['direction']} {tuning['metric']}"
+    raise UserError(f"run {trial.id} ({trial.name}): its objective was not recorded, nor was its cell")

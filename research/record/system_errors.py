@@ -1,0 +1,80 @@
+"""What the system or SQLite refuses, told to the user in one line: what, why, and the way out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from research.design.errors import UserError
+
+PATIENCE = 20  # seconds that a database is waited for which another program holds: MLflow's own sessions wait as long
+NO_ROOM = "free some space and run the same command again"
+HELD = f"it was waited for {PATIENCE} s: end what holds it and run the same command again"
+SQLITE = {  # what SQLite says of a file or its place, with the way out where that is always the same
+    sqlite3.SQLITE_FULL: NO_ROOM,
+    sqlite3.SQLITE_BUSY: HELD,
+    sqlite3.SQLITE_LOCKED: HELD,
+    sqlite3.SQLITE_PERM: "",
+    sqlite3.SQLITE_READONLY: "",
+    sqlite3.SQLITE_IOERR: "",
+    sqlite3.SQLITE_CORRUPT: "",
+    sqlite3.SQLITE_CANTOPEN: "",
+    sqlite3.SQLITE_NOTADB: "",
+}
+LOST = ("no such table", "no such column", "cannot join", "Could not decode")  # of another program's file, or damaged
+
+
+@contextlib.contextmanager
+def as_user_error(what: str, way_out: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Raise UserError where an exception of these kinds says that a file, a disk or a database cannot be used.
+
+    Its line is `what`, the reason and the way out, which is another one where room is lacking or another program holds
+    a database. The kinds may be those in which a library wraps the exceptions of sqlite3. Whatever else they say is a
+    mistake in the code, and passes as it is.
+    """
+    try:
+        yield
+    except kinds as error:
+        refusal = refused(error)
+        if refusal is None:
+            raise
+        reason, always = refusal
+        raise UserError(f"{what} ({reason}); {always or way_out}") from error
+
+
+def refused(error: BaseException | None) -> tuple[str, str] | None:
+    """Why the system or SQLite refused what ended in an exception, and the way out where it is always the same."""
+    while error is not None and not isinstance(error, (OSError, sqlite3.Error)):
+        error = error.__cause__
+    if error is None:
+        return None
+    if isinstance(error, OSError):
+        return error.strerror or str(error), NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # "disk I/O error", for want of room
+        return "database or disk is full", NO_ROOM
+    if str(error).startswith(LOST):
+        return str(error), ""
+    return (str(error), SQLITE[code & 0xFF]) if code is not None and code & 0xFF in SQLITE else None
+
+
+def opened(database: Path) -> sqlite3.Connection:
+    """A database to be read, though nothing can be written beside it: on a full disk, or one that is read-only.
+
+    SQLite reads a database in WAL mode with the help of a file that it makes. Without any it must be sure that nobody
+    writes: there is nothing in the -wal file where all is closed.
+    """
+    uri, log = database.as_uri(), database.with_name(f"{database.name}-wal")
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=PATIENCE)
+    try:
+        connection.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        nowhere = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
+        if error.sqlite_errorcode & 0xFF not in nowhere or (log.exists() and log.stat().st_size):
+            raise
+        connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
+    return connection

@@ -1,0 +1,123 @@
+"""One coordinator: what is missing is trained by workers and recorded as it comes in, with live progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from research.design.plan import Plan, Stack
+from research.design.trials import trial_scatter, trial_value
+from research.design.wording import word
+from research.record.search_trials import trials_to_come
+from research.record.state import Run
+from research.record.store import Store
+from research.running.progress import Progress
+from research.running.searches import Searches
+from research.running.workers import Failure, Stopped, Workers, stop_signals
+
+if TYPE_CHECKING:
+    from research.record.recorder import Recorder
+    from research.training.train import StackResult
+
+
+def train(
+    store: Store,
+    plan: Plan,
+    missing: list[Stack],
+    workers: int,
+    redo: bool,
+    devices: Collection[str] = (),
+    meanwhile: Callable[[], object] = lambda: None,
+) -> dict[str, str]:
+    """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
+
+    The record is opened while the first stacks train, and checked for whatever might keep it from taking them. The
+    stacks of a tuned cell are trained once its search has found the winner. `devices` are the classes of device that
+    the record is from. `meanwhile` is called beside it, while stacks train.
+    """
+    tuned = [stack for stack in missing if stack.cell.tuning]
+    others = [stack for stack in missing if not stack.cell.tuning]
+    with stop_signals() as check, Workers(others, workers, bool(tuned), devices) as at_work:
+        from research.record.database import import_mlflow, writing
+
+        import_mlflow()
+        from research.record.recorder import Recorder
+
+        with writing(store), ThreadPoolExecutor(1) as beside:
+            recorder = Recorder(store, plan, redo)
+            check()
+            coordinator = Coordinator(recorder, at_work, missing, workers)
+            if missing:
+                beside.submit(meanwhile)  # what it raises is raised again where its work is needed
+            try:
+                return coordinator.record(check)
+            except Stopped:
+                recorder.stop()
+                raise
+
+
+class Coordinator:
+    """Records what becomes of the missing stacks of a plan; those of tuned cells follow their searches."""
+
+    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack], workers: int) -> None:
+        self.recorder, self.at_work = recorder, at_work
+        self.searches = Searches([stack for stack in missing if stack.cell.tuning], recorder.trials)
+        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)], workers)
+        self.failures: dict[str, str] = {}
+
+    def record(self, check: Callable[[], None]) -> dict[str, str]:
+        """Record all outcomes; the reasons of those that failed, by key. `check` raises Stopped when asked to stop."""
+        with self.progress:
+            self._train_next(self.searches.first())
+            for stack, outcome in self.at_work.outcomes(self.progress.show, check):
+                if isinstance(outcome, Failure):
+                    self._failed(stack, outcome)
+                elif stack.cell.trial is not None:
+                    self._tried(stack, outcome)
+                else:
+                    self.recorder.write_stack(stack, outcome)
+                    self.progress.line(
+                        stack, result_words(self.recorder.plan, outcome), outcome.ended - outcome.started
+                    )
+        return self.failures
+
+    def _failed(self, stack: Stack, failure: Failure) -> None:
+        self.recorder.write_failure(stack, failure.reason, failure.traceback)
+        self.failures[stack.key] = failure.reason
+        self.progress.line(stack, f"failed: {failure.reason}")
+        if stack.cell.trial is not None:
+            reason = f"trial {stack.cell.trial} of its search failed"
+            self.failures |= {waiting.key: reason for waiting in self.searches.give_up(stack)}
+            self._train_next([])
+
+    def _tried(self, stack: Stack, result: StackResult) -> None:
+        tuning = self.searches.tuning_of(stack)
+        value = trial_value(tuning, result)
+        self.recorder.write_trial(stack, result, value, trial_scatter(tuning, result))
+        self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}", result.ended - result.started)
+        self._train_next(self.searches.told(stack, value))
+
+    def _train_next(self, stacks: list[Stack]) -> None:
+        self.progress.expect(stacks)
+        self.at_work.add(stacks)
+        if self.searches.are_over:
+            self.at_work.no_more()
+
+
+def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list[Stack]:
+    """Stand-ins for the trials that must be trained before the tuned ones of some stacks."""
+    cells = {stack.cell.key: stack.cell for stack in stacks if stack.cell.tuning}
+    return [trial for cell in cells.values() for trial in trials_to_come(cell, recorded)]
+
+
+def result_words(plan: Plan, result: StackResult) -> str:
+    """What the seeds that are asked for came to in a line: means of the headline metrics, how many diverged."""
+    values = [replicate.metrics for replicate in result.replicates if replicate.seed in plan.seeds]
+    means = [
+        f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}"
+        for name in plan.study.headline
+        if name in values[0]
+    ]
+    diverged = sum("diverged_step" in v for v in values)
+    return ", ".join(means) + (f", {diverged} diverged" if diverged else "")

@@ -1,0 +1,323 @@
+"""What is missing -> worker processes -> the record. One coordinator hands out stacks; workers die with it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from research.design.errors import UserError
+from research.design.plan import Stack, in_one_pass
+from research.record.state import check_device
+
+if TYPE_CHECKING:
+    from research.training.train import StackResult
+
+TRIES = 3  # how often a stack may take its worker down before it counts as failed
+POLL_SECONDS = 0.25
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
+
+_pipe: Connection | None = None  # a worker's line to its coordinator
+
+
+def _start_worker(pipe: Connection) -> None:
+    """Make this process a worker: one thread, deaf to signals to stop (the coordinator decides), gone with it."""
+    global _pipe
+    _pipe = pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # at which Lightning, ignored or not, ends a training
+    import torch
+
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            pipe.recv()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(job: Job, devices: Collection[str]) -> list[StackResult]:
+    from research.training.train import device_class, train_horizons
+
+    assert _pipe is not None
+    if devices:
+        check_device(job[0].cell.experiment, devices, device_class())
+    began, say = time.monotonic(), _pipe.send
+    say((0.0, 0.0))  # whatever it last said of another job
+    configs = [stack.cell.config for stack in job]
+    return train_horizons(configs, job[0].seeds, lambda share: say((share, time.monotonic() - began)))
+
+
+class Slot:
+    """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
+
+    `job` is the one in work, None when idle, the last of `num_jobs`; `share` how much of it is done, which took
+    `seconds`; `future` its results to come; `unwritten` how many stacks are trained and not recorded yet. Where
+    `devices` are named, it must be on one of these classes.
+    """
+
+    future: Future[list[StackResult]]
+
+    def __init__(self, context: ForkServerContext, devices: Collection[str] = ()) -> None:
+        self.context, self.devices = context, devices
+        self.job: Job | None = None
+        self.share = self.seconds = 0.0
+        self.num_jobs = self.unwritten = 0
+        self._open()
+
+    def _open(self) -> None:
+        self.pipe, theirs = self.context.Pipe()
+        self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs,))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it shall get a job: once its last is recorded, and the second at once.
+
+        The first comes back while the record is still being opened.
+        """
+        return self.job is None and (self.num_jobs < 2 or not self.unwritten)
+
+    def start(self, job: Job) -> None:
+        """Hand the worker a job."""
+        self.job, self.share, self.seconds = job, 0.0, 0.0
+        self.num_jobs += 1
+        try:
+            self.future = self.pool.submit(_work, job, self.devices)
+        except BrokenProcessPool:  # the worker died while it was idle
+            self.close()
+            self._open()
+            self.future = self.pool.submit(_work, job, self.devices)
+        # Our end for writing: while it is open, the other half of a result is waited for though its worker is dead.
+        self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
+
+    def listen(self) -> bool:
+        """Whether the job has come to an end. Until then, bring `share` and `seconds` up to date."""
+        with contextlib.suppress(EOFError, OSError):
+            while self.pipe.poll():
+                self.share, self.seconds = self.pipe.recv()
+        return self.future.done()
+
+    def take(self) -> tuple[Job, list[StackResult] | BaseException]:
+        """The finished job with its results or what it raised. The slot is idle then, with a new worker if it died."""
+        job, error = self.job, self.future.exception()
+        assert job is not None
+        self.job = None
+        if isinstance(error, BrokenProcessPool):
+            self.close()
+            self._open()
+        return job, error or self.future.result()
+
+    def close(self) -> None:
+        """End the worker, whatever it is doing."""
+        self.pipe.close()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Stopped(KeyboardInterrupt):
+    """The user asked to stop (Ctrl-C or SIGTERM). Nothing was left half-written."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.status = 128 + signal_number
+
+
+def stop_at_once(number: int, _: object = None) -> None:
+    """Raise Stopped, as a handler of SIGINT and SIGTERM. Further ones have nothing more to say: they are ignored."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """While the block runs, SIGINT and SIGTERM take effect only where the given function is called, and at its end."""
+    received: list[int] = []
+    previous = {n: signal.signal(n, lambda n, _: received.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def check() -> None:
+        if received:
+            stop_at_once(received[0])
+
+    try:
+        yield check
+        check()
+    finally:
+        if not received:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warm_up() -> ForkServerContext:
+    """Start the server that workers are forked from: its heavy imports go on while the caller does other things."""
+    os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["research.running.fork_server_guard", "research.training.train"])
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    return context
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a stack could not be trained."""
+
+    reason: str
+    traceback: str = ""
+
+
+Outcome = tuple[Stack, "StackResult | Failure"]  # what became of a stack
+
+
+class Workers:
+    """Worker processes that train stacks from the moment this is made; they end with the `with` block.
+
+    Each begins with one of the shortest, as an early sign of life; then the longest come first. Stacks that differ only
+    in their horizon train in one pass. A thread hands them out, to a worker the next once the caller has taken up what
+    the last came to: no worker waits for another, and a kill costs each no more than one pass, and the short first one
+    where it comes before that is recorded. With `open_end` it waits for more (`add`) until `no_more` is said.
+    Nothing is trained where the class of device is not among `devices`, if there are any.
+    """
+
+    def __init__(
+        self, stacks: Sequence[Stack], number: int, open_end: bool = False, devices: Collection[str] = ()
+    ) -> None:
+        self.waiting: list[Job] = []
+        self.added: SimpleQueue[Sequence[Stack]] = SimpleQueue()
+        self.added.put(stacks)
+        self.all_added = threading.Event()
+        self.deaths: Counter[str] = Counter()
+        self.told: SimpleQueue[tuple[Slot, Outcome] | None] = SimpleQueue()  # None is the last
+        self.news = threading.Event()  # a job has ended or was recorded, others were added
+        self.ending = threading.Event()
+        self.slots: list[Slot] = []
+        if not open_end:
+            self.no_more()
+        if stacks or open_end:
+            context = warm_up()
+            self.slots = [Slot(context, devices) for _ in range(number if open_end else min(number, len(stacks)))]
+        self.thread = ThreadPoolExecutor(1)
+        self.all_told = self.thread.submit(self._keep_busy)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.shutdown()
+        for slot in self.slots:
+            slot.close()
+
+    def add(self, stacks: Sequence[Stack]) -> None:
+        """Let these be trained too."""
+        self.added.put(stacks)
+        self.news.set()
+
+    def no_more(self) -> None:
+        """Say that none will be added."""
+        self.all_added.set()
+        self.news.set()
+
+    def outcomes(
+        self,
+        progress: Callable[[dict[str, tuple[float, float]]], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Outcome]:
+        """What became of each stack, which is taken for recorded when the next is asked for.
+
+        What one stack raises, or a worker that dies with it, does not stop the others.
+
+        `progress` is called now and then with the share that is done of each stack in work, and the seconds that it
+        took, by its key; `check` between outcomes: it raises Stopped when the user has asked to stop. What is finished
+        is told all the same.
+
+        Raises what goes wrong in handing out, and the UserError of a worker: there is no use in trying the others.
+        """
+        while True:
+            with contextlib.suppress(Empty):
+                told = self.told.get(timeout=POLL_SECONDS)
+                if told is None:
+                    break
+                slot, outcome = told
+                yield outcome
+                slot.unwritten -= 1
+                self.news.set()
+            progress({job[0].key: (slot.share, slot.seconds) for slot in self.slots if (job := slot.job)})
+            try:
+                check()
+            except Stopped:
+                self.ending.set()
+                yield from (outcome for _, outcome in iter(self.told.get, None))
+                raise
+        check()  # a signal may have reached the workers too
+        self.all_told.result()  # raises what has gone wrong in the thread
+
+    def _keep_busy(self) -> None:
+        """Hand out stacks and take what became of them until there are no more."""
+        try:
+            while not self.ending.is_set():
+                self.news.clear()
+                complete = self.all_added.is_set()  # asked before what was added is taken
+                self._take_added()
+                for slot in self.slots:
+                    self._tell(slot)
+                    if self.waiting and slot.is_free:
+                        slot.start(self.waiting.pop(-1 if slot.num_jobs else 0))
+                        slot.future.add_done_callback(lambda _: self.news.set())
+                if complete and not self.waiting and all(slot.job is None for slot in self.slots):
+                    break
+                self.news.wait(POLL_SECONDS)
+        finally:
+            self.told.put(None)
+
+    def _take_added(self) -> None:
+        """Put what was added where it is waited for: the longest last, of equal ones the first of the plan."""
+        with contextlib.suppress(Empty):
+            while True:
+                jobs = in_one_pass(self.added.get_nowait())
+                self.waiting = sorted([*reversed(jobs), *self.waiting], key=lambda job: job[0].nominal_seconds)
+
+    def _tell(self, slot: Slot) -> None:
+        """Tell what became of a slot's job, if it has come to an end. One that took its worker down is tried again."""
+        if slot.job is None or not slot.listen():
+            return
+        job, outcome = slot.take()
+        if isinstance(outcome, UserError):
+            raise outcome
+        results: Sequence[StackResult | Failure]
+        if not isinstance(outcome, BaseException):
+            results = outcome
+        elif not isinstance(outcome, BrokenProcessPool):
+            results = [Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))] * len(job)
+        elif self.deaths[job[0].key] < TRIES - 1:
+            self.deaths[job[0].key] += 1
+            self.waiting.append(job)
+            return
+        else:
+            results = [Failure(f"its worker process died {TRIES} times, perhaps for want of memory")] * len(job)
+        slot.unwritten += len(job)
+        for told in zip(job, results, strict=True):
+            self.told.put((slot, told))

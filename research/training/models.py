@@ -1,0 +1,147 @@
+"""Activations, initialisers, the stacked MLP and the small CNN as plain modules: R replicates in one set of tensors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from research.training.config import TrainConfig
+from research.training.cost import KERNEL, kernel_sizes, layer_sizes
+from research.training.data import stream
+from research.training.products import affine
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda z: z,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "gelu": F.gelu,
+}
+IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {  # whose gradient needs only what they give
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+    "relu": torch.relu_,
+}
+
+
+def initial_layer(
+    config: TrainConfig, fan_in: int, fan_out: int, seed: int, layer: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The initial weight [fan_in, fan_out] and bias [fan_out] of one layer of one replicate, in float64.
+
+    The draws, before they are scaled, depend on seed and layer alone, so cells with equal shapes start from the same
+    ones. Sources: "default" is that of torch.nn.Linear (uniform within 1/sqrt(fan_in), bias too); "xavier" Glorot and
+    Bengio 2010, eq. 16 (uniform); "he" He and others 2015, eq. 10 (normal); "normal" has standard deviation
+    config.init_std; "zero" is all zeros. But for "default" the bias starts at zero.
+    """
+    weights, biases = stream(seed, "weights", layer), stream(seed, "biases", layer)
+    shape = (fan_in, fan_out)
+    if config.init == "default":
+        bound = 1 / math.sqrt(fan_in)
+        return bound * weights.uniform(-1, 1, shape), bound * biases.uniform(-1, 1, fan_out)
+    if config.init == "xavier":
+        weight = math.sqrt(6 / (fan_in + fan_out)) * weights.uniform(-1, 1, shape)
+    elif config.init == "he":
+        weight = math.sqrt(2 / fan_in) * weights.standard_normal(shape)
+    elif config.init == "normal":
+        weight = config.init_std * weights.standard_normal(shape)
+    else:
+        weight = np.zeros(shape)
+    return weight, np.zeros(fan_out)
+
+
+class StackedMLP(nn.Module):
+    """R multilayer perceptrons of one shape, one per seed, that share nothing but the calls that compute them.
+
+    `weights[l]` is [R, fan_in, fan_out], `biases[l]` [R, 1, fan_out]; the last layer gives the outputs: the logits of a
+    classification. What a later study adds to a hidden layer (normalisation, dropout, a skip) belongs into both loops
+    below. Layers before these are `num_before`.
+    """
+
+    def __init__(
+        self, config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32, num_before: int = 0
+    ) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[config.activation]
+        self.in_place = IN_PLACE.get(config.activation, self.activation)
+        sizes = list(itertools.pairwise(layer_sizes(config)))
+        self.weights, self.biases = stacked_layers(config, sizes, seeds, dtype, num_before)
+        with torch.no_grad():
+            self.biases[-1][..., 0] += config.output_bias
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [R, B, C] of inputs [R, B, D]."""
+        *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            inputs = self.in_place(affine(inputs, weight, bias))
+        return affine(inputs, last_weight, last_bias)
+
+    def layers(self, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the outputs.
+
+        The same as `forward`, which keeps no pre-activations.
+        """
+        *hidden, last = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            pre_activation = affine(inputs, weight, bias)
+            inputs = self.activation(pre_activation)
+            yield pre_activation, inputs
+        weight, bias = last
+        outputs = affine(inputs, weight, bias)
+        yield outputs, outputs
+
+
+def stacked_layers(
+    config: TrainConfig, sizes: Sequence[tuple[int, int]], seeds: Sequence[int], dtype: torch.dtype, num_before: int
+) -> tuple[nn.ParameterList, nn.ParameterList]:
+    """The initial weights [R, fan_in, fan_out] and biases [R, 1, fan_out] of layers, counted on from num_before."""
+    weights, biases = nn.ParameterList(), nn.ParameterList()
+    for layer, (fan_in, fan_out) in enumerate(sizes, start=num_before + 1):
+        starts = [initial_layer(config, fan_in, fan_out, seed, layer) for seed in seeds]
+        weights.append(torch.tensor(np.stack([weight for weight, _ in starts]), dtype=dtype))
+        biases.append(torch.tensor(np.stack([bias[None] for _, bias in starts]), dtype=dtype))
+    return weights, biases
+
+
+class StackedCNN(nn.Module):
+    """R small convolutional networks: convolutions 3x3 with activation and pooling 2x2 each, then the stacked MLP.
+
+    A dense head takes the maps as they are, a pooled one their means. The convolutions go replicate by replicate: on
+    the CPU one call for all (groups) takes a third longer.
+    """
+
+    def __init__(self, config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[config.activation]
+        self.pooled = config.head == "pooled"
+        sizes = kernel_sizes(config)
+        self.kernels, self.kernel_biases = stacked_layers(config, sizes, seeds, dtype, num_before=0)
+        self.dense = StackedMLP(config, seeds, dtype, num_before=len(sizes))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [R, B, C] of square images [R, B, D]."""
+        maps = torch.stack([self.maps(images, row) for row, images in enumerate(inputs)])
+        outputs: Tensor = self.dense(maps)
+        return outputs
+
+    def maps(self, images: Tensor, row: int) -> Tensor:
+        """What the convolutions of one replicate make of its images [B, D], flat or averaged: [B, F]."""
+        side = math.isqrt(images.shape[1])
+        maps = images.view(-1, 1, side, side)
+        for kernels, biases in zip(self.kernels, self.kernel_biases, strict=True):
+            channels = kernels.shape[2]
+            kernel = kernels[row].T.reshape(channels, -1, KERNEL, KERNEL)
+            maps = F.conv2d(maps, kernel, biases[row, 0], padding=KERNEL // 2)
+            maps = F.max_pool2d(self.activation(maps), 2)
+        return maps.mean((2, 3)) if self.pooled else maps.flatten(1)
+
+
+def network(config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> StackedMLP | StackedCNN:
+    """The untrained networks of a configuration's seeds."""
+    return StackedCNN(config, seeds, dtype) if config.network == "cnn" else StackedMLP(config, seeds, dtype)

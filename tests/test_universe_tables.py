@@ -1,0 +1,226 @@
+"""The tables of universes are exported and read back like all others, and what they say follows from them."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from made_up import sign, write_table, write_universes
+from test_design import NUMBER, TOY
+
+from research.design.errors import UserError
+from research.design.identity import NUMERICS
+from research.design.plan import make_plan
+from research.design.study import Claim, Factor, MainEffect, Tier, Tuning, crossed
+from research.publishing import universe_page
+from research.publishing.tables import PROVENANCE, UNIVERSE_TABLES
+from research.publishing.universe_tables import read_universes, runs_of
+from research.training.config import TrainConfig
+
+
+def configure(activation: str, depth: int, init: str, rate: str) -> TrainConfig:
+    return TrainConfig("digits", activation=activation, depth=depth, init=init, lr=0.01 if rate == "tenth" else 0.1)
+
+
+CROSSED = {"init": ("default", "he"), "rate": ("customary", "tenth")}
+STUDY = replace(
+    TOY,
+    configure=configure,
+    choices=(Factor("init", ("default", "he")), Factor("rate", ("customary", "tenth", "tuned"))),
+    universes=(*crossed(**CROSSED), {"rate": "tuned"}),
+    universe_reasons="Start and rate are crossed | since <both> matter.",
+    tuning=Tuning({"lr": (0.03, 30.0)}, "validation_loss", "minimize", budget=4, at_once=2, seeds=2),
+    tiers={"full": Tier(seeds=10, universe_seeds=6)},
+    claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),),
+    main_effects=(
+        MainEffect("alone", "It is ReLU alone", "B 2", "test_accuracy", {"depth": (1, 2)}, CROSSED, above=0.8),
+    ),
+)
+
+
+def by_init(row, rng):
+    """An accuracy that the start decides: ReLU is good from He's alone."""
+    good = row["activation"] == "relu" and row["init"] == "he"
+    return (0.9 if good else 0.2) + 0.001 * rng.standard_normal()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_universes(STUDY, tmp_path / "toy", test_accuracy=by_init)
+
+
+def test_the_start_that_decides_is_found_and_named(folder):
+    universes = read_universes(STUDY, folder)
+    (claim,) = universes.across.claims
+    assert [point.finding.verdict for point in claim.points] == [
+        "refuted", "refuted", "supported", "supported", "refuted"
+    ]  # fmt: skip
+    assert claim.shares[0].choice == "init"
+    assert claim.sentence == "Holds under He initialisation; fails under default initialisation."
+    (main_effect,) = universes.across.main_effects
+    assert main_effect.verdict == "refuted"  # half of it is the interaction with the start
+    assert abs(main_effect.number - 0.5) < 0.01
+    assert main_effect.caveat.startswith(
+        "Interaction with one choice alone: initialisation 50 %, rate 0 %; with several at once 0 %."
+    )
+
+
+def test_each_universe_is_judged_by_the_cells_that_stand_in_it(folder):
+    universes = read_universes(STUDY, folder)
+    for universe in universes.plan.universes:
+        runs = runs_of(universe, universes.runs)
+        assert len(runs) == 4 * 6
+        for name, level in universe.levels.items():
+            assert set(runs[name]) == {level}
+
+
+def test_cells_that_ignore_a_choice_count_in_every_universe(tmp_path):
+    def shared(**levels):
+        return configure(**{**levels, "init": "default"} if levels["activation"] == "tanh" else levels)
+
+    study = replace(STUDY, configure=shared, universes=({"init": "he"},), main_effects=())
+    universes = read_universes(study, write_universes(study, tmp_path / "toy"))
+    reference, he = universes.plan.universes
+    assert len(universes.runs) == (4 + 2) * 6
+    assert len(runs_of(he, universes.runs)) == len(runs_of(reference, universes.runs)) == 4 * 6
+
+
+def test_without_universes_there_is_nothing_to_read(tmp_path):
+    assert read_universes(STUDY, tmp_path) is None
+
+
+def test_a_winner_at_the_edge_of_its_range_is_said_in_the_finding(folder):
+    path = folder / "universes" / "tuning.csv"
+    trials = pd.read_csv(path)
+    trials.loc[(trials["cell"] == "relu depth=1 rate=tuned") & trials["winner"], "lr"] = 2.9
+    write_table(path, trials)
+    sign(folder / "universes", UNIVERSE_TABLES)
+    universes = read_universes(STUDY, folder)
+    assert universes.edges == {"relu depth=1 rate=tuned": {"lr": "high"}}
+    *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
+    assert tuned.endswith("; not tuned: lr of relu depth=1 rate=tuned (high end)")
+    assert all("not tuned" not in reason for reason in others)
+
+
+def rewritten(folder, change):
+    """The universes with the rows of one search changed."""
+    path = folder / "universes" / "tuning.csv"
+    write_table(path, change(pd.read_csv(path)))
+    sign(folder / "universes", UNIVERSE_TABLES)
+
+
+def test_a_winner_that_does_not_stand_out_is_said_in_the_finding(folder):
+    assert read_universes(STUDY, folder).plateaus == frozenset()  # nothing says how the seeds scatter
+
+    def with_scatter(trials):
+        better = (trials["cell"] != "relu depth=1 rate=tuned") & trials["winner"]
+        return trials.assign(scatter=0.1, value=trials["value"].where(~better, 0.5))
+
+    rewritten(folder, with_scatter)
+    universes = read_universes(STUDY, folder)
+    assert universes.plateaus == {"relu depth=1 rate=tuned"}
+    *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
+    assert tuned.endswith("; not tuned: relu depth=1 rate=tuned (no better than most of what was tried)")
+    assert all("not tuned" not in reason for reason in others)
+
+
+def test_a_search_that_widens_has_its_trials_beyond_the_edge_and_is_judged_by_the_wider_range(tmp_path):
+    study = replace(STUDY, tuning=replace(STUDY.tuning, widen=True))
+    folder = write_universes(study, tmp_path / "toy", test_accuracy=by_init)
+    assert read_universes(study, folder).edges == {}
+    at_the_end, name = 0.1 * STUDY.tuning.ranges["lr"][1], "relu depth=1 rate=tuned"
+
+    def to_the_edge(trials):
+        trials = trials.astype({"value": float})
+        trials.loc[(trials["cell"] == name) & trials["winner"], ["lr", "value"]] = at_the_end, 0.5
+        return trials
+
+    rewritten(folder, to_the_edge)
+    with pytest.raises(UserError, match=f"{name} has not 7 trials with one winner"):
+        read_universes(study, folder)
+
+    def beyond(trials):
+        last = trials[trials["cell"] == name].iloc[-1]
+        more = [{**last, "trial": 4 + k, "lr": at_the_end * 10 ** ((k + 1) / 3), "value": 0.6} for k in range(3)]
+        return pd.concat([trials, pd.DataFrame(more).assign(winner=False)], ignore_index=True)
+
+    rewritten(folder, beyond)
+    assert read_universes(study, folder).edges == {}  # the old end is amid the new range
+
+    def best_is_last(trials):
+        rows = trials["cell"] == name
+        return trials.assign(winner=trials["winner"].where(~rows, trials["trial"] == 6))
+
+    rewritten(folder, best_is_last)
+    assert read_universes(study, folder).edges == {name: {"lr": "high"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda trials: trials.drop(columns="winner"), "has no column 'winner'"),
+        (lambda trials: trials.drop(columns="lr"), "has no column 'lr'"),
+        (lambda trials: trials[trials["cell"] != "relu depth=1 rate=tuned"], "relu depth=1 rate=tuned"),
+        (lambda trials: trials[trials["trial"] > 0], "has not 4 trials with one winner"),
+        (lambda trials: trials.assign(winner=True), "has not 4 trials with one winner"),
+    ],
+)
+def test_trials_that_no_search_writes_are_refused(folder, change, message):
+    path = folder / "universes" / "tuning.csv"
+    write_table(path, change(pd.read_csv(path)))
+    sign(folder / "universes", UNIVERSE_TABLES)
+    with pytest.raises(UserError, match=message):
+        read_universes(STUDY, folder)
+
+
+@pytest.mark.parametrize("table", UNIVERSE_TABLES)
+def test_a_table_that_was_changed_by_hand_is_refused(folder, table):
+    path = folder / "universes" / table
+    path.write_text(path.read_text().replace("0.1", "0.2", 1))
+    with pytest.raises(UserError, match="is not what was exported"):
+        read_universes(STUDY, folder)
+
+
+def test_tables_of_the_reference_alone_are_not_those_of_universes(folder):
+    path = folder / "universes" / PROVENANCE
+    plan = make_plan(STUDY)
+    made_with = json.loads(path.read_text()) | {
+        "universes": ["reference"],
+        "seeds": 10,
+        "fingerprints": {cell.key: cell.fingerprint for cell in plan.cells},
+    }
+    path.write_text(json.dumps(made_with))
+    sign(folder / "universes", UNIVERSE_TABLES)
+    with pytest.raises(UserError, match="the reference universe alone"):
+        read_universes(STUDY, folder)
+
+
+def test_universes_of_an_earlier_numerics_are_read_as_such_and_their_page_says_so(tmp_path):
+    plan = make_plan(STUDY, scope=("all",), numerics=NUMERICS - 1)
+    universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
+    assert universes.plan == plan
+    assert f"numerics {NUMERICS - 1}. This code has {NUMERICS}" in universe_page.caveats(universes)
+
+
+def test_of_universes_without_the_reference_nothing_is_said(tmp_path):
+    plan = make_plan(STUDY, scope=("init=he",))
+    assert read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init)) is None
+
+
+def test_of_a_part_of_the_cells_the_universes_hold_that_part(tmp_path):
+    plan = make_plan(STUDY, scope=("all",), only={"depth": ("1",)})
+    universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
+    assert universes.plan.universes == plan.universes
+    assert {cell.levels["depth"] for universe in universes.plan.universes for cell in universe.cells} == {1}
+    assert {point.finding.verdict for point in universes.across.claims[0].points} == {"not judged"}
+
+
+def test_a_universe_that_the_study_no_longer_compares_makes_the_tables_stale(folder):
+    with pytest.raises(UserError, match="made with another configuration"):
+        read_universes(replace(STUDY, universes=(*STUDY.universes, {"rate": "tuned", "init": "he"})), folder)
+
+
+def test_a_claim_about_all_universes_that_was_moved_after_the_runs_is_noticed(folder):
+    assert read_universes(STUDY, folder).changed == ()
+    moved = replace(STUDY, main_effects=(replace(STUDY.main_effects[0], above=0.3),))
+    assert read_universes(moved, folder).changed == ("alone",)
