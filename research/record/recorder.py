@@ -21,11 +21,11 @@ from research.judging.stats import mean_interval
 from research.record.database import NewRun, Number, finish_run, open_client, write_runs
 from research.record.environment import environment
 from research.record.frames import read_metrics
-from research.record.ui_notes import cell_note, experiment_note, failure_note
 from research.record.recorded_stacks import replicate_numbers, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
 from research.record.store import Store
+from research.record.ui_notes import cell_note, experiment_note, failure_note
 from research.record.views import COLOUR, cell_colour, saved_views
 from research.training.data import DATA
 
