@@ -22,12 +22,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from research.design.study import FAMILY_ERROR, Claim, Control, Factor, Number, Study, Tier, TrainConfig
+from research.design.streams import stream
+from research.design.study import FAMILY_ERROR, Claim, Control, Factor, Number, Study, Tier
 from research.judging.outcomes import mean_verdict, outcome
 from research.judging.samples import Sample
 from research.judging.stats import Array, two_groups
 from research.judging.verdict import judge
-from research.training.data import stream
+from research.training.config import TrainConfig
 
 SIZES = (8, 10, 20)
 FAMILY_SIZES = (1, 8)  # claims in a study

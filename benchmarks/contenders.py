@@ -269,7 +269,7 @@ def harness(config: TrainConfig, seeds: Sequence[int]) -> Measured:
         started = time.perf_counter()
         StackModule.training_step = timed_step  # type: ignore[method-assign]
         try:
-            result = train_stack(stack.cell.config, stack.seeds)
+            result = train_stack(stack.cell.task, stack.seeds)
         finally:
             StackModule.training_step = training_step  # type: ignore[method-assign]
         train_seconds += time.perf_counter() - started

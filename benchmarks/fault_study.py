@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.design.plan import Plan, make_plan
-from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.design.study import Claim, Factor, Number, Study, Tier, Tuning
 from research.design.study_files import load_study
 from research.record.frames import read_metrics
 from research.record.state import Run, read_runs, read_state
 from research.record.store import Store
+from research.training.config import TrainConfig
 
 NAME = "storm"
 SCOPES: dict[str, tuple[str, ...]] = {"reference": (), "all": ("--universes", "all")}  # with the words of the command

@@ -35,16 +35,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from research.console import Parser
 from research.design.errors import UserError
 from research.design.plan import Stack, make_plan
+from research.design.streams import stream
 from research.design.study import Claim, Factor, Number, Study, Tier
 from research.design.study_files import load_study
 from research.record.frames import read_frames
 from research.record.state import state_of
 from research.record.store import Store
 from research.training.config import TrainConfig
-from research.training.data import stream
 
 if TYPE_CHECKING:
-    from research.training.train import StackResult
+    from research.design.task import StackResult
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES, QUICK = (100, 1000, 10_000), (30, 300)
@@ -203,7 +203,7 @@ def timed(run: Callable[[Made], None], made: Made) -> float:
 
 def made_up(stack: Stack, number: int) -> StackResult:
     """A result of a stack, drawn from its number: five metrics, and three curves with a point for each evaluation."""
-    from research.training.train import Replicate, StackResult
+    from research.design.task import Replicate, StackResult
 
     rng = stream(number, "scale")
     metrics = ("test_r_squared", "extrema_right", "train_progress", "steps_to_target", "reached_target")

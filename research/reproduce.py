@@ -12,6 +12,7 @@ from pathlib import Path
 from research import surroundings
 from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
+from research.design.task import prepare_all
 from research.design.wording import counted
 from research.record.environment import environment, listed
 from research.record.finished_stacks import asked_for, sampled
@@ -20,7 +21,6 @@ from research.record.state import Run
 from research.record.store import Store
 from research.running.progress import Progress
 from research.running.workers import Failure, Stopped, Workers, cores, stop_signals
-from research.training.data import fetch
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
@@ -55,8 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         store = Store(options.store.absolute())
         found = chosen(store, options.what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
-        for data in {recorded.stack.cell.config.dataset for recorded in stacks}:
-            fetch(data)
+        prepare_all(recorded.stack.cell.task for recorded in stacks)
         return reproduce(store, stacks, options.workers)
     except UserError as error:
         return refuse(error)
@@ -85,7 +84,10 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
     failed: dict[str, str] = {}
     number = min(workers, len(stacks))
     print(f"{counted(len(stacks), 'stack')} to train again, {counted(number, 'worker')}", flush=True)
-    with Workers([], number, open_end=True) as at_work, stop_signals() as check:
+    with (
+        Workers([], number, open_end=True, tasks=[recorded.stack.cell.task for recorded in stacks]) as at_work,
+        stop_signals() as check,
+    ):
         for recorded in stacks:
             at_work.add([recorded.stack])  # one at a time: what is added together may train in one pass
         at_work.no_more()

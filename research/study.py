@@ -15,6 +15,7 @@ from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
+from research.design.task import prepare_all
 from research.design.universes import REFERENCE
 from research.design.wording import counted
 from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
@@ -25,7 +26,6 @@ from research.record.store import Store
 from research.running.coordinator import train, trials_missing
 from research.running.status import list_studies, show_plan
 from research.running.workers import Stopped, cores, stop_at_once
-from research.training.data import fetch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,8 +144,8 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
     if published:
         check_results(recorded)
     missing = recorded.missing(plan)
-    for data in {stack.cell.config.dataset for stack in missing}:
-        fetch(data)  # before the lock, which makes the store: without its data a study leaves nothing behind
+    # Before the lock, which makes the store: without its data a study leaves nothing behind.
+    prepare_all(stack.cell.task for stack in missing)
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)

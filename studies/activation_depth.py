@@ -26,10 +26,10 @@ from research.design.study import (
     Number,
     Study,
     Tier,
-    TrainConfig,
     Tuning,
     crossed,
 )
+from research.training.config import TrainConfig
 
 ARMS = ("sigmoid", "tanh", "relu", "gelu")
 DEEP = (4, 6, 8)  # "4+ layers"

@@ -17,7 +17,8 @@ before the first full run and were not moved since; what else was changed after 
 
 from typing import Literal
 
-from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier, Tuning
+from research.training.config import TrainConfig
 
 HORIZON = 8600  # steps: 20 epochs of 430 batches
 MNIST = {"case": ("mnist",)}

@@ -16,7 +16,8 @@ horizon are those of the study `activation_depth`. All of it, and the regions, w
 were not moved since; what else was changed after it stands below as an amendment.
 """
 
-from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier, TrainConfig
+from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier
+from research.training.config import TrainConfig
 
 ANY_SHARE = (0.0, 1.0)  # where the accuracy of a replicate lies that diverged
 ACCURACY = 1e-4  # resolution of an accuracy over 10,000 images

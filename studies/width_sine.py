@@ -15,7 +15,8 @@ each step. All sizes and regions were fixed before the first full run and were n
 after it stands below as an amendment.
 """
 
-from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier, Tuning, crossed
+from research.training.config import TrainConfig
 
 WIDTHS = (8, 16, 32, 48, 64, 96, 128, 160, 256, 512, 2048)
 LINE_WIDTH, PANEL_HEIGHT, Y_RANGE = 1.5, 3.0, 2.4  # points, inches, units of y: the curves in the study's figure

@@ -29,7 +29,8 @@ STUDY_FILE = '''"""A study on scikit-learn's digits that has everything a study 
 
 from dataclasses import replace
 
-from research.design.study import MainEffect, Claim, Control, Factor, Number, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import MainEffect, Claim, Control, Factor, Number, Study, Tier, Tuning, crossed
+from research.training.config import TrainConfig
 
 
 def configure(activation: str, depth: int, rate: str, init: str) -> TrainConfig:

@@ -36,7 +36,8 @@ COMMAND = [sys.executable, "-m", "research.study"]
 # A stack of it takes one to two seconds, long enough to be caught at work, and ten seeds train together.
 STUDY_FILE = '''"""A study of four cells on scikit-learn's digits."""
 
-from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig
+from research.design.study import Claim, Factor, Number, Study, Tier
+from research.training.config import TrainConfig
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
@@ -62,7 +63,8 @@ STUDY = Study(
 # Four of its ten cells are tuned; the first trials of two of them differ in their horizon alone.
 UNIVERSES_FILE = '''"""A study of two arms on scikit-learn's digits, under two choices."""
 
-from research.design.study import Factor, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import Factor, Study, Tier, Tuning, crossed
+from research.training.config import TrainConfig
 
 
 def configure(activation: str, rate: str, horizon: int) -> TrainConfig:

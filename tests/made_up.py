@@ -11,11 +11,11 @@ from test_design import TOY
 
 from research.design.digests import claim_digests
 from research.design.plan import Plan, make_plan
+from research.design.streams import stream
 from research.design.study import Factor, Study
+from research.design.task import Replicate, StackResult
 from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
-from research.training.data import stream
 from research.training.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
-from research.training.train import Replicate, StackResult
 
 PLAN = make_plan(TOY, num_seeds=3)
 Row = Mapping[str, Any]
@@ -100,7 +100,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     metrics = with_steady(METRICS | own)
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
-    steps = plan.cells[0].config.steps
+    steps = plan.cells[0].task.steps
     clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
     curves = [
         {**head, clock: time, "test_rmse": 0.3, "test_sup_error": 0.4, "train_loss": 2 / (time + 1) if time else None,
@@ -158,7 +158,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     table = pd.DataFrame(runs)[[*heads[0], *sorted({"diverged_step", *names})]]
     trials = [
         {"cell": c.name, **plan.placed(c), "trial": number, "value": 1.0, "winner": number == 3,
-         **{name: getattr(c.config, name) for name in c.tuning.ranges}}
+         **{name: getattr(c.task, name) for name in c.tuning.ranges}}
         for c in plan.cells
         if c.tuning
         for number in range(c.tuning.budget)

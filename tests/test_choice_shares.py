@@ -9,10 +9,10 @@ import pytest
 from test_outcomes import seeds
 from test_verdict import claim
 
+from research.design.streams import stream
 from research.design.study import Factor
 from research.judging.choice_shares import Point, choice_shares
 from research.judging.verdict import finding_of
-from research.training.data import stream
 
 CHOICES = (Factor("a", (1, 2, 3)), Factor("b", ("x", "y")), Factor("c", ("u", "v")))
 UNIVERSES = [

@@ -66,16 +66,6 @@ def test_a_region_in_which_nothing_lies_is_refused():
         MainEffect("alone", "text", "A", "test_accuracy", {}, {}, above=0.5, below=0.1)
 
 
-def test_a_claim_on_what_may_never_arrive_says_where_it_lies_then():
-    steps = replace(NUMBER, metric="steps_to_target")
-    message = "claim 'c': steps_to_target may never arrive; its number must say in which interval it lies then"
-    with pytest.raises(UserError, match=message):
-        Claim("c", "text", "A", "most", steps, above=0.0)
-    with pytest.raises(UserError, match=message.replace("claim", "control")):
-        Control("c", "text", steps, above=0.0)
-    Claim("c", "text", "A", "most", replace(steps, missing=(0.0, math.inf)), above=0.0)
-
-
 @pytest.mark.parametrize("missing", [(1.0, 1.0), (1.0, 0.0), (math.nan, 1.0)])
 def test_where_a_missing_number_lies_is_an_interval(missing):
     with pytest.raises(UserError, match=r"missing=\(.*\) must be an interval, its lower end first"):

@@ -177,7 +177,8 @@ def test_redo_tries_its_cells_again_and_no_others(searched, tmp_path):
 def test_a_trial_that_cannot_be_trained_costs_its_own_cell_and_no_other(unsearched):
     unsearched.file.write_text(
         textwrap.dedent("""
-            from research.design.study import Factor, Study, Tier, TrainConfig, Tuning
+            from research.design.study import Factor, Study, Tier, Tuning
+from research.training.config import TrainConfig
 
             def configure(case: str, rate: str) -> TrainConfig:
                 width = 10**14 if case == "endless" else 8  # more than any machine can address

@@ -43,7 +43,7 @@ def test_parameters_are_counted_as_torch_counts_them(config):
 
 
 def test_the_two_networks_of_pixel_shuffle_are_of_one_size():
-    cells = {cell.config.network: num_parameters(cell.config) for cell in make_plan(load_study("pixel_shuffle")).cells}
+    cells = {cell.task.network: num_parameters(cell.task) for cell in make_plan(load_study("pixel_shuffle")).cells}
     assert cells == {"mlp": 118_282, "cnn": 118_123}
     assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
 

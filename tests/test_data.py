@@ -1,4 +1,4 @@
-"""What holds for data sets, their splits and the random streams: with the real data."""
+"""What holds for data sets and their splits: with the real data."""
 
 import dataclasses
 import hashlib
@@ -194,21 +194,3 @@ def test_a_split_may_be_all_or_nothing_but_not_more():
     for wrong in (-1, 4):
         with pytest.raises(ValueError, match=r"not in 0\.\.3"):
             data.split(labels, wrong, 1)
-
-
-def test_streams_are_golden():
-    assert data.stream(0, "split").integers(1000, size=4).tolist() == [780, 308, 327, 289]
-    assert data.stream(7, "order", 3).integers(1000, size=4).tolist() == [203, 850, 441, 276]
-
-
-def test_seed_purpose_and_each_index_make_another_stream():
-    keys = [(0, "a"), (1, "a"), (0, "b"), (0, "a", 0), (0, "a", 1), (0, "a", 0, 0), (0, "a", 0, 1), (0, "a", 1, 0)]
-    assert len({data.stream(*key).integers(2**63) for key in keys}) == len(keys)
-
-
-def test_a_stream_needs_a_whole_seed_from_zero_up():
-    with pytest.raises(ValueError, match="non-negative"):
-        data.stream(-1, "split")
-    for wrong in (None, 0.5, "0"):
-        with pytest.raises(TypeError):
-            data.stream(wrong, "split")

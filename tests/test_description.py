@@ -7,8 +7,9 @@ from test_design import TOY
 
 from research.design.description import cell_words, design_lines, field_words, shown_fields, varying_words
 from research.design.plan import make_plan
-from research.design.study import Control, Number, TrainConfig
+from research.design.study import Control, Number
 from research.design.study_files import load_study, study_names
+from research.training.config import TrainConfig
 
 
 def test_arms_blocks_seeds_and_what_is_the_same_are_listed():

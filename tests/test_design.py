@@ -1,12 +1,14 @@
 """A study is checked when it is built, and what is wrong is named with both sides."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from research.design.errors import UserError
-from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, TrainConfig, Tuning, crossed
+from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, Tuning, crossed
 from research.judging.universe_findings import Across, across_frame
+from research.training.config import TrainConfig
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
@@ -70,7 +72,7 @@ def test_a_tier_that_names_a_factor_which_the_study_lacks_is_refused():
 
 def test_a_tier_that_overrides_no_field_is_refused():
     with pytest.raises(UserError, match="tier 'smoke' overrides epoch, no field of TrainConfig"):
-        replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=1, overrides={"epoch": 1})}).config(
+        replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=1, overrides={"epoch": 1})}).task(
             {"activation": "relu", "depth": 1}, "smoke"
         )
 
@@ -87,8 +89,8 @@ def test_a_control_must_set_every_factor():
 
 def test_a_study_is_a_value_that_can_be_changed_and_shrunk():
     small = replace(TOY, blocks=(Factor("depth", (1,)),))
-    assert small.config({"activation": "relu", "depth": 1}) == TOY.config({"activation": "relu", "depth": 1})
-    assert TOY.config({"activation": "relu", "depth": 1}, "smoke").epochs == 1
+    assert small.task({"activation": "relu", "depth": 1}) == TOY.task({"activation": "relu", "depth": 1})
+    assert TOY.task({"activation": "relu", "depth": 1}, "smoke").epochs == 1
 
 
 def test_universe_factors_stand_at_their_reference_unless_they_are_set():
@@ -96,8 +98,8 @@ def test_universe_factors_stand_at_their_reference_unless_they_are_set():
         return replace(configure(activation, depth), lr=lr)
 
     study = replace(TOY, configure=with_rate, choices=(Factor("lr", (0.1, 0.01)),))
-    assert study.config({"activation": "relu", "depth": 1}).lr == 0.1
-    assert study.config({"activation": "relu", "depth": 1, "lr": 0.01}).lr == 0.01
+    assert study.task({"activation": "relu", "depth": 1}).lr == 0.1
+    assert study.task({"activation": "relu", "depth": 1, "lr": 0.01}).lr == 0.01
 
 
 def test_a_control_may_name_levels_of_its_own_cells_and_no_others():
@@ -286,18 +288,29 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
             {"choices": (Factor("rate", ("tuned", "tenth", "customary")), CHOOSY.choices[1])},
             "toy: the reference level of rate cannot be 'tuned'",
         ),
-        ({"configure": of_sine}, "toy: cannot be tuned: 'sine' has no validation_loss"),
+        ({"configure": of_sine}, "cannot be tuned by validation_loss: its validated metrics are validation_rmse"),
+        *(
+            ({"tuning": replace(TUNING, metric=name)}, f"cannot be tuned by {name}: its validated metrics are valid")
+            for name in ("test_accuracy", "train_loss")
+        ),
+        *(
+            (
+                {"tuning": replace(TUNING, ranges={name: (0.5, 2.0)})},
+                f"toy: .* cannot be tuned: '{name}' is no number of TrainConfig; there are init_std, .*lr,",
+            )
+            for name in ("rate_of_learning", "width")
+        ),
         (
             {"tuning": replace(TUNING, metric="validation_rmse")},
-            "toy: cannot be tuned: 'digits' has no validation_rmse",
+            "toy: what .* cannot be tuned by validation_rmse: its validated metrics are validation_loss, ",
         ),
         (
             {"tuning": replace(TUNING, metric="steps_to_target")},
-            r"toy: tuned by steps_to_target, but configure\(\) sets no target_accuracy",
+            "cannot be tuned by steps_to_target: its validated metrics are validation_loss, validation_accuracy",
         ),
         (
             {"tuning": replace(TUNING, ranges={"momentum": (0.1, 10.0)})},
-            r"toy: configure\(\) sets momentum to 0, which no multiple",
+            "toy: .* cannot be tuned: its momentum is 0, which no multiple",
         ),
         (
             {
@@ -361,4 +374,18 @@ def test_a_main_effect_whose_universes_are_all_designed_is_accepted():
 
 def test_the_level_tuned_counts_as_no_level_that_configure_could_ignore():
     alone = replace(CHOOSY, choices=(Factor("rate", ("customary", "tuned")), CHOOSY.choices[1]), universes=())
-    assert alone.config({"activation": "relu", "depth": 1, "rate": "tuned"}).lr == 0.1
+    assert alone.task({"activation": "relu", "depth": 1, "rate": "tuned"}).lr == 0.1
+
+
+def test_a_claim_or_control_on_what_may_never_arrive_says_where_it_lies_then():
+    def arriving(activation: str, depth: int) -> TrainConfig:
+        return replace(TOY.configure(activation, depth), target_accuracy=0.5)
+
+    steps = replace(NUMBER, metric="steps_to_target")
+    message = "toy: 'c': steps_to_target may never arrive; its number must say in which interval it lies then"
+    with pytest.raises(UserError, match=message):
+        replace(TOY, configure=arriving, claims=(Claim("c", "text", "A", "mean", steps, above=0.0),))
+    with pytest.raises(UserError, match=message):
+        replace(TOY, configure=arriving, controls=(Control("c", "text", steps, above=0.0),))
+    known = replace(steps, missing=(0.0, math.inf))
+    replace(TOY, configure=arriving, controls=(Control("c", "text", known, above=0.0),))

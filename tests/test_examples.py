@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import research.training.examples
+from research.design.streams import stream
 from research.training import data
 from research.training.config import CHOICES, TrainConfig
 from research.training.cost import NUM_BINS, num_train
@@ -58,7 +59,7 @@ def test_every_image_keeps_its_label_and_its_values_wherever_its_pixels_lie(part
 def test_permuted_pixels_lie_in_the_one_order_of_the_seed_in_every_part(part, digits):
     examples, plain = made(digits, pixels="permuted"), made(digits)
     for row, seed in enumerate(SEEDS):
-        order = data.stream(seed, "pixels").permutation(64)
+        order = stream(seed, "pixels").permutation(64)
         assert np.array_equal(part_of(examples, part, row)[0], part_of(plain, part, row)[0][:, order])
 
 

@@ -18,7 +18,8 @@ from research.training import mnist
 
 HEAD = '''"""A study for what may go wrong."""
 
-from research.design.study import Claim, Factor, Number, Study, Tier, TrainConfig
+from research.design.study import Claim, Factor, Number, Study, Tier
+from research.training.config import TrainConfig
 '''
 PHOTOGRAPHS = f"""{HEAD}
 

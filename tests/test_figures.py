@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_design import NUMBER, TOY
 
+from research.design.streams import stream
 from research.design.study import Claim, Tier
 from research.judging.stats import mean_interval
 from research.judging.verdict import judge
@@ -25,7 +26,6 @@ from research.publishing.figures import (  # fmt: skip
     place_legend,
     use_style,
 )
-from research.training.data import stream
 
 ARMS = ["sigmoid", "relu"]
 

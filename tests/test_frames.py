@@ -11,11 +11,11 @@ from made_up import PLAN, made_up_result
 from test_design import TOY
 
 from research.design.plan import Plan, make_plan
-from research.design.study import TrainConfig
 from research.record.frames import Frames, read_frames, read_metrics
 from research.record.recorder import Recorder
 from research.record.state import read_runs, state_of
 from research.record.store import Store
+from research.training.config import TrainConfig
 
 
 def test_frames_hold_every_reported_seed_and_what_was_recorded(record):

@@ -50,5 +50,5 @@ def test_results_that_were_made_before_have_the_numerics_of_then():
 
 def test_the_difference_of_two_identities_names_field_and_both_values():
     old, new = identity(TrainConfig(), 5, 1), identity(TrainConfig(lr=0.2), 5, 1)
-    assert identity_difference(old, new) == "lr: recorded with 0.1, now 0.2"
+    assert identity_difference(old, new, TrainConfig()) == "lr: recorded with 0.1, now 0.2"
     assert identity_difference(identity(TrainConfig(), 5, 1), identity(TrainConfig(), 5, 2)).startswith("revision:")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from research.design.streams import stream
 from research.judging.joins import joined
-from research.training.data import stream
 
 EVERYTHING = (-math.inf, math.inf)
 

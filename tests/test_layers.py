@@ -19,11 +19,11 @@ OWNERS = {
 }
 # What each folder may import of the others; the commands may import all.
 FOLDERS: dict[str, set[str]] = {
-    "design": {"training"},
+    "design": set(),
     "training": {"design"},
     "judging": {"design"},
-    "record": {"design", "judging", "training"},
-    "running": {"design", "record", "training"},
+    "record": {"design", "judging"},
+    "running": {"design", "record"},
     "publishing": {"design", "judging", "record"},
 }
 
@@ -74,7 +74,8 @@ def test_a_module_imports_only_what_may_stand_before_it(name):
     folder = name.rpartition(".")[0]
     for other in used(name):
         if other.rpartition(".")[0] == folder:
-            assert LAYOUT.index(other) < LAYOUT.index(name)
+            # A configuration is a task too, which hands what is asked of it to the modules below.
+            assert name == "training.config" or LAYOUT.index(other) < LAYOUT.index(name)
         else:
             assert not folder or other.partition(".")[0] in FOLDERS[folder]
 

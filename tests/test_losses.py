@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
+from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import num_outputs
-from research.training.data import stream
 from research.training.losses import OUTPUTS, constant_loss, cross_entropies, example_losses
 
 CLASSES = {

@@ -8,10 +8,10 @@ import pytest
 from test_samples import of_widths, width_runs
 from test_verdict import claim, number
 
+from research.design.streams import stream
 from research.judging.margins import margins
 from research.judging.outcomes import outcome
 from research.judging.samples import Sample, sample
-from research.training.data import stream
 
 INF = math.inf
 VALUES = stream(5, "margins").normal(size=20)

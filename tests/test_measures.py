@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from research.design.streams import stream
 from research.training import data, measures
 from research.training.config import TrainConfig
 from research.training.examples import pixel_order
@@ -126,7 +127,7 @@ def test_a_fit_that_is_far_off_is_measured_against_the_truth_all_the_same(loaded
 
 
 def random_logits(scale, count=200):
-    rng = data.stream(0, "test")
+    rng = stream(0, "test")
     return torch.from_numpy(scale * rng.standard_normal((count, 10))), torch.from_numpy(rng.integers(0, 10, count))
 
 

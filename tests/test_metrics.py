@@ -6,11 +6,11 @@ from dataclasses import fields
 import pytest
 from made_up import write_universes
 
-from research.design.metrics import METRICS, OF_MEASURES, metric_of, metrics_of
 from research.design.study_files import load_study, study_names
 from research.publishing.publication import REPORTS
 from research.publishing.universe_tables import read_universes
 from research.training.config import MEASURES, REGRESSION, TrainConfig
+from research.training.metrics import DEPENDS_ON, METRICS, OF_MEASURES, metric_of, metrics_of, seen_in
 from research.training.train import train_stack
 
 
@@ -48,8 +48,9 @@ def test_every_measure_says_what_it_gives():
 
 def test_a_metric_depends_on_fields_that_a_configuration_has():
     known = {field.name for field in fields(TrainConfig)}
-    for name, metric in METRICS.items():
-        assert set(metric.depends_on or ()) <= known, name
+    for name, depends_on in DEPENDS_ON.items():
+        assert set(depends_on) <= known, name
+    assert {name for name, metric in METRICS.items() if not metric.is_trained} <= set(DEPENDS_ON)
 
 
 def test_of_a_metric_that_is_not_listed_all_of_the_training_may_matter():
@@ -62,11 +63,11 @@ def test_of_a_metric_that_is_not_listed_all_of_the_training_may_matter():
 def test_of_a_hundred_steps_the_horizon_matters_where_the_rate_falls_over_it():
     short, long = (TrainConfig(epochs=epochs) for epochs in (1, 2))
     falling = [TrainConfig(epochs=epochs, schedule="cosine") for epochs in (1, 2)]
-    twin, start = metric_of("alone_difference"), metric_of("backward_factor_score")
-    assert twin.seen_in(short) == twin.seen_in(long)
-    assert len({twin.seen_in(config) for config in (short, *falling)}) == 3
-    assert len({start.seen_in(config) for config in (short, long, *falling)}) == 1
-    assert start.seen_in(short) != start.seen_in(TrainConfig(epochs=1, labels="shuffled"))
+    twin, start = "alone_difference", "backward_factor_score"
+    assert seen_in(short, twin) == seen_in(long, twin)
+    assert len({seen_in(config, twin) for config in (short, *falling)}) == 3
+    assert len({seen_in(config, start) for config in (short, long, *falling)}) == 1
+    assert seen_in(short, start) != seen_in(TrainConfig(epochs=1, labels="shuffled"), start)
 
 
 PUBLISHED = [name for name in study_names() if (REPORTS / name / "universes").is_dir()]

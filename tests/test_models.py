@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from research.design.streams import stream
 from research.training.config import CHOICES, TrainConfig
-from research.training.data import stream
 from research.training.losses import cross_entropies
 from research.training.models import ACTIVATIONS, StackedMLP, initial_layer, network
 

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from research.design.streams import stream
 from research.training import data
 from research.training.config import CHOICES, TrainConfig
 from research.training.module import StackModule
@@ -93,7 +94,7 @@ def plain_training(config, network, digits, seed):
 
     validate()
     for epoch in range(config.epochs):
-        order, total = data.stream(seed, "order", epoch).permutation(train), 0.0
+        order, total = stream(seed, "order", epoch).permutation(train), 0.0
         for first in range(0, len(order), config.batch_size):
             batch = order[first : first + config.batch_size]
             optimizer.zero_grad()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from research.design.streams import stream
 from research.training import data
 from research.training.config import CHOICES, REGRESSION, TrainConfig
 from research.training.models import StackedCNN
@@ -132,9 +133,9 @@ def plain_inputs(config, images, seed, part):
         return images * config.input_scale
     images = images.numpy()
     if config.pixels == "permuted":
-        images = images[:, data.stream(seed, "pixels").permutation(64)]
+        images = images[:, stream(seed, "pixels").permutation(64)]
     if config.pixels == "scrambled":
-        images = data.stream(seed, f"pixels of each image, {part}").permuted(images, axis=1)
+        images = stream(seed, f"pixels of each image, {part}").permuted(images, axis=1)
     if config.pixels == "sorted":
         images = np.sort(images, axis=1)
     return torch.from_numpy(images / 16 * config.input_scale)
@@ -170,7 +171,7 @@ def plain_optimizer(config, network):
 def batches(config, train, seed):
     """The batches of the first epoch, of the second, and so on for ever."""
     for epoch in itertools.count():
-        order = data.stream(seed, "order", epoch).permutation(train)
+        order = stream(seed, "order", epoch).permutation(train)
         yield from (order[first : first + config.batch_size] for first in range(0, len(order), config.batch_size))
 
 
@@ -178,7 +179,7 @@ def plain_training(config, network, dataset, seed):
     """Train one network alone, step after step. Gives its curves as {time: value}."""
     train, validation = data.split(dataset.targets.numpy(), dataset.info.num_validation, seed)
     if config.num_train:
-        train = np.sort(data.stream(seed, "subset").permutation(train)[: config.num_train])
+        train = np.sort(stream(seed, "subset").permutation(train)[: config.num_train])
     inputs, targets = plain_inputs(config, dataset.inputs, seed, "pool"), plain_targets(config, dataset.targets)
     test_inputs = plain_inputs(config, dataset.test_inputs, seed, "test")
     epoch = math.ceil(len(train) / config.batch_size)

@@ -22,7 +22,7 @@ def test_units_are_not_what_keeps_fits_of_sin_from_looking_right():
 
 def test_without_biases_the_fit_stops_where_plain_pytorch_stops():
     levels: dict[str, Level] = {"width": 32, "case": "sine", "init": "he"}
-    (ours,) = train_stack(width_sine.STUDY.config(levels), (0,)).replicates
+    (ours,) = train_stack(width_sine.STUDY.task(levels), (0,)).replicates
     assert ours.metrics["steady_test_sup_error"] == pytest.approx(1.14, abs=0.02)
     torch.manual_seed(0)
     x = torch.linspace(-2 * np.pi, 2 * np.pi, 1024)[:, None]
@@ -40,7 +40,7 @@ def test_without_biases_the_fit_stops_where_plain_pytorch_stops():
 
 @pytest.mark.parametrize("init", GAINS)
 def test_what_a_layer_of_sigmoid_passes_back_is_what_theory_says_of_each_start(init):
-    config = activation_depth.STUDY.config({"activation": "sigmoid", "depth": 8, "init": init})
+    config = activation_depth.STUDY.task({"activation": "sigmoid", "depth": 8, "init": init})
     curves = layer_measures(StackModule(config, range(5), load("mnist")))
     hidden = torch.stack([curves[f"backward_norm/layer_{layer}"] for layer in range(1, 9)])
     measured = backward_metrics(hidden)["backward_factor"].mean()

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from test_verdict import claim, number
 
+from research.design.streams import stream
 from research.judging.outcomes import chance, mean_verdict, outcome
 from research.judging.samples import Sample
 from research.judging.stats import cautious_mean_interval
-from research.training.data import stream
 
 NAN, INF = math.nan, math.inf
 

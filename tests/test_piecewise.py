@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from research.training.data import stream
+from research.design.streams import stream
 from research.training.piecewise import asymptotic_limit, best_linear_pieces, capacity_limit, continuous_fit
 
 PERIODS = np.linspace(-2 * math.pi, 2 * math.pi, 2048)

@@ -111,10 +111,10 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
         universes = pd.read_csv(folder / "universes" / "runs.csv")
         every = make_plan(load_study(name), "smoke", scope=("all",)).cells
         assert set(universes["cell"]) == {cell.name for cell in every}
-    measured = {measure for cell in plan.cells for measure in cell.config.measures}
+    measured = {measure for cell in plan.cells for measure in cell.task.measures}
     profiles = pd.read_csv(folder / "profiles.csv")
     assert (len(profiles) > 0) == bool(measured & {"curve_fit", "logit_gradients"})
-    clock = "step" if any(cell.config.steps for cell in plan.cells) else "epoch"
+    clock = "step" if any(cell.task.steps for cell in plan.cells) else "epoch"
     assert clock in pd.read_csv(folder / "curves.csv")
 
 

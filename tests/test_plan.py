@@ -80,7 +80,7 @@ def test_the_cells_of_a_control_are_planned_beside_the_grid_and_only_once():
 def test_a_tier_keeps_its_levels_and_replaces_its_fields():
     plan = make_plan(TOY, "smoke")
     assert [cell.name for cell in plan.cells] == ["tanh depth=1", "relu depth=1"]
-    assert {cell.config.epochs for cell in plan.cells} == {1}
+    assert {cell.task.epochs for cell in plan.cells} == {1}
     assert plan.num_seeds == 2
 
 
@@ -151,7 +151,7 @@ def test_only_keeps_the_cells_with_the_levels_and_their_keys():
 def test_set_gives_every_cell_the_value_under_a_key_of_its_own():
     plan = make_plan(TOY, settings={"lr": "0.01", "epochs": "2"})
     assert plan.cells[0].key == "toy/full+epochs=2+lr=0.01/activation=tanh/depth=1"
-    assert {(cell.config.lr, cell.config.epochs) for cell in plan.cells} == {(0.01, 2)}
+    assert {(cell.task.lr, cell.task.epochs) for cell in plan.cells} == {(0.01, 2)}
     assert plan.experiment == "toy-full+epochs=2+lr=0.01"
     assert not plan.declared
 
@@ -179,7 +179,7 @@ def test_data_sets_that_may_be_named_are_those_that_exist():
 
 
 def test_epochs_cannot_be_set_where_a_study_counts_steps():
-    with pytest.raises(UserError, match="--set epochs=2: width_sine counts steps; set those"):
+    with pytest.raises(UserError, match="--set epochs=2: has no effect on width_sine, by what else is set"):
         make_plan(load_study("width_sine"), settings={"epochs": "2"})
 
 
@@ -190,11 +190,12 @@ def test_epochs_cannot_be_set_where_a_study_counts_steps():
             {"dataset": "sine", "loss": "mse", "output": "raw", "target_accuracy": 0.0},
             {"lr": (0.1, 10.0)},
             "validation_loss",
-            "'sine' has no validation_loss",
+            "by validation_loss: its validated metrics are validation_rmse",
         ),
-        ({"target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "steps_to_target", "it has no target_accuracy"),
+        ({"target_accuracy": 0.0}, {"lr": (0.1, 10.0)}, "steps_to_target", "by steps_to_target: its validated metrics"),
         ({"momentum": 0.0}, {"momentum": (0.1, 1.0)}, "validation_loss", "momentum is 0, which no multiple changes"),
-        ({}, {"target_accuracy": (0.5, 3.0)}, "validation_loss", "to 3 times its target_accuracy: .* at most 1"),
+        ({"target_accuracy": 0.6}, {"target_accuracy": (0.5, 2.0)}, "validation_loss",
+         "to 2 times its target_.* at most"),
     ],
 )  # fmt: skip
 def test_a_controls_cell_that_cannot_be_tuned_is_refused_before_anything_is_trained(changes, ranges, metric, message):

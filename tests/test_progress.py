@@ -39,7 +39,7 @@ def test_what_is_left_follows_what_stacks_took_and_those_in_work_show():
 
 def test_a_shorter_horizon_costs_nothing_beside_a_longer_one_unless_each_is_trained_alone():
     stack = PLAN.stacks[0]
-    longer = replace(stack, cell=replace(stack.cell, config=replace(stack.cell.config, epochs=50), levels={"depth": 9}))
+    longer = replace(stack, cell=replace(stack.cell, task=replace(stack.cell.task, epochs=50), levels={"depth": 9}))
     with Progress([stack, longer], 1) as together, Progress([stack, longer], 1, alone=True) as apart:
         assert together.weights == {stack.key: 0, longer.key: longer.nominal_seconds}
         assert apart.weights == {stack.key: stack.nominal_seconds, longer.key: longer.nominal_seconds}

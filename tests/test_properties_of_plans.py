@@ -75,14 +75,14 @@ def test_a_cell_departs_from_the_reference_in_what_makes_a_difference_to_it(stud
     plan = plan_of(study, data)
     pairs = [(universe.levels, cell) for universe in plan.universes for cell in universe.cells]
     for at, cell in pairs:
-        usual = study.config(cell.levels, plan.tier)
+        usual = study.task(cell.levels, plan.tier)
         for choice in study.choices:
             reference, level = choice.levels[0], at[choice.name]
             others = [o for o in choice.levels if o not in (reference, TUNED)] if level == TUNED else [level]
-            configs = [study.config({**cell.levels, choice.name: other}, plan.tier) for other in others]
+            configs = [study.task({**cell.levels, choice.name: other}, plan.tier) for other in others]
             differs = level != reference and (not others or any(config != usual for config in configs))
             assert cell.universe.get(choice.name, reference) == (level if differs else reference)
-        assert cell.config == study.config({**cell.universe, **cell.levels}, plan.tier)
+        assert cell.task == study.task({**cell.universe, **cell.levels}, plan.tier)
         assert cell.tuning == (study.tuning if TUNED in cell.universe.values() else None)
 
 
@@ -223,7 +223,7 @@ def test_whatever_levels_a_study_is_given_they_are_refused_or_keep_their_cells_a
     cells = make_plan(study).cells
     assert {cell.key for cell in cells} == {f"toy/full/f={level}" for level in asked}
     assert len({level_word(level) for level in asked}) == len(cells)
-    assert [cell.config.width for cell in cells] == [places[str(cell.levels["f"])] for cell in cells]
+    assert [cell.task.width for cell in cells] == [places[str(cell.levels["f"])] for cell in cells]
     assert len({cell.name for cell in cells}) == len(cells) == len({str(level) for level in asked})
 
 

@@ -18,6 +18,7 @@ from strategies import examples, field_values, finite, studies
 
 from research.design.levels import level_word
 from research.design.plan import Plan, Stack, make_plan
+from research.design.task import Replicate, StackResult
 from research.judging.universe_findings import judge_across
 from research.publishing.tables import export, read_published
 from research.publishing.universe_tables import read_universes, runs_of
@@ -25,7 +26,6 @@ from research.record.frames import Frames, read_frames
 from research.record.recorder import Recorder
 from research.record.state import state_of
 from research.record.store import Store
-from research.training.train import Replicate, StackResult
 
 # Infinity is none of them: train._finite makes it NaN, since MLflow holds the largest float in its place.
 recordable = finite | st.sampled_from((math.nan, -0.0, 5e-324, -2.5e-310, 1.7976931348623157e308, 2.0**60, 1 / 3))

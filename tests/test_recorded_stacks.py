@@ -107,7 +107,7 @@ def test_every_stack_comes_back_as_it_was_planned(recorded):
     for planned in plan.stacks:
         found = read_back(recorded, stacks[planned.key]).stack
         assert (found.key, found.seeds, found.cell.name) == (planned.key, planned.seeds, planned.cell.name)
-        assert repr(found.cell.config) == repr(planned.cell.config)
+        assert repr(found.cell.task) == repr(planned.cell.task)
         assert found.cell.fingerprint == planned.cell.fingerprint
         assert found.nominal_seconds == planned.nominal_seconds
 
@@ -124,7 +124,7 @@ def test_levels_come_back_so_that_keys_and_names_are_the_same(tmp_path):
     assert plan.experiment == "cases-small+lr=1e-05"
     for planned in plan.stacks:
         found = read_back(Store(tmp_path), stacks[planned.key]).stack
-        assert (found.key, found.cell.config) == (planned.key, planned.cell.config)
+        assert (found.key, found.cell.task) == (planned.key, planned.cell.task)
         if planned.cell.levels["case"] != "-3":  # a word that is written as a number is named as one
             assert found.cell.name == planned.cell.name
 
@@ -135,7 +135,7 @@ def test_a_tuned_cell_comes_back_with_the_settings_that_won(tmp_path):
     won = replace(stack, cell=tuned(stack.cell, {"lr": 0.123456}))
     recorder.write_stack(won, made_up_result(won.seeds))
     found = read_back(Store(tmp_path), runs_of(Store(tmp_path), won.key, "toy-universes"))
-    assert found.stack.cell.config == won.cell.config != stack.cell.config
+    assert found.stack.cell.task == won.cell.task != stack.cell.task
     assert found.stack.cell.fingerprint == stack.cell.fingerprint
     change(Store(tmp_path), "UPDATE params SET value = '64' WHERE key = 'batch_size'")
     with pytest.raises(UserError, match=r"not those of its identity \(batch_size: recorded with 128, now 64\)"):
@@ -151,7 +151,7 @@ def test_a_trial_comes_back_with_what_its_value_is_of(tmp_path):
     runs = runs_of(store, trial.key, "toy-tuning")
     found = read_back(store, runs)
     assert (found.stack.key, found.stack.seeds, found.objective) == (trial.key, trial.seeds, "minimize validation_loss")
-    assert found.stack.cell.config == trial.cell.config
+    assert found.stack.cell.task == trial.cell.task
     assert comparisons(store, found, result)[0].differences == ()
     (other,) = comparisons(store, found, result_of((1.0, 2.5)))
     assert other.differences == (

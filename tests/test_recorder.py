@@ -18,6 +18,7 @@ from research.design.digests import claim_digest
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study import Claim, Tier
+from research.design.task import StackResult
 from research.design.trials import trial_stack
 from research.record.frames import read_metrics
 from research.record.recorder import Recorder
@@ -25,7 +26,6 @@ from research.record.state import read_runs, state_of
 from research.record.store import Store
 from research.record.views import VIEW
 from research.training.data import DATA
-from research.training.train import StackResult
 
 CURVES = ("train_loss", "validation_loss", "validation_accuracy")
 METRICS = ("test_accuracy", "test_loss", "untrained_test_accuracy", "train_progress")

@@ -25,7 +25,8 @@ COMMAND = [sys.executable, "-m", "research.reproduce"]
 # All that makes a training another kind of training, each as short as it can be. The first and the last of them differ
 # in their horizon alone, so that they were recorded in one pass.
 MIXED_FILE = """
-    from research.design.study import Factor, Study, Tier, TrainConfig
+    from research.design.study import Factor, Study, Tier
+from research.training.config import TrainConfig
 
     SHORT = {"dataset": "digits", "width": 8, "batch_size": 64}
     PLAIN = {**SHORT, "depth": 2, "lr": 0.1 + 0.2, "momentum": 0.9}

@@ -49,8 +49,8 @@ ALLOWED = {
 RESULTS = {
     ("concurrent.futures.process", "_ResultItem"),
     ("concurrent.futures.process", "_ExceptionWithTraceback"),
-    ("research.training.train", "StackResult"),
-    ("research.training.train", "Replicate"),
+    ("research.design.task", "StackResult"),
+    ("research.design.task", "Replicate"),
 }
 WORK = ("multiprocessing.", "concurrent.futures.process", "research.")  # the modules of what workers are sent
 PIPES = ("spawn.py", "connection.py", "queues.py")  # the files of multiprocessing that unpickle what comes by a pipe
@@ -109,7 +109,7 @@ def test_such_code_would_be_found(source):
 def test_processes_unpickle_nothing_but_what_they_send_each_other(hostile):
     found = hostile.study.events("pickle.find_class")
     ours = [event for event in found if event.process == hostile.study.process.pid]
-    assert {("research.training.train", "StackResult")} < {event.what for event in ours} <= RESULTS
+    assert {("research.design.task", "StackResult")} < {event.what for event in ours} <= RESULTS
     others = {event.what[0] for event in found if event not in ours}
     assert "research.design.plan" in others
     assert all(module.startswith(WORK) for module in others)

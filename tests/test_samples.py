@@ -10,6 +10,7 @@ import pytest
 from test_verdict import make_runs, number, spoiled
 
 from research.design.study import Number
+from research.design.task import Metric
 from research.judging.samples import sample
 
 WIDTHS = (8, 32, 128)
@@ -105,10 +106,12 @@ def test_it_goes_through_every_join_to_the_widest_that_is_possible():
 def test_a_number_from_before_training_stays_when_its_replicate_diverges_later():
     runs = make_runs().rename(columns={"score": "backward_factor"})
     before = replace(number(), metric="backward_factor")
-    found = sample(before, "activation", spoiled(runs, 2, diverged_step=7.0))
+    found = sample(before, "activation", spoiled(runs, 2, diverged_step=7.0), Metric(is_trained=False))
     assert found.low.tolist() == known(before, "activation", runs).tolist()
     assert (found.num_diverged, found.num_open) == (0, 0)
-    without = sample(before, "activation", spoiled(runs, 2, diverged_step=7.0, backward_factor=math.nan))
+    without = sample(
+        before, "activation", spoiled(runs, 2, diverged_step=7.0, backward_factor=math.nan), Metric(is_trained=False)
+    )
     assert (without.num_diverged, without.num_open) == (1, 1)
 
 
@@ -119,11 +122,12 @@ def arriving(steps, reached):
     return runs.assign(steps_to_target=steps, reached_target=reached, diverged_step=math.nan)
 
 
+ARRIVING = Metric(arrived="reached_target")
 STEPS = replace(number(missing=(0.0, math.inf)), metric="steps_to_target")
 
 
 def test_what_never_arrived_lies_beyond_where_counting_ended_and_not_at_it():
-    found = sample(STEPS, "activation", arriving([100.0, 250.0, 300.0], [1, 1, 0]))
+    found = sample(STEPS, "activation", arriving([100.0, 250.0, 300.0], [1, 1, 0]), ARRIVING)
     assert found.low.tolist() == [100, 250, np.nextafter(300, 301)]
     assert found.high.tolist() == [100, 250, math.inf]
     assert (found.num_diverged, found.num_late) == (0, 1)
@@ -131,13 +135,13 @@ def test_what_never_arrived_lies_beyond_where_counting_ended_and_not_at_it():
 
 def test_what_had_arrived_before_it_diverged_has_arrived():
     runs = arriving([100.0, 300.0], [1, 0]).assign(diverged_step=120.0)
-    found = sample(STEPS, "activation", runs)
+    found = sample(STEPS, "activation", runs, ARRIVING)
     assert found.low.tolist() == [100, np.nextafter(300, 301)]
     assert (found.num_diverged, found.num_late) == (0, 1)
 
 
 def test_without_a_word_on_whether_it_arrived_it_is_not_taken_to_have():
-    found = sample(STEPS, "activation", arriving([100.0, 300.0], [1, 1]).drop(columns="reached_target"))
+    found = sample(STEPS, "activation", arriving([100.0, 300.0], [1, 1]).drop(columns="reached_target"), ARRIVING)
     assert found.num_late == 2
 
 

@@ -52,4 +52,4 @@ def test_the_run_of_a_tuned_cell_shows_the_setting_that_won_however_it_was_summe
         found = store.query(
             f"SELECT value FROM params WHERE key = 'lr' AND run_uuid IN ({marks})", tuple(run.id for run in runs)
         )
-        assert {float(value) for (value,) in found} == {as_won(cell, recorded(store, fewer)).config.lr} != {0.1}
+        assert {float(value) for (value,) in found} == {as_won(cell, recorded(store, fewer)).task.lr} != {0.1}

@@ -12,6 +12,7 @@ from test_design import CHOOSY, TUNING
 from research.design.errors import UserError
 from research.design.identity import identity
 from research.design.plan import in_one_pass, make_plan
+from research.design.task import Replicate, StackResult
 from research.design.tiers import TUNING_SEED
 from research.design.trials import at_edge, trial_scatter, trial_stack, trial_value, tuned
 from research.record.frames import read_frames, read_metrics
@@ -21,7 +22,7 @@ from research.record.search_trials import as_won, trials_frame, trials_to_come
 from research.record.state import finished_trials, read_runs, state_of
 from research.record.store import Store
 from research.running.searches import Search, Searches
-from research.training.train import Replicate, StackResult, train_stack
+from research.training.train import train_stack
 
 STUDY = replace(CHOOSY, tuning=replace(TUNING, budget=8))
 PLAN = make_plan(STUDY, scope=("rate=tuned",), num_seeds=3)
@@ -35,7 +36,7 @@ def cell_with(**changes):
 
 def bowl(trial) -> float:
     """A loss that is least where the rate is 0.3, a little rough, so that no two trials have the same."""
-    rate = trial.stack.cell.config.lr
+    rate = trial.stack.cell.task.lr
     return math.log(rate / 0.3) ** 2 + 0.01 * math.sin(50 * rate)
 
 
@@ -72,7 +73,7 @@ def test_the_first_trials_are_what_configure_sets_and_half_way_to_either_end():
     assert [tuple(trial.multiples.values()) for trial in uneven.trials[:3]] == [
         (1.0, 1.0), (pytest.approx(0.1), 1.0), (2.0, 3.0),
     ]  # fmt: skip
-    assert [stack.cell.config.lr for stack in (trial.stack for trial in searched(CELL).trials[:3])] == [
+    assert [stack.cell.task.lr for stack in (trial.stack for trial in searched(CELL).trials[:3])] == [
         0.1, 0.03162, 0.3162,
     ]  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_a_search_stays_within_its_ranges_and_looks_where_it_is_good():
     low, high = STUDY.tuning.ranges["lr"]
     search = searched(cell_with(budget=20))
     assert all(low <= rate <= high for rate in rates(search))
-    assert search.winner.stack.cell.config.lr == pytest.approx(0.3, rel=0.2)
+    assert search.winner.stack.cell.task.lr == pytest.approx(0.3, rel=0.2)
     assert search_space(CELL) == {"lr": optuna.distributions.FloatDistribution(low, high, log=True)}
 
 
@@ -146,7 +147,7 @@ def test_the_scatter_of_a_trial_is_that_of_its_seeds():
 
 def test_a_really_diverged_trial_is_the_worst():
     wild = trial_stack(CELL, 0, {"lr": 1e38})
-    short = replace(wild.cell.config, epochs=1, width=4)
+    short = replace(wild.cell.task, epochs=1, width=4)
     assert trial_value(STUDY.tuning, train_stack(short, wild.seeds)) == math.inf
 
 
@@ -155,7 +156,7 @@ WIDENING = replace(STUDY, tuning=replace(STUDY.tuning, widen=True))
 
 def rising(trial) -> float:
     """A loss that falls with the rate, so that the best lies at the high end."""
-    return -math.log(trial.stack.cell.config.lr)
+    return -math.log(trial.stack.cell.task.lr)
 
 
 def test_a_search_whose_best_lies_at_an_edge_goes_on_beyond_it_once_with_three_trials():
@@ -175,14 +176,12 @@ def test_a_search_whose_best_lies_at_an_edge_goes_on_beyond_it_once_with_three_t
 
 def test_what_does_not_lie_at_an_edge_stays_as_the_best_trial_has_it():
     cell = cell_with(ranges={"lr": (0.1, 10.0), "momentum": (0.5, 1.9)}, widen=True)
-    cell = replace(cell, config=replace(cell.config, momentum=0.5))
-    search = searched(cell, lambda trial: rising(trial) + 9 * (trial.stack.cell.config.momentum - 0.5) ** 2)
+    cell = replace(cell, task=replace(cell.task, momentum=0.5))
+    search = searched(cell, lambda trial: rising(trial) + 9 * (trial.stack.cell.task.momentum - 0.5) ** 2)
     best = min(search.trials[:8], key=lambda trial: search.values[trial.number])
-    assert at_edge(cell, {"lr": best.stack.cell.config.lr, "momentum": best.stack.cell.config.momentum}) == {
-        "lr": "high"
-    }
+    assert at_edge(cell, {"lr": best.stack.cell.task.lr, "momentum": best.stack.cell.task.momentum}) == {"lr": "high"}
     assert len(search.trials) == 11
-    assert {trial.stack.cell.config.momentum for trial in search.trials[8:]} == {best.stack.cell.config.momentum}
+    assert {trial.stack.cell.task.momentum for trial in search.trials[8:]} == {best.stack.cell.task.momentum}
 
 
 def test_how_a_search_widens_is_part_of_what_its_cell_is_and_not_widening_is_as_before():
@@ -229,8 +228,8 @@ def test_a_widened_search_is_recorded_resumed_and_shown(tmp_path):
     recorder.write_trial(stack, result_of((-9.0, -9.0)), -9.0, 0.0)
     runs = recorded(store, plan)
     assert trials_to_come(cell, runs) == []
-    assert [each.cell.config.lr for each in Searches(plan.stacks, runs).first()] == [10.0]
-    assert as_won(cell, runs).config.lr == 10.0
+    assert [each.cell.task.lr for each in Searches(plan.stacks, runs).first()] == [10.0]
+    assert as_won(cell, runs).task.lr == 10.0
     frame = trials_frame(plan, runs)
     assert frame["winner"].tolist() == [False] * 10 + [True]
     assert frame["scatter"].tolist() == [0.2] * 10 + [0.0]
@@ -242,7 +241,7 @@ def test_a_widened_search_is_recorded_resumed_and_shown(tmp_path):
 
 def test_a_tuned_cell_is_the_same_cell_with_its_fields_multiplied_to_four_digits():
     found = tuned(CELL, {"lr": 1.23456789})
-    assert found.config == replace(CELL.config, lr=0.1235)
+    assert found.task == replace(CELL.task, lr=0.1235)
     assert (found.key, found.fingerprint, found.tuning) == (CELL.key, CELL.fingerprint, CELL.tuning)
     assert tuned(CELL, {}) == CELL
 
@@ -252,8 +251,8 @@ def test_a_trial_trains_seeds_that_no_result_is_of_under_a_key_and_fingerprint_o
     assert stack.cell.key == f"{CELL.key}/trial=4" == "toy/full/activation=tanh/depth=1/rate=tuned/trial=4"
     assert stack.cell.name == "tanh depth=1 rate=tuned trial=4"
     assert stack.cell.experiment == "toy-tuning"
-    assert stack.cell.config == replace(CELL.config, lr=0.2)
-    assert stack.cell.identity == identity(stack.cell.config, 2, STUDY.revision)
+    assert stack.cell.task == replace(CELL.task, lr=0.2)
+    assert stack.cell.identity == identity(stack.cell.task, 2, STUDY.revision)
     assert (stack.seeds, stack.cell.stack_size, stack.cell.tuning) == ((10**6, 10**6 + 1), 2, None)
     for scope in (("reference",), ("all",)):
         reporting = {seed for stack in make_plan(STUDY, num_seeds=500, scope=scope).stacks for seed in stack.seeds}
@@ -286,9 +285,9 @@ class Told:
 
 
 def test_first_trials_of_cells_that_differ_in_their_horizon_alone_train_in_one_pass():
-    longer = replace(CELL, config=replace(CELL.config, epochs=9), universe={"rate": "tuned", "horizon": 9})
+    longer = replace(CELL, task=replace(CELL.task, epochs=9), universe={"rate": "tuned", "horizon": 9})
     stacks = [trial.stack for cell in (CELL, longer) for trial in Search(cell).ask()]
-    assert [[stack.cell.config.epochs for stack in group] for group in in_one_pass(stacks)] == [[9, 5], [9, 5]]
+    assert [[stack.cell.task.epochs for stack in group] for group in in_one_pass(stacks)] == [[9, 5], [9, 5]]
 
 
 def test_in_whatever_order_the_values_come_in_the_trials_and_winners_are_the_same():
@@ -400,7 +399,7 @@ def test_a_recorded_trial_whose_value_is_of_another_metric_is_refused(complete):
 
 
 def test_what_tuning_takes_of_a_real_training_is_of_its_validation_split():
-    config = replace(CELL.config, width=8, epochs=1)
+    config = replace(CELL.task, width=8, epochs=1)
     result = train_stack(config, (TUNING_SEED, TUNING_SEED + 1))
     last = [replicate.curves["validation_loss"][-1][1] for replicate in result.replicates]
     assert trial_value(STUDY.tuning, result) == pytest.approx(sum(last) / 2)
@@ -427,7 +426,7 @@ def test_a_trial_is_one_run_with_its_value_and_nothing_of_the_test_part(complete
     for run_id, key, value in rows:
         params.setdefault(run_id, {})[key] = value
     for key, run in runs.items():
-        rate = str(trials[key][0].cell.config.lr)
+        rate = str(trials[key][0].cell.task.lr)
         assert params[run.id] == {"lr": rate, "seeds": "1000000-1000001", "rate": "tuned"}
 
 

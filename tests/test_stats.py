@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from research.design.streams import stream
 from research.judging.stats import (
     cautious_mean_interval,
     chance_of_hits,
@@ -22,7 +23,6 @@ from research.judging.stats import (
     two_group_interval,
     two_groups,
 )
-from research.training.data import stream
 
 
 def test_the_interval_is_students():

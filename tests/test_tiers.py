@@ -12,8 +12,6 @@ from research.design.errors import UserError
     ("changes", "message"),
     [
         ({"ranges": {}}, "tuning: ranges must name at least one field"),
-        ({"ranges": {"rate": (0.1, 10.0)}}, "tuning: 'rate' is no number of TrainConfig; there are init_std, .*lr,"),
-        ({"ranges": {"width": (0.5, 2.0)}}, "tuning: 'width' is no number of TrainConfig; there are "),
         ({"ranges": {"lr": (10.0, 0.1)}}, r"tuning: the range of lr is empty or reversed: from 10.0 to 0.1"),
         ({"ranges": {"lr": (1.0, 1.0)}}, r"tuning: the range of lr is empty or reversed: from 1.0 to 1.0"),
         ({"ranges": {"lr": (0.0, 10.0)}}, r"tuning: the range of lr is empty or reversed: from 0.0 to 10.0"),
@@ -25,8 +23,6 @@ from research.design.errors import UserError
         ({"at_once": 0}, "tuning: at_once=0 must be at least 1"),
         ({"seeds": 0}, "tuning: seeds=0 must be at least 1"),
         ({"seeds": -1}, "tuning: seeds=-1 must be at least 1"),
-        ({"metric": "test_accuracy"}, "tuning: metric 'test_accuracy' does not come from the validation split"),
-        ({"metric": "train_loss"}, "tuning: metric 'train_loss' does not come from the validation split"),
         ({"direction": "down"}, "tuning: direction='down' is not one of maximize, minimize"),
     ],
 )

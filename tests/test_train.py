@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from research.design.metrics import metrics_of
+
+from research.design.streams import stream
 from research.training import data
 from research.training.config import TrainConfig
 from research.training.module import StackModule
@@ -313,7 +314,7 @@ def test_a_replicate_that_diverges_before_the_target_has_not_reached_it():
 def test_accuracy_on_sorted_pixels_does_not_depend_on_how_they_lay(monkeypatch):
     config = replace(CONFIG, pixels="sorted", epochs=1)
     digits = data.load("digits")
-    rng = data.stream(0, "test")
+    rng = stream(0, "test")
     shuffled = replace(
         digits,
         inputs=torch.from_numpy(rng.permuted(digits.inputs.numpy(), axis=1)),

@@ -21,7 +21,7 @@ def cell_with(**changes):
 
 def test_a_winner_in_the_outer_tenths_of_a_range_lies_at_its_edge():
     both = cell_with(ranges={"lr": (0.01, 100.0), "momentum": (1.0, 2.0)})
-    both = replace(both, config=replace(CELL.config, lr=1.0, momentum=0.25))
+    both = replace(both, task=replace(CELL.task, lr=1.0, momentum=0.25))
     middle = {"momentum": 0.25 * 2**0.5}
     assert at_edge(both, {"lr": 1.0, **middle}) == {}
     assert at_edge(both, {"lr": 10**-1.61, **middle}) == {"lr": "low"}

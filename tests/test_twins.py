@@ -10,9 +10,9 @@ import torch
 import research.training.losses
 import research.training.module
 import research.training.passes
+from research.design.streams import stream
 from research.training import data
 from research.training.config import TrainConfig
-from research.training.data import stream
 from research.training.losses import example_losses
 from research.training.module import StackModule
 from research.training.train import TAKEN, train_stack

@@ -9,9 +9,10 @@ import pytest
 from research.design.errors import UserError
 from research.design.identity import identity_difference
 from research.design.plan import make_plan
-from research.design.study import Control, Factor, Number, Study, Tier, TrainConfig, Tuning
+from research.design.study import Control, Factor, Number, Study, Tier, Tuning
 from research.design.study_files import load_study, study_names
 from research.design.universes import asked_for, departing, departures, nearest, universe_name
+from research.training.config import TrainConfig
 from research.training.cost import stack_size
 
 
@@ -87,7 +88,7 @@ def fingerprints(study, **options):
 def at(study, activation, depth, **universe):
     """In what the cell of these levels differs from the reference in a universe."""
     levels = {"activation": activation, "depth": depth}
-    return departures(study, study.universe(universe), lambda choices: study.config({**choices, **levels}))
+    return departures(study, study.universe(universe), lambda choices: study.task({**choices, **levels}))
 
 
 def test_the_reference_is_one_universe_and_all_are_those_that_the_study_compares():
@@ -192,9 +193,9 @@ def test_a_tier_leaves_out_universes_with_levels_that_it_does_not_keep():
 
 def test_what_a_tier_or_a_user_overrides_makes_no_difference_either():
     of_tier = make_plan(STUDY, "small", scope=("width=64",))
-    assert {(cell.universe == {}, cell.config.width) for cell in of_tier.cells} == {(True, 8)}
+    assert {(cell.universe == {}, cell.task.width) for cell in of_tier.cells} == {(True, 8)}
     by_hand = make_plan(STUDY, scope=("rate=tenth",), settings={"lr": "0.5"})
-    assert {(cell.universe == {}, cell.config.lr) for cell in by_hand.cells} == {(True, 0.5)}
+    assert {(cell.universe == {}, cell.task.lr) for cell in by_hand.cells} == {(True, 0.5)}
 
 
 def test_a_universe_is_called_by_the_levels_in_which_it_differs():
@@ -210,7 +211,7 @@ def test_a_cells_key_name_and_experiment_say_where_it_stands():
     assert cell.key == "toy/full/activation=relu/depth=2/init=he/optimizer=adam"
     assert cell.name == "relu depth=2 init=he optimizer=adam"
     assert cell.experiment == "toy-universes"
-    assert (cell.config.init, cell.config.optimizer) == ("he", "adam")
+    assert (cell.task.init, cell.task.optimizer) == ("he", "adam")
     small = make_plan(STUDY, "small", scope=("init=he",))
     assert {cell.experiment for cell in small.cells if cell.universe} == {"toy-small-universes"}
     assert (cell.tuning, cell.trial) == (None, None)
@@ -351,4 +352,4 @@ def test_a_plan_of_universes_has_a_folder_experiments_and_columns_of_its_own():
 def test_a_choice_is_no_factor_of_only_and_may_be_set_by_hand():
     with pytest.raises(UserError, match=r"--only init=he: no factor 'init'; choose it with --universes"):
         make_plan(STUDY, only={"init": ("he",)})
-    assert {cell.config.width for cell in make_plan(STUDY, settings={"width": "8"}).cells} == {8}
+    assert {cell.task.width for cell in make_plan(STUDY, settings={"width": "8"}).cells} == {8}

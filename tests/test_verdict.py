@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from research.design.errors import UserError
-from research.design.study import Claim, Control, Factor, Number, Study, Tier, TrainConfig
+from research.design.streams import stream
+from research.design.study import Claim, Control, Factor, Number, Study, Tier
 from research.design.wording import region_text
 from research.judging.stats import mean_interval
 from research.judging.verdict import family_error, judge
 from research.publishing.text_tables import findings_table
-from research.training.data import stream
+from research.training.config import TrainConfig
 
 SCORES = {"tanh": 0.6, "relu": 0.8}
 

@@ -5,9 +5,10 @@ import json
 import zlib
 from dataclasses import replace
 
-from research.design.study import Factor, Study, Tier, TrainConfig
+from research.design.study import Factor, Study, Tier
 from research.design.study_files import load_study
 from research.record.views import CELLS, VIEW, cell_colour, saved_views
+from research.training.config import TrainConfig
 
 
 def configure(rate: float, shape: str, depth: int) -> TrainConfig:

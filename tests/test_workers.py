@@ -100,7 +100,7 @@ def test_a_worker_gets_its_second_stack_at_once_and_each_further_one_when_what_i
 
 def test_a_worker_begins_with_the_shortest_stack_and_goes_on_with_the_longest(short_stacks):
     with Workers(list(short_stacks), 1) as at_work:
-        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == [1, *range(12, 1, -1)]
+        assert [stack.cell.task.width for stack, _ in at_work.outcomes()] == [1, *range(12, 1, -1)]
 
 
 def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_back_each_as_if_trained_alone():
@@ -112,16 +112,16 @@ def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_ba
         {"full": Tier(seeds=1)}, ("test_accuracy",),
     )  # fmt: skip
     stacks = make_plan(study).stacks
-    assert [[stack.cell.config.epochs for stack in job] for job in in_one_pass(stacks)] == [[3, 2, 1]] * 2
+    assert [[stack.cell.task.epochs for stack in job] for job in in_one_pass(stacks)] == [[3, 2, 1]] * 2
     shown = set()
     with Workers(list(stacks), 1) as at_work:
         found = {stack.key: outcome for stack, outcome in at_work.outcomes(shown.update)}
     assert set(found) == {stack.key for stack in stacks}
-    assert shown <= {stack.key for stack in stacks if stack.cell.config.epochs == 3}
+    assert shown <= {stack.key for stack in stacks if stack.cell.task.epochs == 3}
     for job in in_one_pass(stacks):
         assert len({found[stack.key].started for stack in job}) == 1
     for stack in stacks:
-        assert repr(found[stack.key].replicates) == repr(train_stack(stack.cell.config, stack.seeds).replicates)
+        assert repr(found[stack.key].replicates) == repr(train_stack(stack.cell.task, stack.seeds).replicates)
 
 
 def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
@@ -133,7 +133,7 @@ def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
         {"full": Tier(seeds=20)}, ("test_accuracy",),
     )  # fmt: skip
     jobs = in_one_pass(make_plan(study).stacks)
-    assert [[(stack.cell.config.lr, stack.seeds[0], stack.cell.config.epochs) for stack in job] for job in jobs] == [
+    assert [[(stack.cell.task.lr, stack.seeds[0], stack.cell.task.epochs) for stack in job] for job in jobs] == [
         [(0.1, 0, 2), (0.1, 0, 1)], [(0.1, 10, 2), (0.1, 10, 1)], [(0.2, 0, 2), (0.2, 0, 1)],
         [(0.2, 10, 2), (0.2, 10, 1)],
     ]  # fmt: skip
@@ -165,7 +165,7 @@ def test_of_what_is_added_the_longest_is_trained_first_whatever_waits_already(sh
         at_work.add(short_stacks[:3])
         at_work.add(short_stacks[3:6])
         at_work.no_more()
-        assert [stack.cell.config.width for stack, _ in at_work.outcomes()] == [12, 6, 5, 4, 3, 2, 1]
+        assert [stack.cell.task.width for stack, _ in at_work.outcomes()] == [12, 6, 5, 4, 3, 2, 1]
 
 
 def test_what_is_finished_is_told_when_work_is_stopped_too(short_stacks):
@@ -239,7 +239,8 @@ def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_
 def test_what_cannot_be_trained_is_recorded_with_its_reason_and_what_diverges_is_a_result(fresh):
     fresh.file.write_text(
         textwrap.dedent("""
-            from research.design.study import Factor, Study, Tier, TrainConfig
+            from research.design.study import Factor, Study, Tier
+from research.training.config import TrainConfig
 
             CASES = {
                 "good": TrainConfig("digits", width=8, epochs=1),

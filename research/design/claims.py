@@ -10,7 +10,6 @@ from typing import Literal, get_args
 
 from research.design.errors import UserError
 from research.design.levels import Level, Levels
-from research.design.metrics import metric_of
 from research.design.type_checks import check_types
 
 Kind = Literal["most", "share", "mean", "identity", "existence", "always"]
@@ -154,8 +153,7 @@ class MainEffect:
 
 
 def check_judged(place: str, judged: Claim | Control | MainEffect) -> None:
-    """Raise UserError for fields of other kinds, a name or text that is not one line, a region without numbers, and for
-    a metric that may never arrive where the number does not say what is known of it then."""
+    """Raise UserError for fields of other kinds, a name or text that is not one line, or a region without numbers."""
     kinds = KINDS if not isinstance(judged, MainEffect) else ("most", "mean")
     if judged.kind not in kinds:
         raise UserError(f"{place}: kind {judged.kind!r} is not one of {', '.join(kinds)}")
@@ -167,12 +165,6 @@ def check_judged(place: str, judged: Claim | Control | MainEffect) -> None:
         return
     if not 0 <= judged.share < 1:
         raise UserError(f"{place}: share={judged.share} must be from 0 to below 1")
-    metric = judged.number.metric
-    if metric_of(metric).arrived and judged.number.missing == ANYTHING:
-        raise UserError(
-            f"{place}: {metric} may never arrive; its number must say in which interval it lies then, such as "
-            "missing=(0.0, float('inf'))"
-        )
 
 
 def check_line(place: str, name: str, text: str) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from research.design.errors import UserError
 from research.design.identity import NUMERICS, identity
-from research.design.study import TUNED, Factor, Level, Levels, Study, Tuning
-from research.design.tiers import MOST_SEEDS, VALIDATED, WIDENED
+from research.design.study import TUNED, Factor, Level, Levels, Study, Tuning, check_tuned
+from research.design.task import Task, field_types
+from research.design.tiers import MOST_SEEDS
 from research.design.universes import ALL, REFERENCE, asked_for, departures, nearest
-from research.training.config import TrainConfig, without_horizon
-from research.training.cost import nominal_seconds, num_steps, stack_size
 
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
 
@@ -23,20 +22,21 @@ TUNING = "-tuning"  # ends the name of the experiment with the trials of searche
 class Cell:
     """One combination of levels: one Optuna trial, one MLflow parent run. `levels` keeps the order of the factors.
 
-    `universe` holds the choices in which it differs from the reference universe. With a `tuning` the configuration is
-    the one that the search starts from; the winner takes its place once it is known, under the same identity. `trial`
-    is the number of a trial of such a search.
+    `universe` holds the choices in which it differs from the reference universe. With a `tuning` the task is the one
+    that the search starts from; the winner takes its place once it is known, under the same identity. `trial` is the
+    number of a trial of such a search.
     """
 
     study: str
     variant: str
     levels: Levels
-    config: TrainConfig
+    task: Task
     identity: str
     stack_size: int
     universe: Levels = field(default_factory=dict)
     tuning: Tuning | None = None
     revision: int = 1
+    same_as: Mapping[str, str] = field(default_factory=dict)
     trial: int | None = None
 
     @property
@@ -90,7 +90,7 @@ class Stack:
     @property
     def nominal_seconds(self) -> float:
         """What the cost model expects it to take on one core."""
-        return nominal_seconds(self.cell.config, len(self.seeds))
+        return self.cell.task.seconds(len(self.seeds))
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def make_plan(
         raise UserError(f"--seeds {num_seeds}: at least one seed is needed")
     if num_seeds > MOST_SEEDS:
         raise UserError(f"--seeds {num_seeds}: at most {MOST_SEEDS} seeds can be planned")
-    values = {name: _field_value(name, text) for name, text in sorted((settings or {}).items())}
+    values = {name: _field_value(study, name, text) for name, text in sorted((settings or {}).items())}
     if factors := [factor.name for factor in (study.arms, *study.blocks) if factor.name in values]:
         raise UserError(f"--set {factors[0]}: is a factor of {study.name}; choose its levels with --only")
     variant = "+".join([tier, *(f"{name}={value}" for name, value in values.items())])
@@ -249,15 +249,16 @@ def in_one_pass(stacks: Iterable[Stack]) -> list[tuple[Stack, ...]]:
     for stack in stacks:
         cell = stack.cell
         apart = cell.key if cell.tuning else cell.trial
-        groups.setdefault((without_horizon(cell.config), stack.seeds, apart), []).append(stack)
-    return [tuple(sorted(group, key=lambda stack: -num_steps(stack.cell.config))) for group in groups.values()]
+        groups.setdefault((cell.task.in_one_pass(), stack.seeds, apart), []).append(stack)
+    return [tuple(sorted(group, key=lambda stack: -stack.cell.task.length)) for group in groups.values()]
 
 
-def _field_value(name: str, text: str) -> str | int | float:
-    """The value of a TrainConfig field from what a user wrote."""
-    kinds = {f.name: f.type for f in fields(TrainConfig)}
+def _field_value(study: Study, name: str, text: str) -> str | int | float:
+    """The value of a field of the study's tasks from what a user wrote."""
+    first = {factor.name: factor.levels[0] for factor in study.factors}
+    kinds = field_types(type(study.task(first)))
     readers: dict[str, type[str] | type[int] | type[float]] = {"str": str, "int": int, "float": float}
-    reader = readers.get(str(kinds.get(name)))
+    reader = readers.get(kinds.get(name, ""))
     if reader is None:
         settable = [field for field, kind in kinds.items() if kind in readers]
         raise UserError(f"--set {name}={text}: no such field; there are {', '.join(settable)}")
@@ -315,37 +316,18 @@ def _cell(
     universe: Levels,
     numerics: int,
 ) -> Cell:
-    def configure(choices: Levels) -> TrainConfig:
-        config = replace(study.config({**choices, **levels}, tier), **values)
-        if config.steps and "epochs" in values:
-            raise UserError(f"--set epochs={values['epochs']}: {study.name} counts steps; set those")
-        return config
+    def configure(choices: Levels) -> Task:
+        task = replace(study.task({**choices, **levels}, tier), **values)
+        if idle := [name for name in values if name in task.unused]:
+            raise UserError(f"--set {idle[0]}={values[idle[0]]}: has no effect on {study.name}, by what else is set")
+        return task
 
     departing = departures(study, universe, configure)
-    config = configure(study.universe(departing))
+    task = configure(study.universe(departing))
     tuning = study.tuning if TUNED in departing.values() else None
-    if tuning is not None:
-        _check_tuned(study, levels, config, tuning)
-    size = stack_size(config, own_seeds(study, tier, bool(departing)), numerics > 2)
-    what = identity(config, size, study.revision, tuning, numerics)
-    return Cell(study.name, variant, levels, config, what, size, departing, tuning, study.revision)
-
-
-def _check_tuned(study: Study, levels: Levels, config: TrainConfig, tuning: Tuning) -> None:
-    """Raise UserError where a cell cannot be tuned: nothing to tune by, or a multiple that is no configuration.
-
-    A study checks its grid when it is built; here are the cells of its controls too, at any tier.
-    """
-    where = f"{study.name}: the cell {', '.join(f'{name}={level}' for name, level in levels.items())} cannot be tuned"
-    if config.is_regression != VALIDATED[tuning.metric]:
-        raise UserError(f"{where}: {config.dataset!r} has no {tuning.metric}")
-    if tuning.metric == "steps_to_target" and not config.target_accuracy:
-        raise UserError(f"{where} by steps_to_target: it has no target_accuracy")
-    for name, ends in tuning.ranges.items():
-        if not (value := getattr(config, name)):
-            raise UserError(f"{where}: its {name} is 0, which no multiple changes")
-        for multiple in (ends[0] / WIDENED, ends[1] * WIDENED) if tuning.widen else ends:
-            try:
-                replace(config, **{name: value * multiple})
-            except UserError as error:
-                raise UserError(f"{where} to {multiple:g} times its {name}: {error}") from error
+    if tuning is not None:  # a study checks its grid when it is built; here are the cells of its controls, at any tier
+        named = ", ".join(f"{name}={level}" for name, level in levels.items())
+        check_tuned(f"{study.name}: the cell {named}", task, tuning)
+    size = task.seeds_together(own_seeds(study, tier, bool(departing)))
+    what = identity(task, size, study.revision, tuning, numerics, study.same_as)
+    return Cell(study.name, variant, levels, task, what, size, departing, tuning, study.revision, study.same_as)

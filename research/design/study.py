@@ -6,16 +6,17 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
-from research.design.claims import COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
+from research.design.claims import ANYTHING, COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
 from research.design.errors import UserError
 from research.design.levels import Factor, Level, Levels, check_levels, is_level
-from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, VALIDATED, Tier, Tuning
+from research.design.task import Metric, Replicate, Task, field_types
+from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, WIDENED, Tier, Tuning
 from research.design.type_checks import check_types
-from research.training.config import TrainConfig
 
 __all__ = [
     "FAMILY_ERROR",
@@ -27,10 +28,12 @@ __all__ = [
     "Level",
     "Levels",
     "MainEffect",
+    "Metric",
     "Number",
+    "Replicate",
     "Study",
+    "Task",
     "Tier",
-    "TrainConfig",
     "Tuning",
     "crossed",
 ]
@@ -80,11 +83,12 @@ class Amendment:
 
 @dataclass(frozen=True)
 class Study:
-    """One question with its design. `configure` is a pure function from levels, given by name, to a TrainConfig.
+    """One question with its design. `configure` is a pure function from levels, given by name, to a task.
 
     `passage` names places in DOCUMENTS, `says` is what they say, paraphrased. `headline` names the metrics that are
-    shown first, `direction` which way the first is better; a change in the meaning of the same configuration needs a
-    higher `revision`.
+    shown first, `direction` which way the first is better; a change in the meaning of the same task needs a higher
+    `revision`. Where the code of a task of the study's own was changed in a way that changes no result, `same_as` maps
+    its digest to that of the code that the results were made by.
 
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
     levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
@@ -99,7 +103,7 @@ class Study:
     name: str
     question: str
     passage: str
-    configure: Callable[..., TrainConfig]
+    configure: Callable[..., Task]
     arms: Factor
     blocks: tuple[Factor, ...]
     tiers: Mapping[str, Tier]
@@ -115,6 +119,7 @@ class Study:
     main_effects: tuple[MainEffect, ...] = ()
     amendments: tuple[Amendment, ...] = ()
     revision: int = 1
+    same_as: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_types(f"study {self.name!r}", self)
@@ -145,6 +150,12 @@ class Study:
         self._check_universes()
         self._check_seeds()
         self._check_configure()
+        for judged in self.judged:
+            if self.metric(judged.number.metric).arrived and judged.number.missing == ANYTHING:
+                raise UserError(
+                    f"{self.name}: {judged.name!r}: {judged.number.metric} may never arrive; its number must say in "
+                    "which interval it lies then, such as missing=(0.0, float('inf'))"
+                )
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -176,20 +187,30 @@ class Study:
         """How many claims share the promise that few verdicts are false: main effects too."""
         return sum(claim.kind in PROMISED for claim in self.claims) + len(self.main_effects)
 
-    def config(self, levels: Levels, tier: str = "full") -> TrainConfig:
-        """A cell's configuration: `configure` at its levels, other choices at the reference, the tier's overrides."""
-        config = self._configured({**self.reference, **levels})
-        unknown = set(self.tiers[tier].overrides) - {f.name for f in fields(TrainConfig)}
-        if unknown:
+    @cached_property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What is known of the metrics of all cells of the reference universe, those of controls too."""
+        grid = crossed(**{factor.name: factor.levels for factor in (self.arms, *self.blocks)})
+        cells = (*grid, *(cell for control in self.controls for cell in control.cells))
+        return {name: metric for cell in cells for name, metric in self.task(cell).gives().items()}
+
+    def metric(self, name: str) -> Metric:
+        """What is known of a metric, one that no cell has too."""
+        return self.metrics.get(name, Metric())
+
+    def task(self, levels: Levels, tier: str = "full") -> Task:
+        """A cell's task: `configure` at its levels, other choices at the reference, the tier's overrides."""
+        task, overrides = self._configured({**self.reference, **levels}), self.tiers[tier].overrides
+        if unknown := set(overrides) - {f.name for f in fields(task)}:
             raise UserError(
-                f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of TrainConfig"
+                f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of {type(task).__name__}"
             )
         try:
-            return replace(config, **self.tiers[tier].overrides)
+            return replace(task, **overrides)
         except UserError as error:
             raise UserError(f"{self.name}: tier {tier!r}: {error}") from error
 
-    def _configured(self, levels: Levels) -> TrainConfig:
+    def _configured(self, levels: Levels) -> Task:
         """What `configure` gives. Raises UserError, with the levels, for whatever it raises and for anything else."""
         try:
             found = self.configure(**levels)
@@ -197,8 +218,8 @@ class Study:
             raise UserError(f"{self._call(levels)}: {error}") from error
         except (Exception, SystemExit) as error:  # it is code that a user wrote
             raise UserError(f"{self._call(levels)} raises {type(error).__name__}: {error}") from error
-        if not isinstance(found, TrainConfig):
-            raise UserError(f"{self._call(levels)} gives {found!r}, which is no TrainConfig")
+        if not isinstance(found, Task):
+            raise UserError(f"{self._call(levels)} gives {found!r}, which is no task, such as a TrainConfig")
         return found
 
     def _call(self, levels: Levels) -> str:
@@ -259,7 +280,7 @@ class Study:
             if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
                 raise UserError(f"{self.name}: claim {claim.name!r} needs the universe {missing[0]}")
 
-    def _check_tuning(self, configs: list[TrainConfig]) -> None:
+    def _check_tuning(self, tasks: list[Task]) -> None:
         tuned = [choice for choice in self.choices if TUNED in choice.levels]
         if bool(tuned) != (self.tuning is not None):
             raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
@@ -271,15 +292,8 @@ class Study:
             raise UserError(
                 f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
             )
-        if wrong := [config for config in configs if config.is_regression != VALIDATED[self.tuning.metric]]:
-            raise UserError(f"{self.name}: cannot be tuned: {wrong[0].dataset!r} has no {self.tuning.metric}")
-        if self.tuning.metric == "steps_to_target" and not all(config.target_accuracy for config in configs):
-            raise UserError(f"{self.name}: tuned by steps_to_target, but configure() sets no target_accuracy")
-        for name in self.tuning.ranges:
-            if not all(getattr(config, name) for config in configs):
-                raise UserError(
-                    f"{self.name}: configure() sets {name} to 0, which no multiple changes: it cannot be tuned"
-                )
+        for task in tasks:
+            check_tuned(f"{self.name}: what configure() gives", task, self.tuning)
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
@@ -348,19 +362,39 @@ class Study:
     def _check_configure(self) -> None:
         for tier, size in self.tiers.items():
             for cell in (cell for control in self.controls for cell in control.cells):
-                self.config(cell, tier)
+                self.task(cell, tier)
             kept = [(f.name, size.levels.get(f.name, f.levels)) for f in (self.arms, *self.blocks)]
             for point in itertools.product(*(levels for _, levels in kept)):
-                self.config(dict(zip((name for name, _ in kept), point, strict=True)), tier)
+                self.task(dict(zip((name for name, _ in kept), point, strict=True)), tier)
         names = [factor.name for factor in self.factors]
         grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
-        configs = [(levels, self.config(levels)) for levels in grid]
-        self._check_tuning([config for _, config in configs])
+        tasks = [(levels, self.task(levels)) for levels in grid]
+        self._check_tuning([task for _, task in tasks])
         for factor in self.factors:
-            others: dict[Any, set[TrainConfig]] = {}
-            for levels, config in configs:
+            others: dict[Any, set[Task]] = {}
+            for levels, task in tasks:
                 rest = tuple(value for name, value in levels.items() if name != factor.name)
-                others.setdefault(rest, set()).add(config)
+                others.setdefault(rest, set()).add(task)
             untuned = [level for level in factor.levels if level != TUNED]
             if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
                 raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")
+
+
+def check_tuned(where: str, task: Task, tuning: Tuning) -> None:
+    """Raise UserError where a task cannot be tuned: nothing to tune by, or a multiple that is no setting of it."""
+    if tuning.metric not in task.validated:
+        there = ", ".join(task.validated) or "none"
+        raise UserError(f"{where} cannot be tuned by {tuning.metric}: its validated metrics are {there}")
+    numbers = [name for name, kind in field_types(type(task)).items() if kind == "float"]
+    for name, ends in tuning.ranges.items():
+        if name not in numbers:
+            there = ", ".join(sorted(numbers))
+            kind = type(task).__name__
+            raise UserError(f"{where} cannot be tuned: {name!r} is no number of {kind}; there are {there}")
+        if not (value := getattr(task, name)):
+            raise UserError(f"{where} cannot be tuned: its {name} is 0, which no multiple changes")
+        for multiple in (ends[0] / WIDENED, ends[1] * WIDENED) if tuning.widen else ends:
+            try:
+                replace(task, **{name: value * multiple})
+            except UserError as error:
+                raise UserError(f"{where} cannot be tuned to {multiple:g} times its {name}: {error}") from error

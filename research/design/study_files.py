@@ -10,8 +10,7 @@ import traceback
 from pathlib import Path
 
 from research.design.errors import UserError
-from research.design.metrics import metrics_of
-from research.design.study import STUDY_NAME, Study, crossed
+from research.design.study import STUDY_NAME, Study
 from research.design.universes import nearest
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
@@ -46,6 +45,8 @@ def load_study(name: str) -> Study:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses in the file look themselves up there
+    if (folder := str(path.absolute().parent)) not in sys.path:
+        sys.path.append(folder)  # a module beside the file can be imported, and hides none that is installed
     try:
         spec.loader.exec_module(module)
     except KeyboardInterrupt:
@@ -64,9 +65,7 @@ def load_study(name: str) -> Study:
 
 def check_metrics(study: Study, path: Path) -> None:
     """Raise UserError where a study shows or judges a metric that none of its cells in the reference would have."""
-    grid = crossed(**{factor.name: factor.levels for factor in (study.arms, *study.blocks)})
-    cells = (*grid, *(cell for control in study.controls for cell in control.cells))
-    known = set().union(*(metrics_of(study.config(levels)) for levels in cells))
+    known = study.metrics
     asked_for = [("headline", name) for name in study.headline]
     asked_for += [(f"{judged.name!r}", judged.number.metric) for judged in study.judged]
     asked_for += [(f"{claim.name!r}", claim.metric) for claim in study.main_effects]

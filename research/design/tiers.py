@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research.design.errors import UserError
 from research.design.levels import Level
 from research.design.type_checks import check_types
-from research.training.config import TrainConfig
 
 MOST_SEEDS = 10_000  # a plan holds every stack of them
 LAST_FIRST_SEED = 900_000  # where a tier's seeds may begin at the latest
@@ -19,8 +18,6 @@ TUNED = "tuned"  # the level of a choice under which the study's Tuning takes pl
 
 
 WIDENED = 10.0  # how many times further an end of a range lies once it is widened
-# What a tuning may go by, and whether it is of a regression: the test part is never among it.
-VALIDATED = {"validation_loss": False, "validation_accuracy": False, "steps_to_target": False, "validation_rmse": True}
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,11 @@ class Tier:
 class Tuning:
     """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
 
-    `ranges` gives fields of TrainConfig with the lowest and highest multiple of what `configure` sets them to, searched
+    `ranges` gives fields of the task with the lowest and highest multiple of what `configure` sets them to, searched
     on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
-    `configure` sets and half way to either end; a trial is the mean of `metric`, which must come from the validation
-    split, over `seeds` seeds that are used for nothing else. With `widen` the ends at which the winner lies are moved
-    tenfold, once, and three more trials made beyond them.
+    `configure` sets and half way to either end; a trial is the mean of `metric`, which must see nothing that results
+    are measured on (`Task.validated`), over `seeds` seeds that are used for nothing else. With `widen` the ends at
+    which the winner lies are moved tenfold, once, and three more trials made beyond them.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -64,12 +61,9 @@ class Tuning:
 
     def __post_init__(self) -> None:
         check_types("tuning", self)
-        numbers = {f.name for f in fields(TrainConfig) if f.type == "float"}
         if not self.ranges:
             raise UserError("tuning: ranges must name at least one field")
         for name, (low, high) in self.ranges.items():
-            if name not in numbers:
-                raise UserError(f"tuning: {name!r} is no number of TrainConfig; there are {', '.join(sorted(numbers))}")
             if not 0 < low < high < math.inf:
                 raise UserError(f"tuning: the range of {name} is empty or reversed: from {low} to {high}")
             if not low <= 1 <= high:
@@ -79,7 +73,5 @@ class Tuning:
                 raise UserError(f"tuning: {name}={getattr(self, name)} must be at least 1")
             if getattr(self, name) > MOST_SEEDS:
                 raise UserError(f"tuning: {name}={getattr(self, name)} must be at most {MOST_SEEDS}")
-        if self.metric not in VALIDATED:
-            raise UserError(f"tuning: metric {self.metric!r} does not come from the validation split")
         if self.direction not in ("maximize", "minimize"):
             raise UserError(f"tuning: direction={self.direction!r} is not one of maximize, minimize")

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from research.design.identity import identity
 from research.design.plan import Cell, Stack
-from research.design.study import Tuning
-from research.design.tiers import TUNING_SEED
-
-if TYPE_CHECKING:
-    from research.training.train import StackResult
-
-import statistics
-
-from research.design.tiers import WIDENED
+from research.design.task import StackResult
+from research.design.tiers import TUNING_SEED, WIDENED, Tuning
 
 EDGE = 0.1  # of a range on its logarithmic scale: a winner nearer to its end lies at the edge
 MORE_TRIALS = 3  # beyond the edge, once
@@ -39,7 +32,7 @@ def at_edge(cell: Cell, settings: Mapping[str, float], ranges: Ranges | None = N
     assert cell.tuning is not None
     found = {}
     for name, (low, high) in (cell.tuning.ranges if ranges is None else ranges).items():
-        multiple = settings[name] / getattr(cell.config, name)
+        multiple = settings[name] / getattr(cell.task, name)
         place = math.log(multiple / low) / math.log(high / low)
         if not EDGE <= place <= 1 - EDGE:
             found[name] = "low" if place < EDGE else "high"
@@ -75,7 +68,7 @@ def further_multiples(cell: Cell, settings: Settings, values: Mapping[int, float
     winner = settings[best_trial(tuning, values)]
     found: list[dict[str, float]] = []
     for number in range(1, MORE_TRIALS + 1) if ranges != tuning.ranges else ():
-        chosen = {name: setting / getattr(cell.config, name) for name, setting in winner.items()}
+        chosen = {name: setting / getattr(cell.task, name) for name, setting in winner.items()}
         for name, (low, high) in ranges.items():
             before = tuning.ranges[name]
             if low != before[0]:
@@ -118,18 +111,18 @@ DIGITS = 4  # of a tuned setting: more would differ between platforms and tell n
 def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
     """A cell with its tuned fields multiplied: the same cell, whose configuration is now known."""
     values: dict[str, Any] = {
-        name: float(f"{getattr(cell.config, name) * multiple:.{DIGITS}g}") for name, multiple in multiples.items()
+        name: float(f"{getattr(cell.task, name) * multiple:.{DIGITS}g}") for name, multiple in multiples.items()
     }
-    return replace(cell, config=replace(cell.config, **values))
+    return replace(cell, task=replace(cell.task, **values))
 
 
 def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stack:
     """What is trained for a trial: the tuning seeds, with the fields multiplied."""
     assert cell.tuning is not None
     seeds = tuple(range(TUNING_SEED, TUNING_SEED + cell.tuning.seeds))
-    config = tuned(cell, multiples).config
-    what = identity(config, len(seeds), cell.revision)
-    return Stack(replace(cell, config=config, identity=what, stack_size=len(seeds), tuning=None, trial=number), seeds)
+    task = tuned(cell, multiples).task
+    what = identity(task, len(seeds), cell.revision, same_as=cell.same_as)
+    return Stack(replace(cell, task=task, identity=what, stack_size=len(seeds), tuning=None, trial=number), seeds)
 
 
 def trial_value(tuning: Tuning, result: StackResult) -> float:
@@ -157,7 +150,7 @@ def seed_values(wanted: str, result: StackResult) -> list[float]:
 def trial_scatter(tuning: Tuning, result: StackResult) -> float:
     """The standard deviation of a trial's seeds; NaN of a single one, and where one has come to nothing."""
     values = seed_values(objective(tuning), result)
-    return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
+    return statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
 
 
 def objective(tuning: Tuning) -> str:

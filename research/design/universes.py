@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from research.design.errors import UserError
 from research.design.study import TUNED, Level, Levels, Study, crossed
-from research.training.config import TrainConfig
+from research.design.task import Task
 
 REFERENCE, ALL = "reference", "all"
 
@@ -59,10 +59,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}" if known else ""
 
 
-def departures(study: Study, universe: Levels, configure: Callable[[Levels], TrainConfig]) -> Levels:
+def departures(study: Study, universe: Levels, configure: Callable[[Levels], Task]) -> Levels:
     """In which choices a cell of a universe differs from the reference.
 
-    A choice that makes no difference to the cell's configuration, which `configure` gives at a level of every choice,
+    A choice that makes no difference to the cell's task, which `configure` gives at a level of every choice,
     is at the reference there, so that universes share the cells in which they do not differ. Being tuned makes a
     difference where another level of the same choice does.
     """

@@ -66,13 +66,14 @@ def attributed(
         if not runs:
             return Sample(none, none, problem=f"the universe {named} was not run"), none
         frames.append((named, runs[0][runs[0]["seed"] < runs[0]["seed"].min() + num_declared]))
+    metric = study.metric(claim.metric)
     wanted = {study.arms.name: study.arms.levels, **claim.blocks}
     seeds = set.intersection(*(whole_seeds(frame, wanted) for _, frame in frames))
     ends: list[tuple[Array, Array]] = []
     num_diverged, num_late = 0, 0
     for arm, (named, frame) in itertools.product(study.arms.levels, frames):
         number = Number(claim.metric, (arm,), claim.blocks, "only", "mean")
-        found = sample(number, study.arms.name, frame[frame["seed"].isin(seeds)] if seeds else frame)
+        found = sample(number, study.arms.name, frame[frame["seed"].isin(seeds)] if seeds else frame, metric)
         if found.problem:
             return Sample(none, none, problem=f"{found.problem}, in the universe {named}"), none
         ends.append((found.low, found.high))

@@ -11,12 +11,15 @@ import numpy as np
 from research.design.claims import Number
 from research.design.errors import UserError
 from research.design.levels import Level, level_word
-from research.design.metrics import metric_of
+from research.design.task import Metric
 from research.judging.joins import joined
 from research.judging.stats import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+TRAINED = Metric()
 
 
 class Sample(NamedTuple):
@@ -42,8 +45,9 @@ class Sample(NamedTuple):
         return int((self.low < self.high).sum())
 
 
-def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
-    """The number of each seed: its arms are joined within each block, then its blocks. `arms` is the arms' factor.
+def sample(number: Number, arms: str, runs: pd.DataFrame, metric: Metric = TRAINED) -> Sample:
+    """The number of each seed: its arms are joined within each block, then its blocks. `arms` is the arms' factor,
+    `metric` what is known of the metric.
 
     Raises UserError where the number leaves a factor open, so that a seed has several replicates in one cell.
     """
@@ -51,8 +55,8 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
     factors = (runs[name] for name in (arms, *number.blocks))
     for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
         replicates.setdefault(tuple(map(level_word, place)), []).append((seed, row))
-    columns = [number.metric, "diverged_step", metric_of(number.metric).cases]
-    metric, step, cases = runs.reindex(columns=columns).to_numpy(float).T
+    columns = [number.metric, "diverged_step", metric.cases]
+    values, step, cases = runs.reindex(columns=columns).to_numpy(float).T
     cells: list[dict[int, int]] = []
     for levels in itertools.product(number.arms, *number.blocks.values()):
         cell = ", ".join(f"{name}={level}" for name, level in zip((arms, *number.blocks), levels, strict=True))
@@ -60,38 +64,37 @@ def sample(number: Number, arms: str, runs: pd.DataFrame) -> Sample:
         rows = dict(found)
         if len(rows) < len(found):
             raise UserError(f"the number {number.metric} at {cell} is not one cell; name a level of every block factor")
-        measured, stopped = np.isfinite((metric, step))[:, list(rows.values())]
+        measured, stopped = np.isfinite((values, step))[:, list(rows.values())]
         if not rows or not (measured.any() or stopped.all()):
             return Sample(np.empty(0), np.empty(0), problem=f"{number.metric} was not measured at {cell}")
         cells.append(rows)
     seeds = sorted(set.intersection(*map(set, cells)))
     shape = (len(seeds), len(number.arms), len(cells) // len(number.arms))
     used = np.array([[rows[seed] for rows in cells] for seed in seeds], dtype=int).reshape(shape)
-    low, high, lost, late = known(number, runs)
+    low, high, lost, late = known(number, runs, metric)
     threshold = math.nan if number.threshold is None else number.threshold
     ends = joined(number.across_arms, low[used], high[used], numeric(number.arms), threshold)
     ends = joined(number.across_blocks, *ends)
     return Sample(*ends, int(lost[used].sum()), int(late[used].sum()), int(np.nansum(cases[used])), "", tuple(seeds))
 
 
-def known(number: Number, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
+def known(number: Number, runs: pd.DataFrame, metric: Metric) -> tuple[Array, Array, Array, Array]:
     """Of each row where its metric lies, from low to high, and whether it diverged (or lacks the metric) or is late.
 
     What never arrived lies above where counting ended. What had arrived stays when its training diverges later, and so
     does what is no number of the trained network.
     """
-    about = metric_of(number.metric)
-    metric, step = runs.reindex(columns=[number.metric, "diverged_step"]).to_numpy(float).T
+    values, step = runs.reindex(columns=[number.metric, "diverged_step"]).to_numpy(float).T
     late = np.zeros(len(runs), dtype=bool)
-    if about.arrived:
-        late = np.isfinite(metric) & ~(runs.reindex(columns=[about.arrived]).to_numpy(float)[:, 0] > 0)
-    lost = ~np.isfinite(metric)
-    if about.is_trained and not about.arrived:
+    if metric.arrived:
+        late = np.isfinite(values) & ~(runs.reindex(columns=[metric.arrived]).to_numpy(float)[:, 0] > 0)
+    lost = ~np.isfinite(values)
+    if metric.is_trained and not metric.arrived:
         lost |= np.isfinite(step)
     above, below = np.broadcast_to(np.array(number.missing), (len(runs), 2)).T
-    above = np.where(late, np.fmax(metric, above), above)
-    low = np.where(lost | late, beside(above, math.inf), metric)
-    high = np.where(lost | late, beside(below, -math.inf), metric)
+    above = np.where(late, np.fmax(values, above), above)
+    low = np.where(lost | late, beside(above, math.inf), values)
+    high = np.where(lost | late, beside(below, -math.inf), values)
     return low, np.maximum(low, high), lost, late
 
 

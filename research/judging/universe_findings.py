@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from research.design.errors import UserError
-from research.design.metrics import metric_of
-from research.design.study import FAMILY_ERROR, TUNED, Claim, Factor, Levels, MainEffect, Study, TrainConfig
+from research.design.study import FAMILY_ERROR, TUNED, Claim, Factor, Levels, MainEffect, Study
+from research.design.task import Task
 from research.design.universes import departures
 from research.design.wording import digits
 from research.judging.choice_shares import ChoiceShare, Point, choice_shares
@@ -144,15 +144,16 @@ def represented(same: Sequence[int | None], findings: Sequence[Finding]) -> list
 
 def seen_by(study: Study, claim: Claim, universe: Levels) -> Iterator[Hashable]:
     """What the claim's metric can depend on in each cell that the claim reads: values of fields, and tuned settings."""
-    metric = metric_of(claim.number.metric)
-    names = (study.arms.name, *claim.number.blocks)
+    metric, names = claim.number.metric, (study.arms.name, *claim.number.blocks)
     for point in itertools.product(claim.number.arms, *claim.number.blocks.values()):
         cell = dict(zip(names, point, strict=True))
-        config = configured(study, cell, universe)
+        task = configured(study, cell, universe)
         away = departures(study, universe, partial(configured, study, cell))
         ranges = study.tuning.ranges if study.tuning and TUNED in away.values() else {}
-        tuned = tuple(name for name in ranges if metric.depends_on is None or name in metric.depends_on)
-        yield metric.seen_in(config), tuned
+        changed = {name: getattr(task, name) * (low if low != 1 else high) for name, (low, high) in ranges.items()}
+        seen = task.depends_on(metric)
+        tuned = (name for name, value in changed.items() if replace(task, **{name: value}).depends_on(metric) != seen)
+        yield seen, tuple(tuned)
 
 
 def check_universes(study: Study, universes: Sequence[Levels]) -> None:
@@ -168,9 +169,9 @@ def check_universes(study: Study, universes: Sequence[Levels]) -> None:
             raise UserError(f"{study.name}: universe {dict(levels)} comes twice")
 
 
-def configured(study: Study, cell: Levels, universe: Levels) -> TrainConfig:
-    """The configuration of a cell in a universe."""
-    return study.config({**universe, **cell})
+def configured(study: Study, cell: Levels, universe: Levels) -> Task:
+    """The task of a cell in a universe."""
+    return study.task({**universe, **cell})
 
 
 def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> AcrossFinding:

@@ -103,12 +103,17 @@ def judge(
     )
     claims = []
     for claim in study.claims:
-        found = sample(claim.number, study.arms.name, used)
+        found = sample_of(study, claim, used)
         finding = finding_of(claim, found, each, num_declared, complete)
         if error is None:
             finding = replace(finding, margins=margins_of(study, claim, found, used, each))
         claims.append(guarded(finding, study.controls, controls))
     return Judgement(controls, tuple(claims))
+
+
+def sample_of(study: Study, judged: Claim | Control, runs: pd.DataFrame) -> Sample:
+    """What is known of the number of each seed."""
+    return sample(judged.number, study.arms.name, runs, study.metric(judged.number.metric))
 
 
 def family_error(study: Study) -> float:
@@ -123,7 +128,7 @@ def judged_control(
     claim = Claim(
         control.name, control.text, "", control.kind, control.number, control.above, control.below, control.share
     )
-    found = sample(control.number, study.arms.name, runs)
+    found = sample_of(study, control, runs)
     finding = finding_of(claim, found, FAMILY_ERROR, num_declared, complete)
     if not complete or (reference and finding.verdict == "not judged"):
         return finding
@@ -199,7 +204,7 @@ def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, er
     """At which margins the verdict on a claim would be another."""
 
     def resampled(threshold: float) -> Sample:
-        return sample(replace(claim.number, threshold=threshold), study.arms.name, runs)
+        return sample_of(study, replace(claim, number=replace(claim.number, threshold=threshold)), runs)
 
     own = runs
     for name, levels in {study.arms.name: claim.number.arms, **claim.number.blocks}.items():

@@ -19,7 +19,6 @@ from research.design.digests import judged_digests
 from research.design.errors import UserError
 from research.design.identity import NUMERICS
 from research.design.levels import level_word
-from research.design.metrics import metric_of
 from research.design.plan import Plan, make_plan
 from research.design.study import Factor, Study
 from research.design.type_checks import is_a
@@ -262,7 +261,7 @@ def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...
     """
     head = ["cell", *(factor.name for factor in plan.columns), "seed"]
     columns = list(frame.columns)
-    clocks = {"step" if cell.config.steps else "epoch" for cell in plan.cells}
+    clocks = {cell.task.clock for cell in plan.cells}
     keys = tuple(name for name in keys if name not in ("epoch", "step") or name in clocks)
     if missing := [name for name in (*head, *keys) if name not in columns]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
@@ -301,7 +300,7 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
     needed = {"diverged_step": "any of them"}
     if plan.declared:
         for judged in plan.study.judged:
-            names = (judged.number.metric, metric_of(judged.number.metric).arrived)
+            names = (judged.number.metric, plan.study.metric(judged.number.metric).arrived)
             needed |= {name: repr(judged.name) for name in names if name}
     if missing := [name for name in needed if name not in runs]:
         raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")

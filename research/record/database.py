@@ -41,7 +41,7 @@ class NewRun:
     tags: Mapping[str, str]
     params: Mapping[str, object]
     metrics: Sequence[Number]
-    data: DatasetInput
+    data: DatasetInput | None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -219,6 +219,8 @@ def _as_stored(value: float) -> tuple[float, bool]:
 
 def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:
     """The rows that say on which data a run was trained. A data set is written once in an experiment."""
+    if run.data is None:
+        return {}
     data, experiment = run.data.dataset, int(run.experiment.experiment_id)
     sql = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
     known = connection.exec_driver_sql(sql, (experiment, data.name, data.digest)).scalar()

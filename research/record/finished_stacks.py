@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from research.design.errors import UserError
+from research.design.streams import stream
 from research.design.study_files import study_names
 from research.record.recorded_stacks import SEEDS, TRIAL, seeds_of
 from research.record.state import Run, number_of, read_runs
 from research.record.store import Store
-from research.training.data import stream
 
 RUN_ID = "[0-9a-f]{6,32}"  # or how one begins
 

@@ -38,7 +38,7 @@ def read_frames(store: Store, plan: Plan, state: State) -> Frames:
         for seed, run in zip(stack.seeds, state.done.get(stack.key, ()), strict=False):
             if seed in plan.seeds:
                 heads[run.id] = {"cell": stack.cell.name, **plan.placed(stack.cell), "seed": seed}
-                clocks[run.id] = "step" if stack.cell.config.steps else "epoch"
+                clocks[run.id] = stack.cell.task.clock
                 curves, profiles = (set(run.tags.get(tag, "").split(",")) for tag in ("curves", "profiles"))
                 names[run.id] = curves, profiles
     rows: list[dict[str, Any]] = []

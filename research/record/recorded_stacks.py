@@ -1,31 +1,32 @@
-"""Stacks as they were recorded: what trained them, read back from the record alone, and what they came to."""
+"""Stacks as they were recorded: what was run, read back from the record alone, and what they came to."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
 import hashlib
+import importlib
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from research.design.errors import UserError
 from research.design.identity import NUMERICS, identity, identity_difference
 from research.design.plan import Cell, Stack
 from research.design.study import Level
+from research.design.study_files import load_study
+from research.design.task import Replicate, StackResult, Task, field_types
 from research.design.trials import value_of
 from research.record.frames import read_metrics
 from research.record.state import Run
 from research.record.store import Store
-from research.training.config import TrainConfig
-from research.training.data import DATA
 
-if TYPE_CHECKING:
-    from research.training.train import Replicate, StackResult
-
+TRAINING = "research.training.config:TrainConfig"  # the task of records from before there were others
 SEEDS, TRIAL = "/seeds=", "/trial="  # in the key of a stack, and of a trial
 
 
@@ -87,7 +88,7 @@ class Comparison:
 
 def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[Comparison]:
     """What each run of a stack holds beside what came out now, in the order of its runs."""
-    clock = "step" if recorded.stack.cell.config.steps else "epoch"
+    clock = recorded.stack.cell.task.clock
     found = read_metrics(store, [run.id for run in recorded.runs])
     if recorded.objective:
         (run,) = recorded.runs
@@ -154,8 +155,8 @@ def seeds_of(stack_key: str) -> tuple[int, ...]:
 def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
     """A stack from its runs alone: no study is asked.
 
-    Raises UserError where it cannot be trained as it was: by other numerics, on other data, or with fields that this
-    source does not have; and where what is recorded contradicts itself.
+    Raises UserError where it cannot be run as it was: by other numerics or code, on other data, or with fields that
+    this source does not have; and where what is recorded contradicts itself.
     """
     run, key = runs[0], runs[0].tags["stack"]
     marks = ",".join("?" * len(runs))
@@ -163,13 +164,13 @@ def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
     sql = f"SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({marks})"
     for run_id, name, value in store.query(sql, tuple(params)):
         params[run_id][name] = value
-    configs = {checked_config(each, params[each.id]) for each in runs}
-    if len(configs) > 1 or len({each.tags["fingerprint"] for each in runs}) > 1:
-        raise UserError(f"{key}: its seeds were recorded with different configurations")
+    tasks = {checked_task(each, params[each.id]) for each in runs}
+    if len(tasks) > 1 or len({each.tags["fingerprint"] for each in runs}) > 1:
+        raise UserError(f"{key}: its seeds were recorded with different settings")
     study, variant, *placed = key.partition(SEEDS)[0].split("/")
     levels = {name: _level(level) for name, _, level in (part.partition("=") for part in placed)}
-    seeds, config = seeds_of(key), configs.pop()
-    stack = Stack(Cell(study, variant, levels, config, run.tags["identity"], len(seeds)), seeds)
+    seeds, task = seeds_of(key), tasks.pop()
+    stack = Stack(Cell(study, variant, levels, task, run.tags["identity"], len(seeds)), seeds)
     if run.tags["kind"] != "trial":
         return Recorded(stack, runs)
     try:
@@ -180,8 +181,8 @@ def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
         ) from error
 
 
-def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
-    """What a run was trained with: its params, held to its identity, and this to its fingerprint.
+def checked_task(run: Run, params: Mapping[str, str]) -> Task:
+    """What was run: its params, held to its identity, and this to its fingerprint.
 
     Of a tuned cell the identity has what the search began with, and the params what it found. Raises UserError as
     `read_back` does.
@@ -194,46 +195,75 @@ def checked_config(run: Run, params: Mapping[str, str]) -> TrainConfig:
     if hashlib.sha256(text.encode()).hexdigest() != run.tags["fingerprint"]:
         raise UserError(f"{where}: its fingerprint is not that of its identity; what is recorded was changed")
     content = json.loads(text)
-    if content["numerics"] != NUMERICS:
+    if content.get("numerics", NUMERICS) != NUMERICS:
         raise UserError(
             f"{where}: recorded under NUMERICS {content['numerics']}, and this source, which has {NUMERICS}, computes "
             f"otherwise; {source}"
         )
-    if unknown := sorted(set(content["config"]) - {f.name for f in fields(TrainConfig)}):
+    kind = task_class(where, run.tags)
+    if unknown := sorted(set(content["config"]) - {f.name for f in fields(kind)}):
         raise UserError(f"{where}: recorded with the field {unknown[0]!r}, which this source does not have; {source}")
     try:
-        config = config_of(params)
+        task = task_of(kind, params)
     except UserError as error:
-        raise UserError(f"{where}: its params are no configuration of this source: {error}; {source}") from error
-    if content["data"] != DATA[config.dataset].digest:
-        raise UserError(
-            f"{where}: recorded with data {config.dataset} of SHA-256 {content['data']}, and this source has "
-            f"{DATA[config.dataset].digest}; {source}"
-        )
+        raise UserError(f"{where}: its params are no {kind.__name__} of this source: {error}; {source}") from error
+    same_as = {}
+    if "code" in content:  # what may stand in its place is said by the study file
+        now = str(task.identity(NUMERICS)["code"])
+        same_as = dict(load_study(run.tags["study_file"]).same_as) if now != content["code"] else {}
     tuned = content.pop("tuning", {}).get("ranges", {})
-    begun = {name: content["config"].get(name, getattr(TrainConfig, name)) for name in tuned}
+    begun = {name: content["config"].get(name, getattr(kind, name)) for name in tuned}
     recorded = json.dumps(content, sort_keys=True)
-    found = identity(replace(config, **begun), content["stack_size"], content["revision"])
+    found = identity(replace(task, **begun), content["stack_size"], content["revision"], same_as=same_as)
     if found != recorded:
-        difference = identity_difference(recorded, found)
-        raise UserError(f"{where}: its params are not those of its identity ({difference}); {source}")
-    return config
+        difference = identity_difference(recorded, found, task)
+        raise UserError(f"{where}: what would be run now is not what was recorded ({difference}); {source}")
+    return task
 
 
-def config_of(params: Mapping[str, str]) -> TrainConfig:
-    """The configuration that params were written of with `str`, to the bit. Fields that they lack are at the default.
+def task_tags(task: Task) -> dict[str, str]:
+    """The tags that say which kind of task was run, and where the study file is that defines it."""
+    kind = type(task)
+    file = sys.modules[kind.__module__].__file__ or ""
+    is_ours = kind.__module__.startswith("research.")
+    return {"task": f"{kind.__module__}:{kind.__qualname__}"} | ({} if is_ours else {"study_file": file})
 
-    Raises UserError for what is no configuration.
+
+def task_class(where: str, tags: Mapping[str, str]) -> type[Task]:
+    """The class of a task that was run, by the tags of its run; TrainConfig where they are from before there were more.
+
+    Raises UserError where the study file is gone that defines it, or does not define it any more.
+    """
+    module, _, name = tags.get("task", TRAINING).partition(":")
+    if "study_file" in tags:
+        file = Path(tags["study_file"])
+        if not file.is_file():
+            raise UserError(f"{where}: its task {name} is defined in {file}, which is not there; bring the file back")
+        if file != Path(getattr(sys.modules.get(module), "__file__", None) or ""):  # else it is loaded already
+            load_study(str(file))
+    found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise UserError(f"{where}: its task {name} is not defined in {tags.get('study_file', module)} any more")
+    return found
+
+
+def task_of(kind: type[Task], params: Mapping[str, str]) -> Task:
+    """The task that params were written of with `str`, to the bit. Fields that they lack are at the default.
+
+    Raises UserError for what is no such task.
     """
     values: dict[str, Any] = {}
-    for field in fields(TrainConfig):
-        if field.name in params:
-            text = params[field.name]
+    for name, written in field_types(kind).items():
+        if name in params:
+            text = params[name]
             try:
-                values[field.name] = text if field.type == "str" else ast.literal_eval(text)
+                values[name] = text if written == "str" else ast.literal_eval(text)
             except (ValueError, SyntaxError) as error:
-                raise UserError(f"{field.name}={text} cannot be read") from error
-    return TrainConfig(**values)
+                raise UserError(f"{name}={text} cannot be read") from error
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UserError(str(error)) from error
 
 
 def _level(text: str) -> Level:

@@ -21,18 +21,17 @@ from research.judging.stats import mean_interval
 from research.record.database import NewRun, Number, finish_run, open_client, write_runs
 from research.record.environment import environment
 from research.record.frames import read_metrics
-from research.record.recorded_stacks import replicate_numbers, trial_numbers
+from research.record.recorded_stacks import replicate_numbers, task_tags, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
 from research.record.store import Store
 from research.record.ui_notes import cell_note, experiment_note, failure_note
 from research.record.views import COLOUR, cell_colour, saved_views
-from research.training.data import DATA
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
-    from research.training.train import Replicate, StackResult
+    from research.design.task import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
@@ -162,15 +161,18 @@ class Recorder:
             "key": cell.key,
             "fingerprint": cell.fingerprint,
             "identity": cell.identity,
+            **task_tags(cell.task),
             "universe": universe_name(cell.universe),
             "claims": self.claims,
             "mlflow.source.name": f"python -m research.study {self.plan.study.name}",
             "mlflow.source.type": "LOCAL",
         }
-        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.config), **(more or {})}
-        info = DATA[cell.config.dataset]
-        data = Dataset(info.name, info.digest[:12], "local", info.source, profile=f'{{"sha256": "{info.digest}"}}')
-        used = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+        params = {**self.plan.study.universe(cell.universe), **cell.levels, **asdict(cell.task), **(more or {})}
+        used = None
+        if source := cell.task.source:
+            profile = f'{{"sha256": "{source.digest}"}}'
+            data = Dataset(source.name, source.digest[:12], "local", source.text, profile=profile)
+            used = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
         experiment = self.experiments[cell.experiment]
         return NewRun(experiment, name, status, started, ended, {**always, **tags}, params, numbers, used)
 

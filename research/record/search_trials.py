@@ -18,7 +18,6 @@ from research.design.trials import (
     trial_stack,
 )
 from research.record.state import Run
-from research.training.config import TrainConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +77,7 @@ def settings_of(cell: Cell, run: Run) -> dict[str, float]:
     """The settings that a recorded trial of a cell's search has tried."""
     assert cell.tuning is not None
     config = json.loads(run.tags["identity"])["config"]
-    return {name: config.get(name, getattr(TrainConfig, name)) for name in cell.tuning.ranges}
+    return {name: config.get(name, getattr(type(cell.task), name)) for name in cell.tuning.ranges}
 
 
 def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
@@ -89,12 +88,12 @@ def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
     if not is_over(cell, runs):
         return cell
     settings: dict[str, Any] = settings_of(cell, runs[best_trial(cell.tuning, values_of(runs))])
-    return replace(cell, config=replace(cell.config, **settings))
+    return replace(cell, task=replace(cell.task, **settings))
 
 
 def multiples_of(cell: Cell, run: Run, ranges: Ranges) -> dict[str, float]:
     """The same as multiples of what `configure` sets, within these ranges: a setting is rounded."""
-    multiples = {name: value / getattr(cell.config, name) for name, value in settings_of(cell, run).items()}
+    multiples = {name: value / getattr(cell.task, name) for name, value in settings_of(cell, run).items()}
     return {name: min(max(multiples[name], low), high) for name, (low, high) in ranges.items()}
 
 

@@ -120,10 +120,11 @@ def number_of(run: Run, tag: str) -> int:
 def check_fingerprint(cell: Cell, run: Run | None) -> None:
     """Raise UserError when a run stands under the key of a cell but was made by another configuration."""
     if run and run.tags["fingerprint"] != cell.fingerprint:
-        difference = identity_difference(run.tags["identity"], cell.identity)
+        difference = identity_difference(run.tags["identity"], cell.identity, cell.task)
+        harmless = ", declare it harmless with same_as" if difference.startswith("code: ") else ""
         raise UserError(
             f"{cell.key}: the store holds results of another configuration ({difference}); "
-            "undo the change, choose another store with --store, or replace the results with --redo"
+            f"undo the change{harmless}, choose another store with --store, or replace the results with --redo"
         )
 
 

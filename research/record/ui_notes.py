@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from research.design.description import field_words, shown_fields
+from research.design.description import field_words
 from research.design.plan import TUNING, Cell, Plan
 from research.design.wording import escaped
-from research.training.cost import layer_sizes, num_parameters
 
 if TYPE_CHECKING:
     pass
@@ -36,15 +35,13 @@ def experiment_note(plan: Plan, experiment: str) -> str:
 
 def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     """What a cell is, in Markdown, for the parent run's page in the MLflow UI."""
-    config = cell.config
+    task = cell.task
     levels = "\n".join(f"| {name} | **{level}** |" for name, level in {**cell.levels, **cell.universe}.items())
-    fixed = [name for name in shown_fields([config]) if name not in cell.levels]
+    fixed = [name for name in task.shown if name not in cell.levels]
     return (
         f"{escaped(plan.study.question)}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
-        f"Network {'-'.join(map(str, layer_sizes(config)))}, {num_parameters(config):,} parameters. "
-        f"Mean of {num_seeds} seeds, trained {cell.stack_size} at a time; "
-        "each seed has its own split, order and start.\n\n"
-        f"Fixed: {field_words(config, fixed)}.\n\n"
+        f"{task.summary} Mean of {num_seeds} seeds, run {cell.stack_size} at a time.\n\n"
+        f"Fixed: {field_words(task, fixed)}.\n\n"
         f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
     )
 

@@ -17,8 +17,8 @@ from research.running.searches import Searches
 from research.running.workers import Failure, Stopped, Workers, stop_signals
 
 if TYPE_CHECKING:
+    from research.design.task import StackResult
     from research.record.recorder import Recorder
-    from research.training.train import StackResult
 
 
 def train(
@@ -38,7 +38,10 @@ def train(
     """
     tuned = [stack for stack in missing if stack.cell.tuning]
     others = [stack for stack in missing if not stack.cell.tuning]
-    with stop_signals() as check, Workers(others, workers, bool(tuned), devices) as at_work:
+    with (
+        stop_signals() as check,
+        Workers(others, workers, bool(tuned), devices, [cell.task for cell in plan.cells]) as at_work,
+    ):
         from research.record.database import import_mlflow, writing
 
         import_mlflow()

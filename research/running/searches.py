@@ -83,7 +83,7 @@ class Search:
     @property
     def _settings(self) -> dict[int, dict[str, float]]:
         return {
-            trial.number: {name: getattr(trial.stack.cell.config, name) for name in self.tuning.ranges}
+            trial.number: {name: getattr(trial.stack.cell.task, name) for name in self.tuning.ranges}
             for trial in self.trials
         }
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,14 +17,13 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
 
 from research.design.errors import UserError
+from research.design.identity import NUMERICS
 from research.design.plan import Stack, in_one_pass
+from research.design.study_files import load_study
+from research.design.task import StackResult, Task, check_result, study_files
 from research.record.state import check_device
-
-if TYPE_CHECKING:
-    from research.training.train import StackResult
 
 TRIES = 3  # how often a stack may take its worker down before it counts as failed
 POLL_SECONDS = 0.25
@@ -35,15 +34,15 @@ Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
 _pipe: Connection | None = None  # a worker's line to its coordinator
 
 
-def _start_worker(pipe: Connection) -> None:
-    """Make this process a worker: one thread, deaf to signals to stop (the coordinator decides), gone with it."""
+def _start_worker(pipe: Connection, files: Collection[str]) -> None:
+    """Make this process a worker: deaf to signals to stop (the coordinator decides), gone with it.
+
+    The study `files` define tasks of their own; what is sent to it is found there.
+    """
     global _pipe
     _pipe = pipe
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # at which Lightning, ignored or not, ends a training
-    import torch
-
-    torch.set_num_threads(1)
 
     def watch() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -51,18 +50,24 @@ def _start_worker(pipe: Connection) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+    for file in files:
+        load_study(file)
 
 
-def _work(job: Job, devices: Collection[str]) -> list[StackResult]:
-    from research.training.train import device_class, train_horizons
-
+def _work(job: Job, devices: Collection[str], code: object) -> list[StackResult]:
+    task, seeds = job[0].cell.task, job[0].seeds
+    if code != task.identity(NUMERICS).get("code"):
+        raise UserError(f"{job[0].cell.study}: its file was changed while it ran; run the same command again")
     assert _pipe is not None
     if devices:
-        check_device(job[0].cell.experiment, devices, device_class())
+        check_device(job[0].cell.experiment, devices, task.device())
     began, say = time.monotonic(), _pipe.send
     say((0.0, 0.0))  # whatever it last said of another job
-    configs = [stack.cell.config for stack in job]
-    return train_horizons(configs, job[0].seeds, lambda share: say((share, time.monotonic() - began)))
+    tasks = [stack.cell.task for stack in job]
+    results = task.run_together(tasks, seeds, lambda share: say((share, time.monotonic() - began)))
+    for each, result in zip(tasks, results, strict=True):
+        check_result(each, seeds, result)
+    return results
 
 
 class Slot:
@@ -75,8 +80,8 @@ class Slot:
 
     future: Future[list[StackResult]]
 
-    def __init__(self, context: ForkServerContext, devices: Collection[str] = ()) -> None:
-        self.context, self.devices = context, devices
+    def __init__(self, context: ForkServerContext, devices: Collection[str] = (), files: Collection[str] = ()) -> None:
+        self.context, self.devices, self.files = context, devices, files
         self.job: Job | None = None
         self.share = self.seconds = 0.0
         self.num_jobs = self.unwritten = 0
@@ -84,7 +89,7 @@ class Slot:
 
     def _open(self) -> None:
         self.pipe, theirs = self.context.Pipe()
-        self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs,))
+        self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs, self.files))
 
     @property
     def is_free(self) -> bool:
@@ -98,12 +103,13 @@ class Slot:
         """Hand the worker a job."""
         self.job, self.share, self.seconds = job, 0.0, 0.0
         self.num_jobs += 1
+        work = job, self.devices, job[0].cell.task.identity(NUMERICS).get("code")
         try:
-            self.future = self.pool.submit(_work, job, self.devices)
+            self.future = self.pool.submit(_work, *work)
         except BrokenProcessPool:  # the worker died while it was idle
             self.close()
             self._open()
-            self.future = self.pool.submit(_work, job, self.devices)
+            self.future = self.pool.submit(_work, *work)
         # Our end for writing: while it is open, the other half of a result is waited for though its worker is dead.
         self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
@@ -168,11 +174,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def warm_up() -> ForkServerContext:
-    """Start the server that workers are forked from: its heavy imports go on while the caller does other things."""
+def warm_up(imports: Iterable[str] = ()) -> ForkServerContext:
+    """Start the server that workers are forked from: its `imports` go on while the caller does other things."""
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["research.running.fork_server_guard", "research.training.train"])
+    context.set_forkserver_preload(["research.running.fork_server_guard", *imports])
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
     try:
         forkserver.ensure_running()
@@ -199,13 +205,21 @@ class Workers:
     in their horizon train in one pass. A thread hands them out, to a worker the next once the caller has taken up what
     the last came to: no worker waits for another, and a kill costs each no more than one pass, and the short first one
     where it comes before that is recorded. With `open_end` it waits for more (`add`) until `no_more` is said.
-    Nothing is trained where the class of device is not among `devices`, if there are any.
+    Nothing is trained where the class of device is not among `devices`, if there are any. What must run alone comes
+    last, one after the other. `tasks` are all that may come, where that is more than the stacks have.
     """
 
     def __init__(
-        self, stacks: Sequence[Stack], number: int, open_end: bool = False, devices: Collection[str] = ()
+        self,
+        stacks: Sequence[Stack],
+        number: int,
+        open_end: bool = False,
+        devices: Collection[str] = (),
+        tasks: Collection[Task] = (),
     ) -> None:
+        tasks = tasks or [stack.cell.task for stack in stacks]
         self.waiting: list[Job] = []
+        self.alone: list[Job] = []
         self.added: SimpleQueue[Sequence[Stack]] = SimpleQueue()
         self.added.put(stacks)
         self.all_added = threading.Event()
@@ -217,8 +231,11 @@ class Workers:
         if not open_end:
             self.no_more()
         if stacks or open_end:
-            context = warm_up()
-            self.slots = [Slot(context, devices) for _ in range(number if open_end else min(number, len(stacks)))]
+            context = warm_up(dict.fromkeys(name for task in tasks for name in task.imports))
+            files = study_files(tasks)
+            self.slots = [
+                Slot(context, devices, files) for _ in range(number if open_end else min(number, len(stacks)))
+            ]
         self.thread = ThreadPoolExecutor(1)
         self.all_told = self.thread.submit(self._keep_busy)
 
@@ -284,20 +301,29 @@ class Workers:
                 self._take_added()
                 for slot in self.slots:
                     self._tell(slot)
-                    if self.waiting and slot.is_free:
-                        slot.start(self.waiting.pop(-1 if slot.num_jobs else 0))
-                        slot.future.add_done_callback(lambda _: self.news.set())
-                if complete and not self.waiting and all(slot.job is None for slot in self.slots):
-                    break
+                    alone = any(one.job is not None and one.job[0].cell.task.runs_alone for one in self.slots)
+                    if self.waiting and slot.is_free and not alone:
+                        self._start(slot, self.waiting.pop(-1 if slot.num_jobs else 0))
+                if not self.waiting and all(slot.job is None for slot in self.slots):
+                    if self.alone and not any(slot.unwritten for slot in self.slots):
+                        self._start(self.slots[0], self.alone.pop(0))
+                    elif complete and not self.alone:
+                        break
                 self.news.wait(POLL_SECONDS)
         finally:
             self.told.put(None)
+
+    def _start(self, slot: Slot, job: Job) -> None:
+        slot.start(job)
+        slot.future.add_done_callback(lambda _: self.news.set())
 
     def _take_added(self) -> None:
         """Put what was added where it is waited for: the longest last, of equal ones the first of the plan."""
         with contextlib.suppress(Empty):
             while True:
-                jobs = in_one_pass(self.added.get_nowait())
+                every = in_one_pass(self.added.get_nowait())
+                jobs = [job for job in every if not job[0].cell.task.runs_alone]
+                self.alone += [job for job in every if job[0].cell.task.runs_alone]
                 self.waiting = sorted([*reversed(jobs), *self.waiting], key=lambda job: job[0].nominal_seconds)
 
     def _tell(self, slot: Slot) -> None:
@@ -314,7 +340,7 @@ class Workers:
             results = [Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))] * len(job)
         elif self.deaths[job[0].key] < TRIES - 1:
             self.deaths[job[0].key] += 1
-            self.waiting.append(job)
+            (self.alone if job[0].cell.task.runs_alone else self.waiting).append(job)
             return
         else:
             results = [Failure(f"its worker process died {TRIES} times, perhaps for want of memory")] * len(job)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 from research.design.errors import UserError
+from research.design.task import Metric, Replicate, Report, Source, StackResult, Task
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dataset": ("mnist", "digits", "sine", "line"),
@@ -40,11 +42,12 @@ SMALLEST = {  # and the type: an int stands for a whole number
 }
 LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 REGRESSION = ("sine", "line")
+CORE = ("dataset", "depth", "width", "activation", "init", "loss", "optimizer", "lr", "batch_size", "epochs", "steps")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """All that decides the numbers of a replicate, but for its seed.
+class TrainConfig(Task):
+    """Training stacked networks: all that decides the numbers of a replicate, but for its seed.
 
     What is learnt: `dataset`, of whose training part the first num_train examples of a seed's own order are used (0:
     all); `pixels` as they are, in one random order for each seed ("permuted"), in another order for each image
@@ -74,6 +77,8 @@ class TrainConfig:
 
     Raises UserError for a name that does not exist, a number out of range, or fields that do not go together.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("research.training.train",)
 
     dataset: str = "mnist"
     depth: int = 1
@@ -124,6 +129,92 @@ class TrainConfig:
     def is_regression(self) -> bool:
         """Whether the targets are numbers, not classes."""
         return self.dataset in REGRESSION
+
+    def gives(self) -> Mapping[str, Metric]:
+        from research.training.metrics import metric_of, metrics_of
+
+        return {name: metric_of(name) for name in metrics_of(self)}
+
+    def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:
+        (result,) = self.run_together([self], seeds, report)
+        return result.replicates
+
+    @property
+    def clock(self) -> str:
+        return "step" if self.steps else "epoch"
+
+    @property
+    def validated(self) -> tuple[str, ...]:
+        if self.is_regression:
+            return ("validation_rmse",)
+        return ("validation_loss", "validation_accuracy", *(["steps_to_target"] if self.target_accuracy else []))
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        return ("epochs",) if self.steps else ("steps", "evaluate_every")
+
+    @property
+    def shown(self) -> list[str]:
+        """The core fields and what is not at its default; what is measured is said by the metrics."""
+        changed, left_out = self.changed(), {*self.unused, "measures"}
+        return [f.name for f in fields(self) if f.name in (*CORE, *changed) and f.name not in left_out]
+
+    @property
+    def summary(self) -> str:
+        from research.training.cost import layer_sizes, num_parameters
+
+        return f"Network {'-'.join(map(str, layer_sizes(self)))}, {num_parameters(self):,} parameters."
+
+    @property
+    def source(self) -> Source:
+        from research.training.data import DATA
+
+        info = DATA[self.dataset]
+        return Source(info.name, info.digest, info.source)
+
+    def identity(self, numerics: int) -> dict[str, object]:
+        return {"data": self.source.digest, "numerics": numerics}
+
+    def depends_on(self, metric: str) -> Hashable:
+        from research.training.metrics import seen_in
+
+        return seen_in(self, metric)
+
+    def seeds_together(self, seeds: int) -> int:
+        from research.training.cost import stack_size
+
+        return stack_size(self, seeds)
+
+    def seconds(self, num_seeds: int) -> float:
+        from research.training.cost import nominal_seconds
+
+        return nominal_seconds(self, num_seeds)
+
+    def prepare(self) -> None:
+        from research.training.data import fetch
+
+        fetch(self.dataset)
+
+    def in_one_pass(self) -> TrainConfig:
+        return without_horizon(self)
+
+    @property
+    def length(self) -> int:
+        from research.training.cost import num_steps
+
+        return num_steps(self)
+
+    @classmethod
+    def device(cls) -> str:
+        from research.training.train import device_class
+
+        return device_class()
+
+    @classmethod
+    def run_together(cls, tasks: Sequence[TrainConfig], seeds: Sequence[int], report: Report) -> list[StackResult]:
+        from research.training.train import train_horizons
+
+        return train_horizons(tasks, seeds, report)
 
     def _contradictions(self) -> tuple[tuple[bool, str], ...]:
         probed, measures = self.probe_epochs, self.measures

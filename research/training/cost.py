@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 from research.design.errors import UserError
+from research.design.task import MOST_TOGETHER
 from research.training.config import TrainConfig
 from research.training.data import DATA
 
-MOST_AT_ONCE = 10  # seeds: more would save little, and be lost together when a run is stopped
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
@@ -48,13 +48,13 @@ def layer_sizes(config: TrainConfig) -> list[int]:
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
-def stack_size(config: TrainConfig, seeds: int = MOST_AT_ONCE, count_copies: bool = True) -> int:
+def stack_size(config: TrainConfig, seeds: int = MOST_TOGETHER) -> int:
     """How many of a cell's seeds train together: the largest nearly equal parts of them that fit cache and memory.
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
     units: pre-activation, activation and gradient. Copies of images that each seed has of its own must fit the memory
-    of a worker; up to numerics 2 they were not counted. Searches of L-BFGS go one replicate at a time.
+    of a worker. Searches of L-BFGS go one replicate at a time.
 
     Raises UserError where L-BFGS would not have the whole training part at once.
     """
@@ -69,14 +69,14 @@ def stack_size(config: TrainConfig, seeds: int = MOST_AT_ONCE, count_copies: boo
     batch = min(config.batch_size, DATA[config.dataset].num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
     info = DATA[config.dataset]
-    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" and count_copies else 0
+    copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" else 0
     fitting = (n for n in stack_sizes(seeds) if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES)
     return next(fitting, 1)
 
 
 def stack_sizes(seeds: int) -> list[int]:
     """The sizes of nearly equal parts, largest first: 10, 5, 4, 2 and 1 of 10. The last is at least half as large."""
-    sizes = {-(-seeds // parts) for parts in range(-(-seeds // MOST_AT_ONCE), seeds + 1)}
+    sizes = {-(-seeds // parts) for parts in range(-(-seeds // MOST_TOGETHER), seeds + 1)}
     return [size for size in sorted(sizes, reverse=True) if 2 * ((seeds - 1) % size + 1) >= size]
 
 

@@ -1,4 +1,4 @@
-"""Data sets as tensors, the random streams, and the splits drawn from them.
+"""Data sets as tensors, and the splits drawn from them.
 
 The digits come with scikit-learn, MNIST from `mnist.arrays`, and the curves of a regression are computed. Heavy
 packages are imported where they are used, so that importing this module costs little.
@@ -7,7 +7,6 @@ packages are imported where they are used, so that importing this module costs l
 from __future__ import annotations
 
 import hashlib
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from research.design.errors import UserError
+from research.design.streams import stream
 from research.training import mnist
 
 if TYPE_CHECKING:
@@ -99,16 +99,6 @@ DATA: Mapping[str, DataInfo] = {
     "line": _curve("line", "x / (2 pi)"),
 }
 CURVES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"sine": np.sin, "line": lambda x: x / (2 * np.pi)}
-
-
-def stream(seed: int, purpose: str, *indices: int) -> np.random.Generator:
-    """A random generator of its own for each seed, purpose and indices, the same on every machine and in every process.
-
-    Raises TypeError for a seed that is no whole number (None too: nothing here is unseeded), ValueError below zero.
-    """
-    words = np.frombuffer(hashlib.sha256(purpose.encode()).digest(), dtype="<u4").tolist()
-    sequence = np.random.SeedSequence(operator.index(seed), spawn_key=(*words, *indices))
-    return np.random.Generator(np.random.PCG64(sequence))
 
 
 def split(labels: np.ndarray, num_validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import NUM_BINS
-from research.training.data import DataSet, split, stream
+from research.training.data import DataSet, split
 
 Array = np.ndarray
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import KERNEL, kernel_sizes, layer_sizes
-from research.training.data import stream
 from research.training.products import affine
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

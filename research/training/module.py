@@ -9,9 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import check_batch, layer_sizes, num_intervals, slice_size
-from research.training.data import DataSet, stream
+from research.training.data import DataSet
 from research.training.examples import make_examples
 from research.training.lbfgs import CountedLBFGS
 from research.training.losses import example_losses

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import layer_sizes, num_steps
-from research.training.data import DataSet, split, stream
+from research.training.data import DataSet, split
 from research.training.models import initial_layer
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {

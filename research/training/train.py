@@ -7,12 +7,12 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import pytorch_lightning as pl
 import torch
 
+from research.design.task import Replicate, StackResult
 from research.training.bounds import BOUNDS
 from research.training.compute import choose_products, prepare_process
 from research.training.config import TrainConfig, without_horizon
@@ -30,30 +30,6 @@ TAKEN = {**MEASURES, **TWINS, **BOUNDS}
 REPORTS_PER_STACK = 200
 
 cached_data: Callable[[str], DataSet] = cache(load)
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """What one seed came to: metrics by name, curves as (time, value) pairs, and the SHA-256 of the final weights.
-
-    The time is an epoch, or a step where the configuration counts steps. Profiles are (place, value) pairs.
-    """
-
-    seed: int
-    metrics: Mapping[str, float]
-    curves: Mapping[str, tuple[tuple[int, float], ...]]
-    profiles: Mapping[str, tuple[tuple[int, float], ...]]
-    weights_sha256: str
-
-
-@dataclass(frozen=True)
-class StackResult:
-    """The replicates of a stack, with where and when (seconds since 1970) they were trained."""
-
-    replicates: tuple[Replicate, ...]
-    device: str
-    started: float
-    ended: float
 
 
 class Progress(pl.Callback):

@@ -1,6 +1,7 @@
 """<script>document.title='owned'</script> A study whose every text is markup. As it is, each part of it does harm."""
 
-from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, TrainConfig, crossed
+from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, crossed
+from research.training.config import TrainConfig
 
 MARKUP = (
     "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>"

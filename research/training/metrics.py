@@ -1,10 +1,11 @@
-"""What is known of metrics before anything is trained: which a configuration gives, what each can depend on."""
+"""What is known of the metrics of trained networks: which a configuration gives, and what each can depend on."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from research.design.task import Metric
 from research.training.config import TrainConfig
 
 HOW_LONG = ("epochs", "steps", "evaluate_every", "target_accuracy", "probe_epochs", "measures")
@@ -12,58 +13,42 @@ AT_THE_START = (
     "dataset", "pixels", "input_scale", "num_train", "network", "head", "depth", "width", "activation", "init",
     "init_std", "output_bias", "output", "loss", "labels",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a metric can depend on: fields of TrainConfig beside the seed, or all that is trained (None).
-
-    One that does not depend on the training stays what it was where that diverges. `arrived` names the metric that is
-    1 where a replicate arrived at what is counted here, and 0 where it never did: then the number is where counting
-    ended. `cases` names the metric that says over how many cases this one is the largest.
-    """
-
-    depends_on: tuple[str, ...] | None = None
-    arrived: str = ""
-    cases: str = ""
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether it is a number of the trained network, which is lost where the training diverges."""
-        return self.depends_on is None
-
-    def seen_in(self, config: TrainConfig) -> Hashable:
-        """What it can depend on in a configuration; where the rate falls over the horizon, on how long that is too."""
-        if self.depends_on is None:
-            return config
-        falls = "schedule" in self.depends_on and config.schedule != "constant"
-        return tuple(getattr(config, name) for name in (*self.depends_on, *(HOW_LONG if falls else ())))
-
-
-BEFORE_TRAINING = Metric(AT_THE_START)
-OF_A_HUNDRED_STEPS = Metric(tuple(f.name for f in fields(TrainConfig) if f.name not in HOW_LONG))
-OF_NO_NETWORK = Metric(())
-OF_RANDOM_LOGITS = Metric((), cases="num_cases")  # drawn for the seed
-METRICS: Mapping[str, Metric] = {
-    "backward_factor": BEFORE_TRAINING,
-    "backward_log10_across_4": BEFORE_TRAINING,
-    "backward_factor_score": BEFORE_TRAINING,
-    "untrained_test_accuracy": BEFORE_TRAINING,
-    "cross_entropy_formula_error": OF_RANDOM_LOGITS,
-    "mse_formula_error": OF_RANDOM_LOGITS,
-    "num_cases": OF_NO_NETWORK,
+OF_A_HUNDRED_STEPS = tuple(f.name for f in fields(TrainConfig) if f.name not in HOW_LONG)
+# The fields that a metric can depend on beside the seed, where it is not a number of the trained network.
+DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
+    "backward_factor": AT_THE_START,
+    "backward_log10_across_4": AT_THE_START,
+    "backward_factor_score": AT_THE_START,
+    "untrained_test_accuracy": AT_THE_START,
+    # Of random logits that are drawn for the seed: of no network.
+    "cross_entropy_formula_error": (),
+    "mse_formula_error": (),
+    "num_cases": (),
     # Trainings of their own, of a hundred steps whatever the horizon.
     "twin_difference": OF_A_HUNDRED_STEPS,
     "alone_difference": OF_A_HUNDRED_STEPS,
     "round_trip_difference": OF_A_HUNDRED_STEPS,
     "scaled_twin_difference": OF_A_HUNDRED_STEPS,
+}
+METRICS: Mapping[str, Metric] = {  # of which more is known than whether it is of the trained network
+    "cross_entropy_formula_error": Metric(is_trained=False, cases="num_cases"),
+    "mse_formula_error": Metric(is_trained=False, cases="num_cases"),
     "steps_to_target": Metric(arrived="reached_target"),
 }
 
 
 def metric_of(name: str) -> Metric:
-    """What is known of a metric; of one that is not listed, that it can depend on all of the training."""
-    return METRICS.get(name, Metric())
+    """What is known of a metric."""
+    return METRICS.get(name, Metric(is_trained=name not in DEPENDS_ON))
+
+
+def seen_in(config: TrainConfig, metric: str) -> Hashable:
+    """What a metric can depend on; where the rate falls over the horizon, on how long that is too."""
+    if metric not in DEPENDS_ON:
+        return config
+    names = DEPENDS_ON[metric]
+    falls = "schedule" in names and config.schedule != "constant"
+    return tuple((name, getattr(config, name)) for name in (*names, *(HOW_LONG if falls else ())))
 
 
 OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that always give the same

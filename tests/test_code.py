@@ -1,0 +1,106 @@
+"""What holds for the digest of a task's code: it changes with what the task uses, and with nothing else."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from research.design.code import code_digest, used
+
+STUDY = '''
+"""A study."""
+import math
+from helper import halved
+from dataclasses import dataclass
+
+STEPS = 3
+UNUSED = 4
+
+
+def used(x):
+    """What it says."""
+    return halved(x) + STEPS
+
+
+def figures(tables):
+    return UNUSED
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A task."""
+
+    size: int = 1
+
+    def run(self):
+        # a reason
+        return used(self.size) + math.pi
+'''
+HELPER = "RATE = 2\n\n\ndef halved(x):\n    return x / RATE\n\n\ndef other(x):\n    return x\n"
+
+
+@pytest.fixture
+def digest(tmp_path):
+    """The digest of a study's task, with texts of the file and of its helper replaced."""
+    count = iter(range(100))
+
+    def of(change=("", ""), helper=("", "")):
+        folder = tmp_path / str(next(count))
+        folder.mkdir()
+        (folder / "toy.py").write_text(STUDY.replace(*change))
+        (folder / "helper.py").write_text(HELPER.replace(*helper))
+        spec = importlib.util.spec_from_file_location(f"toy_of_{folder.name}", folder / "toy.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        sys.path.insert(0, str(folder))
+        sys.modules.pop("helper", None)
+        try:
+            spec.loader.exec_module(module)
+            return code_digest(module.Toy)
+        finally:
+            sys.path.remove(str(folder))
+            sys.modules.pop(spec.name)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("STEPS = 3", "STEPS = 5"), ("self.size)", "self.size + 1)"), ("size: int = 1", "size: int = 2"),
+     ("import math", "import cmath as math")],
+)  # fmt: skip
+def test_it_changes_with_all_that_the_task_uses(digest, change):
+    assert digest(change) != digest()
+
+
+@pytest.mark.parametrize("helper", [("RATE = 2", "RATE = 3"), ("x / RATE", "x * RATE")])
+def test_it_changes_with_what_the_task_uses_of_a_module_beside_it(digest, helper):
+    assert digest(helper=helper) != digest()
+
+
+@pytest.mark.parametrize(
+    ("change", "helper"),
+    [
+        (("What it says.", "Other words."), ("", "")),
+        (('"""A task."""', '"""The task of this study."""'), ("", "")),
+        (("# a reason", "# another reason"), ("", "")),
+        (("return UNUSED", "return 2 * UNUSED"), ("", "")),
+        (("UNUSED = 4", "UNUSED = 5"), ("", "")),
+        (("", ""), ("    return x\n", "    return -x\n")),
+    ],
+)
+def test_it_stays_with_words_reasons_figures_and_what_the_task_does_not_use(digest, change, helper):
+    assert digest(change, helper) == digest()
+
+
+def test_a_class_beside_a_study_in_the_studies_folder_is_found_under_its_package(tmp_path, monkeypatch):
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    (folder / "helper.py").write_text(HELPER)
+    (folder / "toy.py").write_text(STUDY.replace("from helper", "from studies.helper"))
+    found = {}
+    for rate in (2, 3):
+        (folder / "helper.py").write_text(HELPER.replace("RATE = 2", f"RATE = {rate}"))
+        found[rate] = sorted(text for *_, text in used(folder / "toy.py", "Toy"))
+    assert found[2] != found[3]
+    assert len(found[2]) == 8  # Toy, used, STEPS, math, dataclass, halved as it is imported and as it is, and RATE
