@@ -179,7 +179,8 @@ def test_a_file_that_was_moved_is_told_in_a_line(copied):
     done = copied.run("--sample", "1", module="reproduce", what="walk")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.endswith(f"its task Walk is defined in {copied.folder}/gone.py, which is not there; bring the file back")
+    gone = copied.folder / "gone.py"
+    assert line.endswith(f"its task Walk is defined in {gone}, which is not there; bring the file back")
 
 
 @pytest.mark.parametrize(
