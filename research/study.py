@@ -176,6 +176,7 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
 
     What is not `published` ends with how its findings agree with those that are.
     """
+    from research.judging.columns import with_columns
     from research.record.optuna_studies import project_grids, project_searches
     from research.report import publish, publish_universes
 
@@ -184,7 +185,8 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
         raise UserError(
             f"store {store.folder}: no longer holds all that was recorded; bring it back, or run the same command again"
         )
-    frame = read_frames(store, plan, state).runs
+    frames = read_frames(store, plan, state)
+    frame = frames.runs
     project_grids(store, plan, frame)
     project_searches(store, plan, state.trials)
     if failures:
@@ -194,7 +196,8 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
         print(f"{counted(len(failures), 'stack')} failed; the same command tries again", file=sys.stderr)
         return 1
     if plan.of_universes:
-        print(universes_text(publish_universes(store, plan, state, folder, published), plan, frame))
+        of_universes = publish_universes(store, plan, state, folder, published)
+        print(universes_text(of_universes, plan, with_columns(plan.study, *frames)))
     else:
         frame, judgement = publish(store, plan, state, folder, published)
         print(cell_table(plan, frame))

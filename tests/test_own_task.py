@@ -31,7 +31,7 @@ class Walk(Task):
     drift: float = 0.0
 
     def gives(self):
-        return {"distance": Metric(promised=True), "turns": Metric()}
+        return {"distance": Metric(promised=True), "turns": Metric(), "path": Metric(by="place")}
 
     def run(self, seeds, report):
         for done, seed in enumerate(seeds, 1):
@@ -186,7 +186,7 @@ def test_a_file_that_was_moved_is_told_in_a_line(copied):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"turns": turns}', '"turn": turns}', "seed 0: run() gives a metric 'turn', gives() names distance, turns"),
+        ('"turns": turns}', '"turn": turns}', "seed 0: run() gives a metric 'turn', gives() names distance, path"),
         ("yield Replicate(seed,", "yield Replicate(seed + 1,", "Walk: run() gives results for the seeds [1, 2,"),
         ("float(abs(walk[-1]))", "float('nan')", "Walk: seed 0: distance is nan, though it is promised"),
         ("float(abs(walk[-1]))", "walk", "which is no number"),

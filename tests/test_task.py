@@ -21,7 +21,7 @@ class Toy(Task):
     gain: int = 0
 
     def gives(self):
-        return {"score": Metric(promised=True), "late": Metric()}
+        return {"score": Metric(promised=True), "late": Metric(), "shape": Metric(by="place")}
 
     def run(self, seeds, report):
         return [Replicate(seed, {"score": self.size * seed, "late": math.nan}) for seed in seeds]
@@ -54,13 +54,15 @@ def test_a_task_runs_with_defaults_for_all_but_what_it_gives_and_how():
         ([], r"gives results for the seeds \[\]"),
         ([replicate(), replicate(1)], r"seeds \[0, 1\]"),
         ([7], r"seeds \[7\]"),
-        ([replicate(extra=1.0)], "run\\(\\) gives a metric 'extra', gives\\(\\) names late, score"),
+        ([replicate(extra=1.0)], "run\\(\\) gives a metric 'extra', gives\\(\\) names late, score, shape"),
         ([Replicate(0, {"score": 1.0})], "run\\(\\) does not give the metric 'late'"),
         ([replicate(score=math.nan)], "score is nan, though it is promised"),
         ([replicate(score=np.zeros(2))], "score is array.* no number"),
         ([replicate(score="high")], "score is 'high', which is no number"),
         ([replicate(score=True)], "score is True, which is no number"),
         ([replace(replicate(), profiles={"shape": ((0, "low"),)})], "shape has a value that is no number"),
+        ([replace(replicate(), profiles={"form": ((0, 1.0),)})], r"run\(\) gives a metric by place 'form', gives"),
+        ([replace(replicate(), curves={"score/layer_1": ((0, 1.0),)})], r"gives a metric by layer 'score', gives"),
     ],
 )
 def test_what_a_task_gives_wrongly_is_told_in_a_line(replicates, message):

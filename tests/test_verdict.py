@@ -259,10 +259,15 @@ def test_margins_are_those_of_the_study_at_the_allowance_that_its_claims_have():
 
 def test_the_n_of_an_identity_is_its_cases():
     of_logits = Number("mse_formula_error", ("relu",), {"depth": (1,)}, "only", "only")
+
+    def measuring(activation: str, depth: int) -> TrainConfig:
+        return replace(configure(activation, depth), measures=("logit_gradients",))
+
     runs = make_runs(1).assign(num_cases=200, mse_formula_error=1e-16)
     finding = only_finding(claim(kind="identity", below=1.0), runs, 1)
     assert finding.n == 1  # another measurement has nothing to do with these cases
-    finding = only_finding(claim(kind="identity", measured=of_logits, below=1.0), runs, 1)
+    asked = replace(study(claim(kind="identity", measured=of_logits, below=1.0)), configure=measuring)
+    (finding,) = judge(asked, runs, 1, complete=True).claims
     assert (finding.n, finding.verdict) == (200, "supported")
     assert finding.reason == "the largest error of 200 cases lies inside the region"
 

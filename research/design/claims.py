@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from research.design.errors import UserError
@@ -17,6 +17,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 COUNTED: tuple[Kind, ...] = ("most", "share")  # judged by how many seeds lie in the region
 PROMISED: tuple[Kind, ...] = (*COUNTED, "mean")  # of which few may go wrong; the others speak of the seeds seen
 ANYTHING = (-math.inf, math.inf)
+# What says where a metric is read: nothing (of a run), a time, a layer at a time, a place.
+PLACES: tuple[set[str], ...] = (set(), {"epoch"}, {"step"}, {"layer", "epoch"}, {"layer", "step"}, {"place"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Number:
     known is that it lies in the open interval `missing`, and, of one that never arrived, above where counting ended.
     What the joins make of that is an interval too. `resolution` is the smallest step of the number: no interval of a
     mean is narrower than that to either side.
+
+    `at` says where a metric is read that has several values: at an epoch or step of its curve, in a layer at such a
+    time, at a place of a profile. With `over` it is divided by what the study's prediction of this name gives at the
+    cell's levels.
     """
 
     metric: str
@@ -42,10 +48,15 @@ class Number:
     missing: tuple[float, float] = ANYTHING
     resolution: float = 1e-6
     threshold: float | None = None
+    at: Mapping[str, int] = field(default_factory=dict)
+    over: str = ""
 
     def __post_init__(self) -> None:
         where = f"number {self.metric!r}"
         check_types(where, self)
+        if set(self.at) not in PLACES or any(value < 0 for value in self.at.values()):
+            told = "epoch or step, layer and epoch or step, or place, each a whole number from 0"
+            raise UserError(f"{where}: at={dict(self.at)} must name {told}")
         if not self.missing[0] < self.missing[1]:
             raise UserError(f"{where}: missing={self.missing} must be an interval, its lower end first")
         if not 0 <= self.resolution < math.inf:
@@ -70,6 +81,12 @@ class Number:
             needed = {"only": 1, "difference": 2, "ratio": 2, "log_slope": max(2, count)}.get(how, count)
             if count != needed or not count:
                 raise UserError(f"{where}: across_{across}={how!r} needs {needed or 1} of them, has {count}")
+
+    @property
+    def column(self) -> str:
+        """The column of the table of runs that it is read from."""
+        at = "".join(f"_at_{name}_{value}" for name, value in self.at.items())
+        return self.metric + at + (f"_over_{self.over}" if self.over else "")
 
 
 @dataclass(frozen=True)

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import MISSING, fields
+from typing import Any
 
-from research.design.claims import ANYTHING
-from research.design.study import Claim, Control, Number, Study
-
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
-
-from research.design.study import MainEffect
+from research.design.claims import ANYTHING, Claim, Control, MainEffect, Number
+from research.design.study import Study
 
 
-def claim_digest(claim: Claim | Control) -> str:
+def claim_digest(claim: Claim | Control, predicted: tuple[float, ...] = ()) -> str:
     """SHA-256 of a claim's text and all that decides its verdict; fields at their default are left out.
 
     It is the same in every process, and stays so when a field with a default is added. A number that lacks nothing once
-    said that what is missing is no number (NaN): it says so still, so that digests of that time hold.
+    said that what is missing is no number (NaN): it says so still, so that digests of that time hold. `predicted` is
+    what its prediction gives in its cells.
     """
     others = ("name", "passage", "cells", "guards", "by_hand")
 
     def decisive(value: Claim | Control | Number) -> dict[str, Any]:
-        changed = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
+        defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(value)}
+        changed = {name: part for name, default in defaults.items() if (part := getattr(value, name)) != default}
         return {name: part for name, part in changed.items() if name not in others}
 
     number = decisive(claim.number) | {"blocks": dict(claim.number.blocks)}
+    if claim.number.at:
+        number["at"] = dict(claim.number.at)
+    if predicted:
+        number["predicted"] = predicted
     if claim.number.missing == ANYTHING:
         number["diverged"] = math.nan
     content = {"kind": "mean"} | decisive(claim) | {"number": number}
@@ -39,7 +40,16 @@ def claim_digest(claim: Claim | Control) -> str:
 
 def judged_digests(study: Study) -> dict[str, str]:
     """The digests of the controls and claims that are judged in the reference universe."""
-    return {judged.name: claim_digest(judged) for judged in study.judged}
+    return {judged.name: claim_digest(judged, predicted_in(study, judged.number)) for judged in study.judged}
+
+
+def predicted_in(study: Study, number: Number) -> tuple[float, ...]:
+    """What a number's prediction gives in each of its cells in the reference universe; nothing where it has none."""
+    if not number.over:
+        return ()
+    names = (study.arms.name, *number.blocks)
+    points = itertools.product(number.arms, *number.blocks.values())
+    return tuple(study.predicted(number.over, dict(zip(names, point, strict=True))) for point in points)
 
 
 def main_effect_digest(study: Study, claim: MainEffect) -> str:

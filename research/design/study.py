@@ -90,6 +90,9 @@ class Study:
     `revision`. Where the code of a task of the study's own was changed in a way that changes no result, `same_as` maps
     its digest to that of the code that the results were made by.
 
+    `predictions` are what theory says of a metric, by name: functions of the levels, each given by name as to
+    `configure`, that claims can divide what is measured by (`Number.over`) and figures draw.
+
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
     levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
     `main_effects` are claims about all of them together. `amendments` say what was changed after results were seen, the
@@ -120,6 +123,7 @@ class Study:
     amendments: tuple[Amendment, ...] = ()
     revision: int = 1
     same_as: Mapping[str, str] = field(default_factory=dict)
+    predictions: Mapping[str, Callable[..., float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_types(f"study {self.name!r}", self)
@@ -151,11 +155,26 @@ class Study:
         self._check_seeds()
         self._check_configure()
         for judged in self.judged:
+            if judged.number.over and judged.number.over not in self.predictions:
+                known = ", ".join(self.predictions) or "none"
+                over = f"is over the prediction {judged.number.over!r}"
+                raise UserError(f"{self.name}: {judged.name!r} {over}, the study has {known}")
             if self.metric(judged.number.metric).arrived and judged.number.missing == ANYTHING:
                 raise UserError(
                     f"{self.name}: {judged.name!r}: {judged.number.metric} may never arrive; its number must say in "
                     "which interval it lies then, such as missing=(0.0, float('inf'))"
                 )
+
+    def predicted(self, name: str, levels: Levels) -> float:
+        """What a prediction gives at these levels, other choices at the reference. Raises UserError if no number."""
+        call = f"{self.name}: prediction {name!r} at {', '.join(f'{n}={level}' for n, level in levels.items())}"
+        try:
+            found = self.predictions[name](**{**self.reference, **levels})
+        except (Exception, SystemExit) as error:  # it is code that a user wrote
+            raise UserError(f"{call} raises {type(error).__name__}: {error}") from error
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found) or not found:
+            raise UserError(f"{call} is {found!r}, which nothing can be divided by")
+        return float(found)
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -66,13 +66,18 @@ def load_study(name: str) -> Study:
 def check_metrics(study: Study, path: Path) -> None:
     """Raise UserError where a study shows or judges a metric that none of its cells in the reference would have."""
     known = study.metrics
-    asked_for = [("headline", name) for name in study.headline]
-    asked_for += [(f"{judged.name!r}", judged.number.metric) for judged in study.judged]
-    asked_for += [(f"{claim.name!r}", claim.metric) for claim in study.main_effects]
-    for where, name in asked_for:
+    asked_for = [("headline", name, "") for name in study.headline]
+    for judged in study.judged:
+        by = next((key for key in ("layer", "place") if key in judged.number.at), "")
+        asked_for.append((f"{judged.name!r}", judged.number.metric, by))
+    asked_for += [(f"{claim.name!r}", claim.metric, "") for claim in study.main_effects]
+    for where, name, by in asked_for:
         if name not in known:
             hint = nearest(name, sorted(known))
             raise UserError(f"{path}: {study.name}: {where} names metric {name!r}, which no cell has; {hint}")
+        if known[name].by != by:
+            at = f"at={{{known[name].by!r}: ...}}" if known[name].by else "no layer or place"
+            raise UserError(f"{path}: {study.name}: {where} names metric {name!r}, which is read with {at}")
 
 
 def place(error: BaseException, path: Path) -> str:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from time import monotonic, time
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from research.design.code import code_digest
 from research.design.errors import UserError
@@ -26,7 +26,7 @@ class Metric:
     then the number is where counting ended. `cases` names the metric that says over how many cases this one is the
     largest. One that is not `is_trained` stays what it was where a training diverges. `promised` says that no seed
     lacks it. Raise `version` when it is measured in another way: results of before are stale then, and of a metric that
-    is new at a version above 0, those without it.
+    is new at a version above 0, those without it. What has a value for each layer or place says so with `by`.
     """
 
     arrived: str = ""
@@ -34,6 +34,7 @@ class Metric:
     is_trained: bool = True
     promised: bool = False
     version: int = 0
+    by: Literal["", "layer", "place"] = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Task(ABC):
 
     @abstractmethod
     def gives(self) -> Mapping[str, Metric]:
-        """The names of its metrics and curves, with what is known of them; but for those of single layers or places."""
+        """The names of its metrics, curves and profiles, with what is known of them."""
 
     @abstractmethod
     def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:
@@ -208,16 +209,22 @@ def check_result(task: Task, seeds: Sequence[int], result: StackResult) -> None:
     A number of a replicate that diverged (it says at which step) may be missing.
     """
     name, gives = type(task).__name__, task.gives()
-    found = [getattr(replicate, "seed", replicate) for replicate in result.replicates]
-    if found != list(seeds):
-        raise UserError(f"{name}: run() gives results for the seeds {found}, was asked for {list(seeds)}")
+    of_runs = {metric for metric, known in gives.items() if not known.by}
+    given = [getattr(replicate, "seed", replicate) for replicate in result.replicates]
+    if given != list(seeds):
+        raise UserError(f"{name}: run() gives results for the seeds {given}, was asked for {list(seeds)}")
     for replicate in result.replicates:
         where = f"{name}: seed {replicate.seed}"
         there = {*replicate.metrics, *(curve for curve in replicate.curves if "/" not in curve)} - {"diverged_step"}
-        if there != set(gives):
-            other = sorted(there ^ set(gives))[0]
-            told = "run() gives a metric" if other in there else "run() does not give the metric"
-            raise UserError(f"{where}: {told} {other!r}, gives() names {', '.join(sorted(gives))}")
+        for by, found in (
+            ("", there ^ of_runs),
+            ("layer", {curve.partition("/")[0] for curve in replicate.curves if "/" in curve}),
+            ("place", set(replicate.profiles)),
+        ):
+            if other := sorted(metric for metric in found if metric not in gives or gives[metric].by != by or not by):
+                told = "run() does not give the metric" if not by and other[0] not in there else "run() gives a metric"
+                of = f" by {by}" if by else ""
+                raise UserError(f"{where}: {told}{of} {other[0]!r}, gives() names {', '.join(sorted(gives))}")
         for metric, value in replicate.metrics.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise UserError(f"{where}: {metric} is {value!r}, which is no number")

@@ -182,7 +182,7 @@ def unit_of(claim: Claim) -> str:
     """What a claim's number is shown in: "%", "points" (a difference of percentages), or as it is: ""."""
     number = claim.number
     joins = {number.across_arms, number.across_blocks}
-    if number.metric not in PERCENT or joins & {"ratio", "log_slope", "first_below"}:
+    if number.metric not in PERCENT or number.over or joins & {"ratio", "log_slope", "first_below"}:
         return ""
     return "points" if joins & {"difference", "spread"} else "%"
 
@@ -254,7 +254,7 @@ def number_words(number: Number, study: Study) -> str:
 
     A factor is not named where the study has only one level of it.
     """
-    metric, factor = in_sentence(number.metric), study.arms.name
+    metric, factor = in_sentence(number.metric) + place_words(number), study.arms.name
     if number.metric in ALONE and number.across_arms == "only":
         return metric
     one = [of_level(factor, arm) for arm in number.arms]
@@ -286,6 +286,14 @@ def number_words(number: Number, study: Study) -> str:
     if number.across_blocks == "only":
         return f"{text}, {' and '.join(of_level(name, levels[0], 'with') for name, levels in blocks.items())}"
     return f"{text}, {JOINS[number.across_blocks]} over {' and '.join(listed(*block) for block in blocks.items())}"
+
+
+def place_words(number: Number) -> str:
+    """Where a number is read and what it is divided by: ` in layer 2 at epoch 5, over the prediction decay`."""
+    order = ("layer", "epoch", "step", "place")
+    parts = [f" {'in' if name == 'layer' else 'at'} {name} {number.at[name]}" for name in order if name in number.at]
+    over = f", over the prediction {in_sentence(number.over)}" if number.over else ""
+    return "".join(parts) + over
 
 
 def of_level(factor: str, level: Level, preposition: str = "of") -> str:

@@ -55,7 +55,7 @@ def sample(number: Number, arms: str, runs: pd.DataFrame, metric: Metric = TRAIN
     factors = (runs[name] for name in (arms, *number.blocks))
     for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
         replicates.setdefault(tuple(map(level_word, place)), []).append((seed, row))
-    columns = [number.metric, "diverged_step", metric.cases]
+    columns = [number.column, "diverged_step", metric.cases]
     values, step, cases = runs.reindex(columns=columns).to_numpy(float).T
     cells: list[dict[int, int]] = []
     for levels in itertools.product(number.arms, *number.blocks.values()):
@@ -84,7 +84,7 @@ def known(number: Number, runs: pd.DataFrame, metric: Metric) -> tuple[Array, Ar
     What never arrived lies above where counting ended. What had arrived stays when its training diverges later, and so
     does what is no number of the trained network.
     """
-    values, step = runs.reindex(columns=[number.metric, "diverged_step"]).to_numpy(float).T
+    values, step = runs.reindex(columns=[number.column, "diverged_step"]).to_numpy(float).T
     late = np.zeros(len(runs), dtype=bool)
     if metric.arrived:
         late = np.isfinite(values) & ~(runs.reindex(columns=[metric.arrived]).to_numpy(float)[:, 0] > 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from research.design.digests import claim_digest
+from research.design.digests import judged_digests
 from research.design.levels import level_word
 from research.design.study import FAMILY_ERROR, Claim, Control, Study
 from research.design.wording import quantity, region_text, unit_of
@@ -101,13 +101,15 @@ def judge(
     controls = tuple(
         judged_control(study, control, used, num_declared, complete, reference) for control in study.controls
     )
+    digests = judged_digests(study)
+    controls = tuple(replace(control, digest=digests[control.name]) for control in controls)
     claims = []
     for claim in study.claims:
         found = sample_of(study, claim, used)
         finding = finding_of(claim, found, each, num_declared, complete)
         if error is None:
             finding = replace(finding, margins=margins_of(study, claim, found, used, each))
-        claims.append(guarded(finding, study.controls, controls))
+        claims.append(guarded(replace(finding, digest=digests[claim.name]), study.controls, controls))
     return Judgement(controls, tuple(claims))
 
 
@@ -194,7 +196,7 @@ def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, com
         num_late=found.num_late,
         chance=math.nan if verdict == "not judged" else chance(claim, found, error),
         margins=(),
-        digest=claim_digest(claim),
+        digest="",
         would_be=verdict,
         caveat=mean_caveat(claim.text, found, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
     )
@@ -209,7 +211,7 @@ def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, er
     own = runs
     for name, levels in {study.arms.name: claim.number.arms, **claim.number.blocks}.items():
         own = own[own[name].map(level_word).isin([level_word(level) for level in levels])]
-    measured = own.get(claim.number.metric)
+    measured = own.get(claim.number.column)
     places = np.array([] if measured is None else measured, dtype=float)
     return margins(claim, found, error, resampled, places)
 

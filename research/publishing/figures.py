@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -110,8 +110,19 @@ def side_by_side(seeds: pd.Series[int]) -> pd.Series[float]:
     return (seeds - first) / max(1, last - first) - 0.5
 
 
-def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, levels: Sequence[str]) -> None:
-    """y against the levels of x: each seed as a dot, beside it its arm's mean with its interval; arms side by side."""
+def draw_against(
+    ax: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    arms: str,
+    levels: Sequence[str],
+    predicted: Callable[[str, Any], float] | None = None,
+) -> None:
+    """y against the levels of x: each seed as a dot, beside it its arm's mean with its interval; arms side by side.
+
+    What is `predicted` for an arm and a level of x is a thin black line behind them.
+    """
     places = {value: place for place, value in enumerate(sorted(frame[x].unique()))}
     width = 0.17
     for row, (level, look) in enumerate(looks(levels).items()):
@@ -119,6 +130,9 @@ def draw_against(ax: Axes, frame: pd.DataFrame, x: str, y: str, arms: str, level
         if rows.empty:
             continue
         shift = (row - (len(levels) - 1) / 2) * width
+        if predicted is not None:
+            theory = [predicted(level, value) for value in places]
+            ax.plot([at + shift for at in places.values()], theory, color="black", linewidth=0.7, zorder=1)
         jitter = side_by_side(rows["seed"]) * width * 0.5
         ax.scatter(
             rows[x].map(places) + shift + jitter, rows[y], s=5, color=look["color"], alpha=0.45, linewidth=0, zorder=2

@@ -23,6 +23,7 @@ from research.design.plan import Plan, make_plan
 from research.design.study import Factor, Study
 from research.design.type_checks import is_a
 from research.design.universes import REFERENCE
+from research.judging.columns import with_columns
 from research.judging.verdict import Judgement, judge
 from research.record.frames import Frames, read_frames
 from research.record.search_trials import trials_frame
@@ -79,8 +80,9 @@ def export(store: Store, plan: Plan, state: State, folder: Path, published: bool
     other universes than the reference there are the replicates and the trials of searches, no curves.
     """
     frames = read_frames(store, plan, state)
-    if plan.of_universes:
-        tables = dict(zip(UNIVERSE_TABLES, (frames.runs, trials_frame(plan, state.trials)), strict=True))
+    if plan.of_universes:  # what is read elsewhere than in the runs goes along with them
+        runs = with_columns(plan.study, *frames)
+        tables = dict(zip(UNIVERSE_TABLES, (runs, trials_frame(plan, state.trials)), strict=True))
     else:
         tables = dict(zip(TABLES, frames, strict=True))
     files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
@@ -162,7 +164,7 @@ def read_published(study: Study, folder: Path) -> Published:
     for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
         check_rows(folder / name, frame, plan, keys)
     check_runs(folder / TABLES[0], frames.runs, plan)
-    judgement = judge(study, frames.runs, plan.num_seeds, complete=plan.declared) if study.judged else None
+    judgement = judge(study, with_columns(study, *frames), plan.num_seeds, plan.declared) if study.judged else None
     return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])), folder)
 
 
@@ -300,7 +302,9 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
     needed = {"diverged_step": "any of them"}
     if plan.declared:
         for judged in plan.study.judged:
-            names = (judged.number.metric, plan.study.metric(judged.number.metric).arrived)
+            number = judged.number
+            own = number.column if plan.of_universes else "" if number.at else number.metric
+            names = (own, plan.study.metric(judged.number.metric).arrived)
             needed |= {name: repr(judged.name) for name in names if name}
     if missing := [name for name in needed if name not in runs]:
         raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")

@@ -131,9 +131,11 @@ class TrainConfig(Task):
         return self.dataset in REGRESSION
 
     def gives(self) -> Mapping[str, Metric]:
-        from research.training.metrics import metric_of, metrics_of
+        from research.training.metrics import LAYERS, PROFILES, metric_of, metrics_of
 
-        return {name: metric_of(name) for name in metrics_of(self)}
+        found = {name: metric_of(name) for name in metrics_of(self)}
+        found |= dict.fromkeys(LAYERS if self.probe_epochs else (), Metric(by="layer"))
+        return found | {name: Metric(by="place") for one in self.measures for name in PROFILES.get(one, ())}
 
     def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:
         (result,) = self.run_together([self], seeds, report)

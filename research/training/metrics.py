@@ -37,6 +37,12 @@ METRICS: Mapping[str, Metric] = {  # of which more is known than whether it is o
 }
 
 
+LAYERS = (
+    "backward_norm", "weight_gradient_norm", "activation_mean", "activation_spread", "zero", "dead", "saturated"
+)  # fmt: skip
+PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
+
+
 def metric_of(name: str) -> Metric:
     """What is known of a metric."""
     return METRICS.get(name, Metric(is_trained=name not in DEPENDS_ON))
