@@ -30,6 +30,7 @@ from research.running.workers import Stopped, cores, stop_at_once
 if TYPE_CHECKING:
     import pandas as pd
 
+    from research.design.study import Study
     from research.publishing.universe_tables import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,14 +158,14 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
                 f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
             )
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study.name))
+        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study))
         return present(store, plan, folder, failures, published)
 
 
-def prepare(study: str) -> None:
+def prepare(study: Study) -> None:
     """Import and set up what is needed once all is trained: Optuna's storage, pandas, fonts, the study's figures."""
+    from research.publishing.drawing import begin_drawing, script_of
     from research.record.optuna_studies import import_optuna
-    from research.report import begin_drawing, script_of
 
     import_optuna()
     begin_drawing()
@@ -177,8 +178,8 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
     What is not `published` ends with how its findings agree with those that are.
     """
     from research.judging.columns import with_columns
+    from research.publishing.drawing import publish, publish_universes
     from research.record.optuna_studies import project_grids, project_searches
-    from research.report import publish, publish_universes
 
     state = state_of(store, plan)
     if not failures and state.missing(plan):

@@ -149,7 +149,7 @@ def verdicts_of(study: str, controls: Collection[str], folder: Path, faults: Seq
     for name in ("research", "studies"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for fault in faults:
-        path = folder / "research" / fault.module
+        path = folder / "research" / "training" / fault.module
         source = path.read_text()
         assert source.count(fault.line) == 1, fault
         path.write_text(source.replace(fault.line, fault.broken))

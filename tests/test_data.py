@@ -130,7 +130,8 @@ def test_an_unknown_data_set_is_an_error_that_lists_the_known_ones():
 @pytest.mark.usefixtures("mnist")
 def test_importing_the_module_and_fetching_present_files_import_nothing_heavy():
     heavy = "{'torch', 'sklearn', 'pooch', 'requests', 'tqdm', 'pandas'}"
-    code = f"import sys; from research import data; data.fetch('mnist'); sys.exit(bool({heavy} & set(sys.modules)))"
+    begin = "import sys; from research.training import data; data.fetch('mnist'); "
+    code = f"{begin}sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

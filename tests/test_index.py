@@ -13,9 +13,10 @@ from test_design import NUMBER, TOY
 
 from research.design.study import Claim, Control
 from research.design.study_files import load_study
+from research.publishing.drawing import entry, render
 from research.publishing.index import index_html, index_markdown
 from research.publishing.tables import read_published
-from research.report import entry, main, render
+from research.report import main
 
 STUDIES = ("loss_convergence", "pixel_shuffle")
 NUM_CLAIMS, NUM_FIGURES = 9, 4 + 4 + 4  # findings and three of their own; margins of four claims

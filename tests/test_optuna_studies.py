@@ -150,8 +150,8 @@ beside.join()
 @pytest.mark.parametrize(
     "names",
     [
-        {"module": "search", "function": "import_optuna", "package": "optuna", "late": "optuna.pruners"},
-        {"module": "database", "function": "import_mlflow", "package": "mlflow", "late": "mlflow.version"},
+        {"module": "record.optuna_studies", "function": "import_optuna", "package": "optuna", "late": "optuna.pruners"},
+        {"module": "record.database", "function": "import_mlflow", "package": "mlflow", "late": "mlflow.version"},
     ],
     ids=lambda names: names["package"],
 )

@@ -46,6 +46,15 @@ def configure(steps, drift):
     return Walk(steps, {"none": 0.0, "some": 0.5}[drift])
 
 
+def figures(tables):
+    from matplotlib import pyplot as plt
+
+    figure, ax = plt.subplots()
+    ax.scatter(tables.runs["steps"], tables.runs["distance"])
+    return {"distances": figure}
+
+
+CAPTIONS = {"distances": "How far the walks went."}
 STUDY = Study(
     name="walk",
     question="Does a walk of many steps end further away?",
@@ -113,6 +122,8 @@ def test_it_runs_and_gives_a_verdict_and_a_page(finished):
     page = (finished.folder / "reports" / "walk" / "README.md").read_text()
     assert "✔ supported" in page
     assert "The longer walk ends further away." in page
+    assert "How far the walks went." in page
+    assert (finished.folder / "reports" / "walk" / "distances.svg").read_text().startswith("<?xml")
     runs = (finished.folder / "reports" / "walk" / "runs.csv").read_text().splitlines()
     assert runs[0] == "cell,steps,seed,distance,diverged_step,turns"
     assert len(runs) == 1 + 2 * 30
@@ -166,7 +177,7 @@ def test_changed_code_is_noticed_and_what_is_harmless_can_be_declared_so(copied,
 @pytest.mark.parametrize(
     ("old", "new"),
     [('"""A random walk on the line."""', '"""A walk."""'), ("ends further away.", "goes further."),
-     ("above=0.0", "above=1.0")],
+     ("above=0.0", "above=1.0"), ("ax.scatter(", "ax.plot(")],
 )  # fmt: skip
 def test_words_and_claims_may_change_without_running_anything_again(copied, old, new):
     copied.edit(old, new)

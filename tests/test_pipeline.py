@@ -13,19 +13,19 @@ import yaml
 
 from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
+from research.publishing.pipeline import with_studies
 from research.training.mnist import data_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("run", "universes", "report")
 WITH_UNIVERSES = [name for name in study_names() if (ROOT / "reports" / name / "universes").is_dir()]
 BIN = Path(sys.executable).parent
 
 
 def every_stage() -> set[str]:
     """The stages of the studies, each with those that are published."""
-    return {
-        f"{stage}@{name}" for stage in STAGES for name in (WITH_UNIVERSES if stage == "universes" else study_names())
-    }
+    drawn = {name: "report" if (ROOT / "reports" / f"{name}.py").is_file() else "page" for name in study_names()}
+    stages = {f"{stage}@{name}" for name in study_names() for stage in ("run", drawn[name])}
+    return stages | {f"universes@{name}" for name in WITH_UNIVERSES}
 
 
 def dvc(folder: Path, *arguments: str) -> str:
@@ -63,33 +63,39 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reproduced(project):
     """The same after the whole pipeline at smoke tier; and what DVC said that it would run, and ran."""
-    (project / "params.yaml").write_text('tier: smoke\nreports: mlruns/smoke\npublish: ""\n')
+    path = project / "params.yaml"
+    smoke = {"tier: full": "tier: smoke", "reports: reports": "reports: mlruns/smoke"}
+    smoke["publish: --publish"] = 'publish: ""'
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(smoke.get(line, line) for line in lines) + "\n")
     return project, ran(dvc(project, "repro", "--dry")), ran(dvc(project, "repro"))
 
 
-def test_every_study_and_every_script_has_its_stages():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    names = {stage: stages[stage]["matrix"]["study"] if stage in stages else [] for stage in STAGES}
-    assert {f"{stage}@{name}" for stage in STAGES for name in names[stage]} == every_stage()
-    for folder, stage in (("", "run"), ("universes/", "universes")):
-        assert all(f"${{reports}}/{name}/{folder}SHA256SUMS" in stages["index"]["deps"] for name in names[stage])
+def test_every_study_has_its_stages_and_nobody_lists_them():
+    path = ROOT / "params.yaml"
+    lists = yaml.safe_load(path.read_text())["studies"]
+    assert {f"{stage}@{name}" for stage, names in lists.items() for name in names} == every_stage()
+    emptied = re.sub(r"\[.*\]", "[]", path.read_text())
+    assert with_studies(emptied, study_names(), ROOT / "reports") == path.read_text()
+    assert set(lists) == set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
 
 
 def test_a_fresh_clone_has_nothing_to_run(project):
     assert ran(dvc(project, "repro", "--dry")) == set()
 
 
-def test_a_raise_of_numerics_draws_again_and_runs_no_study(project):
-    path = project / "research" / "identity.py"
+def test_a_raise_of_numerics_runs_nothing(project):
+    path = project / "research" / "design" / "identity.py"
     before = path.read_text()
     path.write_text(re.sub(r"^NUMERICS = \d+", "NUMERICS = 1000", before, flags=re.MULTILINE))
-    assert ran(dvc(project, "repro", "--dry")) == {*(f"report@{name}" for name in study_names()), "index"}
+    assert path.read_text() != before
+    assert ran(dvc(project, "repro", "--dry")) == set()
     path.write_text(before)
 
 
 def test_all_stages_run_at_another_tier_and_not_again(reproduced):
     project, announced, done = reproduced
-    assert announced == done == every_stage() | {"index"}
+    assert announced == done == every_stage()
     assert (project / "mlruns" / "smoke" / "index.html").is_file()
     assert ran(dvc(project, "repro")) == set()
 
@@ -122,4 +128,4 @@ def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):
     study = reproduced[0] / "studies" / "pixel_shuffle.py"
     study.write_text(study.read_text() + "\n# touched\n")
     own = {stage for stage in every_stage() if stage.endswith("@pixel_shuffle")}
-    assert ran(dvc(reproduced[0], "repro")) == own | {"index"}
+    assert ran(dvc(reproduced[0], "repro")) == own

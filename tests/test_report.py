@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import PLAN, write_tables, write_universes
-from test_tables import recorded_state
+from made_up import write_tables, write_universes
 
 from research.design.plan import make_plan
 from research.design.study_files import load_study
-from research.publishing.tables import PROVENANCE, SUMS, TABLES, read_published
-from research.record.store import Store
-from research.report import INDEX, main, publish, render
+from research.publishing.drawing import INDEX
+from research.report import main
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ("findings", "learning_curves", "accuracy_by_depth", "backward_signal")
@@ -109,26 +107,6 @@ def test_universes_without_the_reference_do_not_keep_the_study_from_being_drawn(
     before = (copied / "README.md").read_bytes()
     assert main(["activation_depth", "--reports", str(copied.parent)]) == 0
     assert (copied / "README.md").read_bytes() == before
-
-
-def test_a_smaller_tier_is_drawn_but_not_judged(tmp_path):
-    study = load_study("pixel_shuffle")
-    folder = write_tables(study, tmp_path / "pixel_shuffle", make_plan(study, "smoke"))
-    assert main(["pixel_shuffle", "--reports", str(tmp_path)]) == 0
-    assert set(pd.read_csv(folder / "findings.csv")["verdict"]) == {"not judged"}
-    assert (folder / "learning_curves.svg").is_file()
-    assert "not the study as declared, but `pixel_shuffle-smoke`" in (folder / "README.md").read_text()
-    assert "○ 3 not judged" in " ".join((tmp_path / "index.html").read_text().replace("</span>", "").split())
-
-
-def test_a_study_without_claims_or_script_is_published_as_tables(tmp_path):
-    store = Store(tmp_path / "store")
-    state = recorded_state(store)
-    runs, judgement = publish(store, PLAN, state, tmp_path / "out")
-    assert judgement is None
-    assert len(runs) == 12
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {*TABLES, PROVENANCE, SUMS}
-    assert render(read_published(PLAN.study, tmp_path / "out")) == {}
 
 
 def test_what_is_committed_fits_its_tables():

@@ -97,7 +97,7 @@ def test_figures_do_not_follow_a_matplotlibrc(tmp_path):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nsavefig.bbox: tight\nlines.linewidth: 9\n")
     code = (
         "import hashlib, matplotlib.pyplot as plt\n"
-        "from research.report import begin_drawing, drawn\n"
+        "from research.publishing.drawing import begin_drawing, drawn\n"
         "begin_drawing()\n"
         "figure, ax = plt.subplots()\n"
         "ax.plot([1, 2], label='a'); ax.legend(); ax.set_title('b')\n"

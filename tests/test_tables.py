@@ -16,12 +16,12 @@ from research.design.identity import NUMERICS
 from research.design.plan import make_plan
 from research.design.study import Claim, Factor, Tier
 from research.design.study_files import load_study
+from research.publishing.drawing import render
 from research.publishing.results import results
 from research.publishing.tables import PROVENANCE, TABLES, changed_claims, csv, export, findings_frame, read_published
 from research.record.recorder import Recorder
 from research.record.state import State, read_runs, read_state
 from research.record.store import Store
-from research.report import render
 from research.training.config import TrainConfig
 
 STUDY = replace(TOY, claims=(Claim("good", "ReLU is good", "B 1", "mean", NUMBER, above=0.5),))

@@ -9,10 +9,10 @@ from test_universe_tables import STUDY, by_init
 
 from research.design.plan import make_plan
 from research.design.study import Control
+from research.publishing.drawing import page, render
 from research.publishing.tables import read_published
 from research.publishing.universe_page import universes_page
 from research.publishing.universe_tables import read_universes
-from research.report import page, render
 from research.study import universes_text
 
 
