@@ -55,6 +55,11 @@ def design_lines(plan: Plan) -> str:
             for name in METRICS
             if name in used
         ),
+        *(
+            f"{known.label[0].upper()}{known.label[1:]}: {known.meaning}."
+            for name, known in study.metrics.items()
+            if name in used and known.label and known.meaning
+        ),
     ]
     return "\n".join(f"- {line}" for line in lines)
 

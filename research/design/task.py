@@ -27,6 +27,7 @@ class Metric:
     largest. One that is not `is_trained` stays what it was where a training diverges. `promised` says that no seed
     lacks it. Raise `version` when it is measured in another way: results of before are stale then, and of a metric that
     is new at a version above 0, those without it. What has a value for each layer or place says so with `by`.
+    `label` is how people are told its name, `meaning` what it means beyond that, in half a sentence.
     """
 
     arrived: str = ""
@@ -35,6 +36,8 @@ class Metric:
     promised: bool = False
     version: int = 0
     by: Literal["", "layer", "place"] = ""
+    label: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,8 @@ def number_words(number: Number, study: Study) -> str:
 
     A factor is not named where the study has only one level of it.
     """
-    metric, factor = in_sentence(number.metric) + place_words(number), study.arms.name
+    label = study.metric(number.metric).label or in_sentence(number.metric)
+    metric, factor = label + place_words(number), study.arms.name
     if number.metric in ALONE and number.across_arms == "only":
         return metric
     one = [of_level(factor, arm) for arm in number.arms]

@@ -33,7 +33,8 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
             bounds = f" [{low:.4f}, {high:.4f}]" if n > 1 else ""
             line += f"  {f'{mean:.4f}{bounds}' if n else '-':>27}"
         diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
-        lines.append(f"{line}  {intervals[0].n:2d}" + (f"  {diverged} diverged" if diverged else ""))
+        n = next((interval.n for interval in intervals if interval.n), len(rows))
+        lines.append(f"{line}  {n:2d}" + (f"  {diverged} diverged" if diverged else ""))
     lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
     return "\n".join(lines)
 
