@@ -267,7 +267,7 @@ def of_folders() -> Iterator[Case]:
         ),
     }.items():
         yield case("a folder of tables", name, "reports/toy", partial(on_path, place, damage))
-    for name in ("findings.png", "universes.md"):
+    for name in ("findings.svg", "universes.md"):
         says = f"reports/toy/{name}: cannot be written"
         words = typed("report", "toy.py")
         yield Case("a folder of tables", f"{name} a folder", words, says, partial(on_path, f"toy/{name}", Path.mkdir))

@@ -17,6 +17,9 @@ STEPS = 3
 UNUSED = 4
 
 
+GIVES = dict(score=dict(label="points", size=1))
+
+
 def used(x):
     """What it says."""
     return halved(x) + STEPS
@@ -34,7 +37,7 @@ class Toy:
 
     def run(self):
         # a reason
-        return used(self.size) + math.pi
+        return used(self.size) + math.pi + GIVES["score"]["size"]
 '''
 HELPER = "RATE = 2\n\n\ndef halved(x):\n    return x / RATE\n\n\ndef other(x):\n    return x\n"
 
@@ -67,7 +70,7 @@ def digest(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [("STEPS = 3", "STEPS = 5"), ("self.size)", "self.size + 1)"), ("size: int = 1", "size: int = 2"),
-     ("import math", "import cmath as math")],
+     ("import math", "import cmath as math"), ("size=1))", "size=2))")],
 )  # fmt: skip
 def test_it_changes_with_all_that_the_task_uses(digest, change):
     assert digest(change) != digest()
@@ -84,6 +87,7 @@ def test_it_changes_with_what_the_task_uses_of_a_module_beside_it(digest, helper
         (("What it says.", "Other words."), ("", "")),
         (('"""A task."""', '"""The task of this study."""'), ("", "")),
         (("# a reason", "# another reason"), ("", "")),
+        (('label="points"', 'label="score"'), ("", "")),
         (("return UNUSED", "return 2 * UNUSED"), ("", "")),
         (("UNUSED = 4", "UNUSED = 5"), ("", "")),
         (("", ""), ("    return x\n", "    return -x\n")),
@@ -103,4 +107,4 @@ def test_a_class_beside_a_study_in_the_studies_folder_is_found_under_its_package
         (folder / "helper.py").write_text(HELPER.replace("RATE = 2", f"RATE = {rate}"))
         found[rate] = sorted(text for *_, text in used(folder / "toy.py", "Toy"))
     assert found[2] != found[3]
-    assert len(found[2]) == 8  # Toy, used, STEPS, math, dataclass, halved as it is imported and as it is, and RATE
+    assert len(found[2]) == 9  # GIVES, Toy, used, STEPS, math, dataclass, RATE, halved as imported and as it is

@@ -150,7 +150,7 @@ def test_one_counter_example_refutes_what_is_always_so_and_none_bounds_their_sha
     found = outcome(claim(kind="always", below=0.5), seeds(0.1, 0.2, 0.9), 0.05)
     assert found[1:3] == ("refuted", "seed 2 is a counter-example")
     held = outcome(claim(kind="always", below=1.0), seeds(*[0.5] * 20), 0.05)
-    assert held[1:3] == ("supported", "no counter-example in 20 seeds; at most 14 % of all seeds are")
+    assert held[1:3] == ("supported", "no counter-example in 20 seeds; at most 14 % of all seeds can be one")
     assert verdict(claim(kind="always", below=1.0), 0.1, NAN) == "inconclusive"
     assert verdict(claim(kind="always", below=0.5), 0.9, NAN) == "refuted"
 

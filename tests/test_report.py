@@ -37,7 +37,7 @@ def copied(made_up, tmp_path) -> Path:
 def test_the_same_tables_give_the_same_bytes_in_another_process(made_up):
     before = files_in(made_up.parent)
     names = {path.name for path in made_up.iterdir()}
-    assert {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")} < names
+    assert {f"{name}.svg" for name in FIGURES} < names
     assert {"findings.csv", "README.md"} < names
     assert set(INDEX) < {path.name for path in made_up.parent.iterdir()}
     subprocess.run([sys.executable, "-m", "research.report", "--reports", str(made_up.parent)], check=True, cwd=ROOT)
@@ -46,7 +46,7 @@ def test_the_same_tables_give_the_same_bytes_in_another_process(made_up):
 
 @pytest.mark.parametrize(
     "file",
-    ["findings.png", "README.md", "findings.csv", "x.png", "../index.html", "../README.md"],
+    ["findings.svg", "README.md", "findings.csv", "x.png", "../index.html", "../README.md"],
 )
 def test_check_names_what_does_not_come_from_the_tables(copied, capsys, file):
     path = copied / file

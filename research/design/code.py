@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 Import = ast.Import | ast.ImportFrom
+WORDS = ("label", "meaning")  # arguments of Metric that are for people
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -17,7 +18,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def code_digest(task: type) -> str:
     """SHA-256 of the syntax of a class and of what it uses by name: in its file, and in modules of the same folder.
 
-    Comments, docstrings and what the class does not use do not count, so that claims, figures and prose can be changed.
+    Comments, docstrings, labels and what the class does not use do not count, so that claims, figures and prose can be
+    changed.
     Of what is installed the versions are recorded with each run.
     """
     file = Path(sys.modules[task.__module__].__file__ or "")
@@ -55,6 +57,8 @@ def _definitions(text: bytes) -> dict[str, ast.stmt]:
         for inner in ast.walk(node):
             if isinstance(inner, Definition) and ast.get_docstring(inner) is not None:
                 inner.body = inner.body[1:] or [ast.Pass()]
+            if isinstance(inner, ast.Call):
+                inner.keywords = [word for word in inner.keywords if word.arg not in WORDS]
         found |= dict.fromkeys(names_of(node), node)
     return found
 

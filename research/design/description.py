@@ -32,7 +32,8 @@ def design_lines(plan: Plan) -> str:
     grid = [cell for cell in plan.cells if _in_grid(study, cell)] or list(plan.cells)
     names = [factor.name for factor in (study.arms, *study.blocks)]
     tasks = [cell.task for cell in grid]
-    shown = [name for name in shown_fields(tasks) if name not in names]
+    kinds = {type(task) for task in tasks}
+    shown = [name for name in shown_fields(tasks) if name not in names] if len(kinds) == 1 else []
     fixed = [name for name in shown if len({getattr(task, name, None) for task in tasks}) == 1]
     used = {judged.number.metric for judged in study.judged}
     own = [cell for cell in plan.cells if cell not in grid]
@@ -44,11 +45,11 @@ def design_lines(plan: Plan) -> str:
     lines = [
         f"What is compared: {levels(study.arms)}.",
         *(f"Crossed with {levels(block)}." for block in study.blocks if len(block.levels) > 1),
-        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. Seed *s* "
-        "means the same split, the same order of examples and, where shapes agree, the same initial draws in every "
-        "cell, so differences are paired.",
-        f"The same everywhere: {field_words(tasks[0], fixed)}.",
+        f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. "
+        f"Seed *s* means {grid[0].task.paired}, so differences are paired.",
+        *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
         *filter(None, (varying_words(name, grid) for name in shown if name not in fixed)),
+        *([f"{escaped(cell.name)}: {kind_words(cell.task)}" for cell in grid] if len(kinds) > 1 else []),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),
         *(
             f"{in_sentence(name)[0].upper()}{in_sentence(name)[1:]}: {METRICS[name]}."
@@ -62,6 +63,13 @@ def design_lines(plan: Plan) -> str:
         ),
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def kind_words(task: Task) -> str:
+    """What a task of one of several kinds is: the first sentence about it in its file, and its fields."""
+    about = " ".join((type(task).__doc__ or type(task).__name__).partition("\n\n")[0].split())
+    fields_of = field_words(task, [name for name in task.shown if name in {f.name for f in fields(task)}])
+    return escaped(about) + (f" Here: {fields_of}." if fields_of else "")
 
 
 def _in_grid(study: Study, cell: Cell) -> bool:

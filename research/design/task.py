@@ -81,10 +81,12 @@ class Task(ABC):
     are plain values; one that is left at its default is not part of the fingerprint, so that fields can be added. Of a
     task that a study file defines the fingerprint holds a digest of its code too (`code.code_digest`).
 
-    `imports` names what is slow to import: workers are forked from a process that has it.
+    `imports` names what is slow to import: workers are forked from a process that has it. `paired` says what the same
+    seed means in every cell.
     """
 
     imports: ClassVar[tuple[str, ...]] = ()
+    paired: ClassVar[str] = "the same random draws in every cell that draws the same"
 
     @abstractmethod
     def gives(self) -> Mapping[str, Metric]:

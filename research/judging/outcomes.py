@@ -89,7 +89,7 @@ def _counted(claim: Claim, found: Sample, inside: int, outside: int, error: floa
         if inside < n:
             return "inconclusive", f"no seed is seen to be a counter-example, but {unknown_words(found)}"
         return "supported", (
-            f"no counter-example in {n} seeds; at most {100 * largest_unseen_share(n):.0f} % of all seeds are"
+            f"no counter-example in {n} seeds; at most {100 * largest_unseen_share(n):.0f} % of all seeds can be one"
         )
     fewest, most = hits_that_decide(n, claim.more_than, error)
     ends: list[Verdict] = [

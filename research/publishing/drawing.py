@@ -140,14 +140,14 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
 
 def render_universes(universes: PublishedUniverses, judgement: Judgement | None) -> dict[str, bytes]:
     """All that is drawn from the tables of a study's universes; `judgement` is that of the reference universe."""
-    from research.publishing.universe_figures import HOW_TO_READ, universe_captions, universe_figures
+    from research.publishing.universe_figures import universe_captions, universe_figures
 
     begin_drawing()
     across = universes.across
     files = drawn(universe_figures(across))
     files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across), across.choices)
     files[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
-    files[PAGE] = universes_page(universes, judgement, universe_captions(across), HOW_TO_READ).encode()
+    files[PAGE] = universes_page(universes, judgement, universe_captions(across)).encode()
     return files
 
 
@@ -160,17 +160,16 @@ def begin_drawing() -> None:
 
 
 def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
-    """Figures as files, each as PNG and SVG."""
+    """Figures as files, in SVG."""
     import matplotlib.pyplot as plt
 
     from research.publishing.figures import lean_svg
 
     files = {}
     for name, figure in figures.items():
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, metadata=metadata)
-            files[f"{name}.{kind}"] = lean_svg(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        files[f"{name}.svg"] = lean_svg(buffer.getvalue())
         plt.close(figure)
     return files
 
@@ -189,7 +188,7 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
     if published.plan.declared and universes and universes.plan.declared and script and hasattr(script, "notes"):
         with needed_columns(script):
             notes = script.notes(gathered(published, universes))
-    own = {name for name in figures if name not in ("findings", "universes") and not name.startswith("universes_")}
+    own = {name for name in figures if name not in ("findings", "universes", "universes_claims")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
     by_hand = {claim.name: claim.by_hand for claim in published.study.claims}

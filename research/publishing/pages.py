@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,8 @@ def _counts(verdicts: Sequence[str]) -> str:
 
 def said(study: Study) -> str:
     """What the documents say, and where."""
-    named = "; ".join(f"{letter}: *{title}*" for letter, title in DOCUMENTS.items() if f"{letter} " in study.passage)
+    letters = [letter for letter in DOCUMENTS if re.search(rf"\b{letter}[ \d,]", study.passage)]
+    named = "; ".join(f"{letter}: *{DOCUMENTS[letter]}*" for letter in letters)
     where = f"From {study.passage} ({named})." if named else f"From {study.passage}."
     return escaped(f"{where} {study.says}".strip())
 

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
@@ -29,46 +29,60 @@ OVERVIEW = (
     "the left is the verdict under the reference settings, judged by itself as in all; on the right what decides."
 )
 HOW_TO_READ = (
-    "In each figure a column is a universe, in the order of its number, which stands with its interval on the region "
-    "in which the claim holds; the squares below are its levels. Blue is supported, red refuted, grey open; hollow is "
-    "withheld. The bars on the right are each choice's Shapley share of the variance of the numbers: they describe its "
-    "size, not the verdict."
+    "For each claim whose number can differ: a column is a universe, in the order of its number, which stands with its "
+    "interval on the region in which the claim holds; the squares below are its levels. Blue is supported, red is "
+    "refuted, grey is open; hollow is withheld. The bars on the right are each choice's Shapley share of the variance "
+    "of the numbers: they describe its size, not the verdict."
 )
 FAR = 50  # numbers that differ by more than this factor do not fit one linear axis
 
 
 def universe_figures(across: Across) -> dict[str, Figure]:
-    """All figures by name: `universes`, the verdicts of all claims, and `universes_CLAIM` for each of them."""
-    if not across.claims:
-        return {}
-    curves = {f"universes_{claim.name}": specification_curve(claim, across.choices) for claim in across.claims}
-    return {"universes": verdicts_across(across), **curves}
+    """All figures by name: `universes`, the verdicts of all claims, and `universes_claims`, each claim's numbers."""
+    figures = {"universes": verdicts_across(across)} if across.claims else {}
+    return figures | ({"universes_claims": claims_across(across)} if varying(across) else {})
 
 
 def universe_captions(across: Across) -> dict[str, str]:
-    """The captions of these figures, by the same names: what a claim's figure shows is said in its sentence."""
-    if not across.claims:
-        return {}
-    curves = {f"universes_{claim.name}": f"{claim.text}. {claim.sentence}" for claim in across.claims}
-    return {"universes": OVERVIEW, **curves}
+    """The captions of these figures, by the same names."""
+    captions = {"universes": OVERVIEW} if across.claims else {}
+    return captions | ({"universes_claims": HOW_TO_READ} if varying(across) else {})
 
 
-def specification_curve(finding: AcrossFinding, choices: Sequence[Factor]) -> Figure:
+def varying(across: Across) -> list[AcrossFinding]:
+    """The claims whose number can differ between universes."""
+    return [claim for claim in across.claims if len(claim.distinct) > 1]
+
+
+def claims_across(across: Across) -> Figure:
+    """A specification curve for each claim whose number can differ, one below the other."""
+    claims = varying(across)
+    compared = [choices_of(claim, across.choices) for claim in claims]
+    heights = [1.75 + ROW * sum(len(choice.levels) + 0.6 for choice in choices) for choices in compared]
+    figure = plt.figure(figsize=(6.5, sum(heights)))
+    parts = figure.subfigures(len(claims), 1, height_ratios=heights, squeeze=False)
+    for part, claim, choices in zip(parts.flat, claims, compared, strict=True):
+        specification_curve(part, claim, choices)
+    return figure
+
+
+def choices_of(finding: AcrossFinding, choices: Sequence[Factor]) -> list[Factor]:
+    """The choices of which the distinct universes of a claim have several levels."""
+    return [choice for choice in choices if len({point.levels[choice.name] for point in finding.distinct}) > 1]
+
+
+def specification_curve(figure: SubFigure, finding: AcrossFinding, compared: Sequence[Factor]) -> None:
     """Every universe in the order of its number, which stands with its interval above; below, the levels it has.
 
     On the right of each choice is its share in the variance of the numbers.
     """
     points = sorted(finding.distinct, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
-    compared = [choice for choice in choices if len({point.levels[choice.name] for point in points}) > 1]
     height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
-    figure, (top, marks) = plt.subplots(
-        2, 1, figsize=(6.5, 1.75 + height), height_ratios=(1.35, max(height, 0.1)), sharex=True
-    )
+    top, marks = figure.subplots(2, 1, height_ratios=(1.35, max(height, 0.1)), sharex=True)
     draw_numbers(top, finding, points)
     draw_levels(marks, finding, points, compared)
     title = textwrap.fill(f"{finding.text}: {finding.region}", 92)
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, parse_math=False)
-    return figure
 
 
 def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> None:

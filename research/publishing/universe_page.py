@@ -85,9 +85,7 @@ def main_effects(across: Across) -> str:
     return "\n\n".join(lines)
 
 
-def universes_page(
-    universes: PublishedUniverses, judgement: Judgement | None, captions: Mapping[str, str], how_to_read: str
-) -> str:
+def universes_page(universes: PublishedUniverses, judgement: Judgement | None, captions: Mapping[str, str]) -> str:
     """The whole page of a study's universes. `captions` are those of the figures, by their names."""
     plan, across = universes.plan, universes.across
     study = plan.study
@@ -97,7 +95,7 @@ def universes_page(
         f"Study [`{study.name}`](README.md). {intro(plan)}",
         comparison(across, reference),
         main_effects(across),
-        *(["## Each claim in each universe", how_to_read] if across.claims else []),
+        *(["## Each claim in each universe"] if across.claims else []),
         *(
             f"![{escaped(caption.split('. ')[0])}]({name}.svg)\n\n*{escaped(caption)}*"
             for name, caption in captions.items()

@@ -79,6 +79,9 @@ class TrainConfig(Task):
     """
 
     imports: ClassVar[tuple[str, ...]] = ("research.training.train",)
+    paired: ClassVar[str] = (
+        "the same split, the same order of examples and, where shapes agree, the same initial draws in every cell"
+    )
 
     dataset: str = "mnist"
     depth: int = 1
