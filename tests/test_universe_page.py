@@ -34,7 +34,7 @@ def test_the_studys_page_puts_both_verdicts_side_by_side(folder):
 
 
 def test_the_page_lists_every_universe_and_what_was_left_out(folder):
-    text = universes_page(read_universes(STUDY, folder), None, {}, "")
+    text = universes_page(read_universes(STUDY, folder), None, {})
     assert "| reference | default | customary | 24 |" in text
     assert "| 2 | He | \N{EN DASH} | 24 |" in text
     assert "| 4 | \N{EN DASH} | tuned | 24 |" in text
@@ -47,12 +47,12 @@ def test_the_page_lists_every_universe_and_what_was_left_out(folder):
 def test_where_nothing_was_tuned_nothing_is_said_of_it(tmp_path):
     plan = make_plan(STUDY, scope=("init=default,he",))
     universes = read_universes(STUDY, write_universes(STUDY, tmp_path / "toy", plan, test_accuracy=by_init))
-    text = universes_page(universes, None, {}, "")
+    text = universes_page(universes, None, {})
     assert "## What was tuned" not in text
 
 
 def test_the_page_says_why_the_reference_may_count_otherwise_among_the_universes(folder):
-    text = universes_page(read_universes(STUDY, folder), None, {}, "")
+    text = universes_page(read_universes(STUDY, folder), None, {})
     assert "it may come out otherwise than in its own column" in text
     assert "above" not in text.partition("| claim |")[0]  # where no verdicts stand
 
@@ -62,7 +62,7 @@ def test_universes_in_which_a_control_is_refuted_are_counted(folder, tmp_path):
     study = replace(STUDY, controls=(Control("sane", "ReLU is better than chance", number, above=0.5),))
     folder = write_universes(study, tmp_path / "more", test_accuracy=by_init)
     universes = read_universes(study, folder)
-    text = universes_page(universes, None, {}, "")
+    text = universes_page(universes, None, {})
     assert "In 3 of 5 universes a control is refuted" in text
     assert "✔ 2 · \N{EN DASH} 3 of 5" in text
 
@@ -85,7 +85,7 @@ def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):
     assert once == again
     assert {
         "universes.svg",
-        "universes_good.svg",
+        "universes_claims.svg",
         "universes.md",
         "universes/findings.csv",
         "universes/summary.csv",

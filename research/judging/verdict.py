@@ -176,7 +176,8 @@ def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, com
     if problem := next(filter(None, problems), ""):
         verdict, reason = "not judged", problem
     return Finding(
-        **{name: getattr(claim, name) for name in ("name", "text", "passage", "kind")},
+        **{name: getattr(claim, name) for name in ("name", "passage", "kind")},
+        text=claim.text.rstrip("."),  # it stands within sentences, and before a colon
         number=interval.mean,
         low=interval.low,
         high=interval.high,

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
@@ -71,7 +71,7 @@ def choices_of(finding: AcrossFinding, choices: Sequence[Factor]) -> list[Factor
     return [choice for choice in choices if len({point.levels[choice.name] for point in finding.distinct}) > 1]
 
 
-def specification_curve(figure: SubFigure, finding: AcrossFinding, compared: Sequence[Factor]) -> None:
+def specification_curve(figure: FigureBase, finding: AcrossFinding, compared: Sequence[Factor]) -> None:
     """Every universe in the order of its number, which stands with its interval above; below, the levels it has.
 
     On the right of each choice is its share in the variance of the numbers.
