@@ -117,11 +117,9 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
         universes = pd.read_csv(folder / "universes" / "runs.csv")
         every = make_plan(load_study(name), "smoke", scope=("all",)).cells
         assert set(universes["cell"]) == {cell.name for cell in every}
-    measured = {measure for cell in plan.cells for measure in cell.task.measures}
-    profiles = pd.read_csv(folder / "profiles.csv")
-    assert (len(profiles) > 0) == bool(measured & {"curve_fit", "logit_gradients"})
-    clock = "step" if any(cell.task.steps for cell in plan.cells) else "epoch"
-    assert clock in pd.read_csv(folder / "curves.csv")
+    by_place = any(metric.by == "place" for cell in plan.cells for metric in cell.task.gives().values())
+    assert (len(pd.read_csv(folder / "profiles.csv")) > 0) == by_place
+    assert {cell.task.clock for cell in plan.cells} <= set(pd.read_csv(folder / "curves.csv"))
 
 
 def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):

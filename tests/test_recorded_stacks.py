@@ -23,10 +23,10 @@ from research.record.frames import read_metrics
 from research.record.recorded_stacks import (
     compared,
     comparisons,
-    config_of,
     read_back,
     replicate_numbers,
     seeds_of,
+    task_of,
     trial_numbers,
 )
 from research.record.recorder import Recorder
@@ -88,7 +88,7 @@ def runs_of(store, key, experiment="cases"):
 def test_every_field_comes_back_from_its_param_to_the_bit_and_of_its_type():
     for config in CASES.values():
         params = {name: str(value) for name, value in asdict(config).items()}
-        assert repr(config_of({"case": "anything", **params, "seed": "3"})) == repr(config)
+        assert repr(task_of(TrainConfig, {"case": "anything", **params, "seed": "3"})) == repr(config)
     tried = {f.name for config in CASES.values() for f in fields(config) if getattr(config, f.name) != f.default}
     assert tried == {f.name for f in fields(TrainConfig)}
 
@@ -97,7 +97,7 @@ def test_a_field_that_the_params_lack_is_at_its_default():
     config = CASES["in steps"]
     params = {name: str(value) for name, value in asdict(config).items() if value != getattr(TrainConfig, name)}
     assert len(params) < len(fields(config)) - 10
-    assert config_of(params) == config
+    assert task_of(TrainConfig, params) == config
 
 
 def test_every_stack_comes_back_as_it_was_planned(recorded):
@@ -138,7 +138,7 @@ def test_a_tuned_cell_comes_back_with_the_settings_that_won(tmp_path):
     assert found.stack.cell.task == won.cell.task != stack.cell.task
     assert found.stack.cell.fingerprint == stack.cell.fingerprint
     change(Store(tmp_path), "UPDATE params SET value = '64' WHERE key = 'batch_size'")
-    with pytest.raises(UserError, match=r"not those of its identity \(batch_size: recorded with 128, now 64\)"):
+    with pytest.raises(UserError, match=r"not what was recorded \(batch_size: recorded with 128, now 64\)"):
         read_back(Store(tmp_path), found.runs)
 
 
@@ -229,23 +229,23 @@ DAMAGES = {
         with_identity(config={"dropout": 0.5}),
         "recorded with the field 'dropout', which this source does not have; check out commit",
     ),
-    "other data": (with_identity(data="0" * 64), "recorded with data digits of SHA-256 0{64}, and this source has 87f"),
+    "other data": (with_identity(data="0" * 64), r"recorded \(data: recorded with '0{64}', now '87f"),
     "a tampered identity": (with_tag("identity", "{}"), "its fingerprint is not that of its identity"),
     "another rate": (
         with_param("lr", "0.10000000000000002"),
-        r"its params are not those of its identity \(lr: recorded with 1.0, now 0.10000000000000002\)",
+        r"what would be run now is not what was recorded \(lr: recorded with 1.0, now 0.10000000000000002\)",
     ),
     "another default": (
         with_param("init", "he"),
-        r"its params are not those of its identity \(init: recorded with 'default', now 'he'\)",
+        r"what would be run now is not what was recorded \(init: recorded with 'default', now 'he'\)",
     ),
     "a data set of another source": (
         with_param("dataset", "cifar"),
-        "no configuration of this source: dataset='cifar'",
+        "no TrainConfig of this source: dataset='cifar'",
     ),
     "no number": (
         with_param("width", "wide"),
-        "its params are no configuration of this source: width=wide cannot be read; ",
+        "its params are no TrainConfig of this source: width=wide cannot be read; ",
     ),
 }
 
@@ -266,7 +266,7 @@ def test_seeds_that_were_recorded_with_different_configurations_are_no_stack(cop
     run = runs_of(copied, key)[1]
     with_identity(config={"lr": 0.5})(copied, run)
     with_param("lr", "0.5")(copied, run)
-    with pytest.raises(UserError, match=rf"{re.escape(key)}: its seeds were recorded with different configurations"):
+    with pytest.raises(UserError, match=rf"{re.escape(key)}: its seeds were recorded with different settings"):
         read_back(copied, runs_of(copied, key))
 
 

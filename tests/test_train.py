@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from research.design.metrics import metrics_of
 
 from research.design.streams import stream
 from research.training import data
 from research.training.config import TrainConfig
+from research.training.metrics import metrics_of
 from research.training.module import StackModule
 from research.training.train import REPORTS_PER_STACK, train_stack, weights_sha256
 
