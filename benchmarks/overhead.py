@@ -45,8 +45,8 @@ COORDINATOR = {
     "recording": ("research.record.recorder:Recorder.write_stack",),
     "reading back": ("research.study:state_of", "research.study:read_frames"),
     "search": ("research.record.optuna_studies:project_grid",),
-    "tables": ("research.report:export", "research.report:read_published"),
-    "figures and page": ("research.report:render",),
+    "tables": ("research.publishing.drawing:export", "research.publishing.drawing:read_published"),
+    "figures and page": ("research.publishing.drawing:render",),
 }
 BEFORE = ("planning", "importing MLflow", "opening the record", "preparing figures", "recording")  # while workers work
 BUSY, OVERHEAD = 95.0, 5.0  # goals in percent: the workers' time at work, at least; planning to figures, at most

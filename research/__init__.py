@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from research.publishing.results import Results
+
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while a command imports, Ctrl-C ends it without a traceback
 
 
 def results(name: str, reports: str | Path | None = None) -> Results:

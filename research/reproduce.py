@@ -12,6 +12,7 @@ from pathlib import Path
 from research import surroundings
 from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
+from research.design.study_files import load_study
 from research.design.task import prepare_all
 from research.design.wording import counted
 from research.record.environment import environment, listed
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "what",
         metavar="WHAT",
-        help="the id of a run (or how it begins), the key of a cell or stack, or with --sample a study or experiment",
+        help="the id of a run (or how it begins), the key of a cell or stack, or with --sample a study, its file or an "
+        "experiment",
     )
     made.add_argument("--sample", type=int, metavar="N", help="N stacks of the study WHAT, drawn at random")
     made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
@@ -53,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         check_workers(options.workers)
         store = Store(options.store.absolute())
-        found = chosen(store, options.what, options.sample, options.seed)
+        what = load_study(options.what).name if options.what.endswith(".py") else options.what
+        found = chosen(store, what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
         prepare_all(recorded.stack.cell.task for recorded in stacks)
         return reproduce(store, stacks, options.workers)

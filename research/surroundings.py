@@ -43,6 +43,8 @@ def run(main: Callable[[], int]) -> int:
         stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: SIM115 - None where it was closed
         outputs.append(Output(stream))
         setattr(sys, name, outputs[-1])
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see research/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = main()
     for output in outputs:
         output.flush()

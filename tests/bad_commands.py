@@ -190,7 +190,7 @@ LINES = {  # what is typed after `study` -> what it says
     "toy.py --set steps=5": "steps=5 and evaluate_every=0 go together",
     "toy.py --set input_scale=0": "input_scale=0 leaves nothing",
     "toy.py --set target_accuracy=2": "target_accuracy=2.0 must be at most 1",
-    "width_sine --set epochs=2": "width_sine counts steps; set those",
+    "width_sine --set epochs=2": "has no effect on width_sine",
     "pixel_shuffle --set network=cnn": "--set network: is a factor of pixel_shuffle",
     "--plan": "--plan",
     "--redo": "--redo",

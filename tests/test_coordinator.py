@@ -178,7 +178,7 @@ def test_a_trial_that_cannot_be_trained_costs_its_own_cell_and_no_other(unsearch
     unsearched.file.write_text(
         textwrap.dedent("""
             from research.design.study import Factor, Study, Tier, Tuning
-from research.training.config import TrainConfig
+            from research.training.config import TrainConfig
 
             def configure(case: str, rate: str) -> TrainConfig:
                 width = 10**14 if case == "endless" else 8  # more than any machine can address

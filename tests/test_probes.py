@@ -401,5 +401,5 @@ def test_probe_epochs_are_part_of_the_identity_where_there_are_any():
     plain, probed, other = (identity(TrainConfig(probe_epochs=epochs), 5, 1) for epochs in ((), (0, 1, 5), (0, 5)))
     assert "probe_epochs" not in json.loads(plain)["config"]
     assert json.loads(probed)["config"]["probe_epochs"] == [0, 1, 5]
-    assert identity_difference(plain, probed) == "probe_epochs: recorded with (), now [0, 1, 5]"
+    assert identity_difference(plain, probed, TrainConfig()) == "probe_epochs: recorded with (), now [0, 1, 5]"
     assert identity_difference(probed, other) == "probe_epochs: recorded with [0, 1, 5], now [0, 5]"

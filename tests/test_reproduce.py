@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-m", "research.reproduce"]
 # in their horizon alone, so that they were recorded in one pass.
 MIXED_FILE = """
     from research.design.study import Factor, Study, Tier
-from research.training.config import TrainConfig
+    from research.training.config import TrainConfig
 
     SHORT = {"dataset": "digits", "width": 8, "batch_size": 64}
     PLAIN = {**SHORT, "depth": 2, "lr": 0.1 + 0.2, "momentum": 0.9}

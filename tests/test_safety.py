@@ -21,6 +21,7 @@ from watched import UMASK, Watched
 
 from research import report
 from research.design.errors import UserError
+from research.publishing.drawing import INDEX
 from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, write
 from research.training import data, mnist
 from research.training.config import TrainConfig
@@ -42,7 +43,11 @@ ALLOWED = {
     ("research/design/study_files.py", "exec_module"): "a study is a Python file, which the user names",
     ("research/record/database.py", "importlib.import_module"): "MLflow, by a name in the file",
     ("research/record/optuna_studies.py", "importlib.import_module"): "Optuna, by a name in the file",
-    ("research/report.py", "importlib.import_module"): "reports/NAME.py, which draws the figures of a study",
+    ("research/publishing/drawing.py", "importlib.import_module"): "reports/NAME.py, which draws a study's figures",
+    (
+        "research/record/recorded_stacks.py",
+        "importlib.import_module",
+    ): "the harness's training, by its name",
     ("benchmarks/contenders.py", "importlib.import_module"): "the project's own ways to train, by names in the file",
 }
 # What may be found when the results of workers are unpickled.
@@ -205,7 +210,7 @@ def test_no_table_is_unpickled(poisoned, capsys, table, signed):
 def test_a_study_keeps_no_weights(hostile):
     made = {name for name, mode in hostile.modes.items() if stat.S_ISREG(mode)}
     kept = {name for name in made if not re.fullmatch(r"mlruns/\.[a-z]+\.lock|reports/hostile/.+", name)}
-    assert kept == {"mlruns/mlflow.db", "mlruns/optuna.db", *(f"reports/{name}" for name in report.INDEX)}
+    assert kept == {"mlruns/mlflow.db", "mlruns/optuna.db", *(f"reports/{name}" for name in INDEX)}
     assert [name for name in made if re.search(WEIGHTS, name)] == []
     heads = {(hostile.folder / name).read_bytes()[:2] for name in made}
     assert not heads & {b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"}  # torch's archives, pickles

@@ -195,10 +195,10 @@ def test_a_multiple_beyond_an_edge_must_be_a_configuration_too():
         return replace(STUDY.configure(**levels), target_accuracy=0.5)
 
     tuning = replace(WIDENING.tuning, ranges={"target_accuracy": (0.5, 1.9)})
-    study = replace(WIDENING, configure=to_target, tuning=tuning)
+    study = replace(WIDENING, configure=to_target, tuning=replace(tuning, widen=False))
+    make_plan(study, scope=("rate=tuned",))
     with pytest.raises(UserError, match=r"cannot be tuned to 19 times its target_accuracy"):
-        make_plan(study, scope=("rate=tuned",))
-    make_plan(replace(study, tuning=replace(tuning, widen=False)), scope=("rate=tuned",))
+        replace(study, tuning=replace(tuning, widen=True))
 
 
 def falls(stack):

@@ -240,7 +240,7 @@ def test_what_cannot_be_trained_is_recorded_with_its_reason_and_what_diverges_is
     fresh.file.write_text(
         textwrap.dedent("""
             from research.design.study import Factor, Study, Tier
-from research.training.config import TrainConfig
+            from research.training.config import TrainConfig
 
             CASES = {
                 "good": TrainConfig("digits", width=8, epochs=1),

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
-from functools import cached_property
 from typing import Any, Literal
 
 from research.design.claims import ANYTHING, COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
@@ -206,7 +205,7 @@ class Study:
         """How many claims share the promise that few verdicts are false: main effects too."""
         return sum(claim.kind in PROMISED for claim in self.claims) + len(self.main_effects)
 
-    @cached_property
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """What is known of the metrics of all cells of the reference universe, those of controls too."""
         grid = crossed(**{factor.name: factor.levels for factor in (self.arms, *self.blocks)})

@@ -265,6 +265,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
         if reports.absolute() == REPORTS:
             files[README] = with_results(README.read_text(encoding="utf-8"), entries).encode()
+        if reports.absolute() == REPORTS and PARAMS.is_file():
             files[PARAMS] = with_studies(PARAMS.read_text(encoding="utf-8"), study_names(), reports).encode()
     return files, left_out
 

@@ -24,16 +24,18 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     width = max(len(cell.name) for cell in plan.cells)
     head = f"{'cell':{width}}" + "".join(f"  {word(name):>27}" for name in plan.study.headline) + "   n"
     lines = ["", head, "-" * len(head)]
+    names = plan.study.headline
     by_cell = dict(iter(frame.groupby("cell")))
     for cell in plan.cells:
         rows = by_cell.get(cell.name, frame[:0])
         line = f"{cell.name:{width}}"
-        intervals = [mean_interval(rows.get(name, [])) for name in plan.study.headline]
+        intervals = [mean_interval(rows.get(name, [])) for name in names]
         for mean, low, high, n in intervals:
             bounds = f" [{low:.4f}, {high:.4f}]" if n > 1 else ""
             line += f"  {f'{mean:.4f}{bounds}' if n else '-':>27}"
         diverged = int(rows["diverged_step"].notna().sum()) if len(rows) else 0
-        n = next((interval.n for interval in intervals if interval.n), len(rows))
+        given = cell.task.gives()
+        n = next((found.n for name, found in zip(names, intervals, strict=True) if name in given), len(rows))
         lines.append(f"{line}  {n:2d}" + (f"  {diverged} diverged" if diverged else ""))
     lines.append("Mean over seeds with Student's 95 % interval: it speaks of other seeds, not of other test sets.")
     return "\n".join(lines)

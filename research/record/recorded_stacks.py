@@ -12,14 +12,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 from research.design.errors import UserError
 from research.design.identity import NUMERICS, identity, identity_difference
 from research.design.plan import Cell, Stack
 from research.design.study import Level
-from research.design.study_files import load_study
+from research.design.study_files import load_study, study_names
 from research.design.task import Replicate, StackResult, Task, field_types
 from research.design.trials import value_of
 from research.record.frames import read_metrics
@@ -210,7 +209,7 @@ def checked_task(run: Run, params: Mapping[str, str]) -> Task:
     same_as = {}
     if "code" in content:  # what may stand in its place is said by the study file
         now = str(task.identity(NUMERICS)["code"])
-        same_as = dict(load_study(run.tags["study_file"]).same_as) if now != content["code"] else {}
+        same_as = dict(sys.modules[kind.__module__].STUDY.same_as) if now != content["code"] else {}
     tuned = content.pop("tuning", {}).get("ranges", {})
     begun = {name: content["config"].get(name, getattr(kind, name)) for name in tuned}
     recorded = json.dumps(content, sort_keys=True)
@@ -232,18 +231,26 @@ def task_tags(task: Task) -> dict[str, str]:
 def task_class(where: str, tags: Mapping[str, str]) -> type[Task]:
     """The class of a task that was run, by the tags of its run; TrainConfig where they are from before there were more.
 
-    Raises UserError where the study file is gone that defines it, or does not define it any more.
+    A store may come from others: no code runs but the harness's, that of studies/, and that of a file which the user
+    has named. Raises UserError where the study file is needed, or does not define the task any more.
     """
     module, _, name = tags.get("task", TRAINING).partition(":")
-    if "study_file" in tags:
-        file = Path(tags["study_file"])
-        if not file.is_file():
-            raise UserError(f"{where}: its task {name} is defined in {file}, which is not there; bring the file back")
-        if file != Path(getattr(sys.modules.get(module), "__file__", None) or ""):  # else it is loaded already
-            load_study(str(file))
-    found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    study = tags["key"].partition("/")[0]
+    if module == TRAINING.partition(":")[0]:
+        importlib.import_module(TRAINING.partition(":")[0])
+    elif module == f"studies.{study}" and module not in sys.modules and study in study_names():
+        load_study(study)
+    found = (
+        getattr(sys.modules.get(module), name, None)
+        if module in (f"studies.{study}", "research.training.config")
+        else None
+    )
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise UserError(f"{where}: its task {name} is not defined in {tags.get('study_file', module)} any more")
+        file = tags.get("study_file", "its study file")
+        raise UserError(
+            f"{where}: its task {name} was defined in {file}; name that file, where it is now and as it was then: "
+            f"python -m research.reproduce path/to/{study}.py"
+        )
     return found
 
 
