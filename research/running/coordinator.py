@@ -117,9 +117,8 @@ def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list
 def result_words(plan: Plan, result: StackResult) -> str:
     """What the seeds that are asked for came to in a line: means of the headline metrics, else of its first two."""
     values = [replicate.metrics for replicate in result.replicates if replicate.seed in plan.seeds]
-    names = [name for name in plan.study.headline if name in values[0]] or sorted(set(values[0]) - {"diverged_step"})[
-        :2
-    ]
+    first = sorted(set(values[0]) - {"diverged_step"})[:2]
+    names = [name for name in plan.study.headline if name in values[0]] or first
     means = [f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}" for name in names]
     diverged = sum("diverged_step" in v for v in values)
     return ", ".join(means) + (f", {diverged} diverged" if diverged else "")
