@@ -17,6 +17,7 @@ import importlib.abc
 import importlib.util
 import json
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -25,6 +26,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it imports; see research/__init__.py
 
 FOLDER = "RESEARCH_FAULTS"  # the variable with the folder of a start; all of its processes inherit it
 CLIENT = ("create_experiment", "set_experiment_tag", "update_run", "set_tag", "delete_run")

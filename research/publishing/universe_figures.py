@@ -59,7 +59,7 @@ def claims_across(across: Across) -> Figure:
     claims = varying(across)
     compared = [choices_of(claim, across.choices) for claim in claims]
     heights = [1.75 + ROW * sum(len(choice.levels) + 0.6 for choice in choices) for choices in compared]
-    figure = plt.figure(figsize=(6.5, sum(heights)))
+    figure = plt.figure(figsize=(6.5, sum(heights)), layout="none")
     parts = figure.subfigures(len(claims), 1, height_ratios=heights, squeeze=False)
     for part, claim, choices in zip(parts.flat, claims, compared, strict=True):
         specification_curve(part, claim, choices)
@@ -78,11 +78,15 @@ def specification_curve(figure: FigureBase, finding: AcrossFinding, compared: Se
     """
     points = sorted(finding.distinct, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
     height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
-    top, marks = figure.subplots(2, 1, height_ratios=(1.35, max(height, 0.1)), sharex=True)
+    # Placed by hand, in inches: the solver of a layout of layouts does not give the same bits each time.
+    whole = 1.75 + height
+    ends = {"left": 0.2, "right": 0.86, "bottom": 0.08 / whole, "top": 1 - 0.52 / whole, "hspace": 0.06}
+    ratios = (1.1, max(height, 0.1))
+    top, marks = figure.subplots(2, 1, height_ratios=ratios, sharex=True, gridspec_kw=ends)
     draw_numbers(top, finding, points)
     draw_levels(marks, finding, points, compared)
     title = textwrap.fill(f"{finding.text}: {finding.region}", 92)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, parse_math=False)
+    figure.suptitle(title, x=0.01, y=1 - 0.06 / whole, ha="left", va="top", fontsize=8.5, parse_math=False)
 
 
 def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> None:
