@@ -103,7 +103,8 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
                     devices[stack.key] = outcome.device
                     compared[stack.key] = comparisons(store, by_key[stack.key], outcome)
                     different = [f"different: {one.differences[0]}" for one in differing(compared[stack.key])]
-                    progress.line(stack, (different or ["identical"])[0], outcome.ended - outcome.started)
+                    same = [same_word([by_key[stack.key]])]
+                    progress.line(stack, (different or same)[0], outcome.ended - outcome.started)
     if compared:
         here = environment()
         made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]
@@ -119,6 +120,12 @@ def differing(compared: Iterable[Comparison]) -> list[Comparison]:
     return [one for one in compared if one.differences]
 
 
+def same_word(stacks: Iterable[Recorded]) -> str:
+    """How what does not differ is called: identical, or the same within what its tasks allow."""
+    tolerance = max(recorded.stack.cell.task.tolerance for recorded in stacks)
+    return f"the same within {100 * tolerance:g} %" if tolerance else "identical"
+
+
 def result_lines(compared: Mapping[str, tuple[Recorded, Sequence[Comparison]]]) -> list[str]:
     """What came out of all stacks, by key, in words: how much is the same, or what differs first, and how much."""
     every = [one for _, found in compared.values() for one in found]
@@ -128,7 +135,8 @@ def result_lines(compared: Mapping[str, tuple[Recorded, Sequence[Comparison]]]) 
     different = [(key, one) for key, (_, found) in compared.items() for one in differing(found)]
     if not different:
         weights = f" and the SHA-256 of the weights of {counted(len(networks), 'network')}" if networks else ""
-        return [f"identical: {_whose(compared)}: {counted(len(names), 'metric')}, {values}{weights}"]
+        same = same_word([recorded for recorded, _ in compared.values()])
+        return [f"{same}: {_whose(compared)}: {counted(len(names), 'metric')}, {values}{weights}"]
     in_all = [f"{sum(len(one.values) for _, one in different)} of {values}"]
     if networks:
         changed = sum(len(one.weights) for _, one in different)

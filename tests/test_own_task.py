@@ -239,3 +239,60 @@ def test_it_goes_on_after_a_kill(tmp_path):
     output = walk.ok()
     assert "5 of 6 stacks to train" in output or "4 of 6 stacks to train" in output
     assert "supported" in output
+
+
+TIMED = '''
+"""What a task that measures time is given."""
+
+import time
+from dataclasses import dataclass
+
+from research.design.study import Factor, Metric, Replicate, Study, Task, Tier
+
+
+@dataclass(frozen=True)
+class Timed(Task):
+    kind: str
+
+    @property
+    def runs_alone(self):
+        return self.kind == "alone"
+
+    @property
+    def tolerance(self):
+        return 0.5
+
+    def gives(self):
+        return {"began": Metric(), "ended": Metric()}
+
+    def seeds_together(self, seeds):
+        return 1
+
+    def run(self, seeds, report):
+        began = time.time()
+        time.sleep(0.3)
+        return [Replicate(seed, {"began": began, "ended": time.time()}) for seed in seeds]
+
+
+STUDY = Study("timed", "?", "B 1", Timed, Factor("kind", ("alone", "beside")), (), {"full": Tier(seeds=4)}, ("began",))
+'''
+
+
+def test_what_runs_alone_has_nothing_beside_it_and_is_compared_within_its_tolerance(tmp_path):
+    (tmp_path / "timed.py").write_text(TIMED)
+    walk = Walk.__new__(Walk)
+    walk.folder = tmp_path
+    walk.ok("--workers", "2", what="timed.py")
+    with sqlite3.connect(tmp_path / "store" / "mlflow.db") as database:
+        rows = database.execute(
+            "SELECT p.value, b.value, e.value FROM params p JOIN metrics b USING (run_uuid) JOIN metrics e USING "
+            "(run_uuid) JOIN tags t USING (run_uuid) WHERE p.key = 'kind' AND b.key = 'began' AND e.key = 'ended' "
+            "AND t.key = 'kind' AND t.value = 'replicate'"
+        ).fetchall()
+    database.close()
+    assert len(rows) == 8
+    spans = [(began, ended, kind) for kind, began, ended in rows]
+    assert any(one[0] < other[1] and other[0] < one[1] for one in spans for other in spans if one is not other)
+    for one in (span for span in spans if span[2] == "alone"):
+        assert all(one[1] <= other[0] or other[1] <= one[0] for other in spans if other is not one)
+    assert "the same within 50 %: 2 stacks" in walk.ok("--sample", "2", module="reproduce", what="timed.py")

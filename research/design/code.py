@@ -19,8 +19,7 @@ def code_digest(task: type) -> str:
     """SHA-256 of the syntax of a class and of what it uses by name: in its file, and in modules of the same folder.
 
     Comments, docstrings, labels and what the class does not use do not count, so that claims, figures and prose can be
-    changed.
-    Of what is installed the versions are recorded with each run.
+    changed. Of what is installed the versions are recorded with each run.
     """
     file = Path(sys.modules[task.__module__].__file__ or "")
     texts = sorted((path.name, name, text) for path, name, text in used(file, task.__qualname__.partition(".")[0]))

@@ -153,12 +153,13 @@ class Study:
         self._check_universes()
         self._check_seeds()
         self._check_configure()
+        known = self.metrics
         for judged in self.judged:
             if judged.number.over and judged.number.over not in self.predictions:
-                known = ", ".join(self.predictions) or "none"
+                there = ", ".join(self.predictions) or "none"
                 over = f"is over the prediction {judged.number.over!r}"
-                raise UserError(f"{self.name}: {judged.name!r} {over}, the study has {known}")
-            if self.metric(judged.number.metric).arrived and judged.number.missing == ANYTHING:
+                raise UserError(f"{self.name}: {judged.name!r} {over}, the study has {there}")
+            if known.get(judged.number.metric, Metric()).arrived and judged.number.missing == ANYTHING:
                 raise UserError(
                     f"{self.name}: {judged.name!r}: {judged.number.metric} may never arrive; its number must say in "
                     "which interval it lies then, such as missing=(0.0, float('inf'))"

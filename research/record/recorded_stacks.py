@@ -87,7 +87,7 @@ class Comparison:
 
 def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[Comparison]:
     """What each run of a stack holds beside what came out now, in the order of its runs."""
-    clock = recorded.stack.cell.task.clock
+    clock, tolerance = recorded.stack.cell.task.clock, recorded.stack.cell.task.tolerance
     found = read_metrics(store, [run.id for run in recorded.runs])
     if recorded.objective:
         (run,) = recorded.runs
@@ -95,7 +95,7 @@ def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[C
         now = [*trial_numbers(result, value), ("tag value", 0, value)]
         curves = {name for name, *_ in now} - {"value", "tag value"}
         told = found[run.id] | {"tag value": {0: recorded.value}}
-        return [compared("", told, now, dict.fromkeys(curves, clock))]
+        return [compared("", told, now, dict.fromkeys(curves, clock), tolerance=tolerance)]
     replicates = {replicate.seed: replicate for replicate in result.replicates}
     made = []
     for run in recorded.runs:
@@ -104,7 +104,7 @@ def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[C
         units |= dict.fromkeys((*run.tags.get("profiles", "").split(","), *replicate.profiles), "place")
         weights = run.tags.get("weights_sha256", "nothing"), replicate.weights_sha256
         where = f"seed {replicate.seed}, "
-        made.append(compared(where, found[run.id], replicate_numbers(replicate), units, weights))
+        made.append(compared(where, found[run.id], replicate_numbers(replicate), units, weights, tolerance))
     return made
 
 
@@ -114,11 +114,12 @@ def compared(
     numbers: Iterable[tuple[str, int, float]],
     units: Mapping[str, str],
     weights: tuple[str, str] | None = None,
+    tolerance: float = 0.0,
 ) -> Comparison:
     """The recorded numbers of a run beside those of now, and the digests of its weights.
 
-    `units` says of names with several values what they are at. Curves come first, by time: they say when trainings
-    parted.
+    `units` says of names with several values what they are at, `tolerance` how far a number may differ, relatively.
+    Curves come first, by time: they say when trainings parted.
     """
     then = {(name, place): value for name, points in recorded.items() for place, value in points.items()}
     now = {(name, place): value for name, place, value in numbers}
@@ -132,15 +133,17 @@ def compared(
         f"{where}{name}{f' at {units[name]} {place}' if name in units else ''}: "
         f"recorded {then.get((name, place), 'nothing')!s}, now {now.get((name, place), 'nothing')!s}"
         for name, place in every
-        if not _same(then.get((name, place)), now.get((name, place)))
+        if not _same(then.get((name, place)), now.get((name, place)), tolerance)
     ]
     text = f"{where}SHA-256 of the weights: recorded {weights[0]}, now {weights[1]}" if weights else ""
     differ = (text,) if weights and weights[0] != weights[1] else ()
     return Comparison(frozenset(name for name, _ in every), len(every), bool(weights), tuple(values), differ)
 
 
-def _same(one: float | None, other: float | None) -> bool:
-    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
+def _same(one: float | None, other: float | None, tolerance: float) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=tolerance) or (math.isnan(one) and math.isnan(other))
 
 
 def seeds_of(stack_key: str) -> tuple[int, ...]:
