@@ -80,7 +80,7 @@ def specification_curve(figure: FigureBase, finding: AcrossFinding, compared: Se
     height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
     # Placed by hand, in inches: the solver of a layout of layouts does not give the same bits each time.
     whole = 1.75 + height
-    ends = {"left": 0.2, "right": 0.86, "bottom": 0.08 / whole, "top": 1 - 0.52 / whole, "hspace": 0.06}
+    ends = {"left": 0.26, "right": 0.87, "bottom": 0.08 / whole, "top": 1 - 0.52 / whole, "hspace": 0.06}
     ratios = (1.1, max(height, 0.1))
     top, marks = figure.subplots(2, 1, height_ratios=ratios, sharex=True, gridspec_kw=ends)
     draw_numbers(top, finding, points)
