@@ -124,7 +124,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
     "config": {
         "dataset": WORD,
         "activation": WORD,
-        "epochs": (*WHOLE[:4], "0", "10**15"),
+        "epochs": (*WHOLE[:4], "10**15"),
         "lr": ("None", "'0.1'", "float('nan')", "-1.0"),
         "probe_epochs": ("5", "[0]", "(1, 0)", "(-1,)", "(0.5,)"),
         "measures": ("'curve_fit'", "('curve_fit',)", "('nothing',)"),

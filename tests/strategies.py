@@ -22,7 +22,9 @@ from research.design.errors import UserError
 from research.design.levels import Level, Levels, level_word
 from research.design.study import TUNED, Factor, Study, Tier, Tuning, crossed
 from research.design.wording import TIMES
-from research.training.config import CHOICES, LARGEST, SMALLEST, TrainConfig
+from research.training.checks import CHOICES, LARGEST, PROBES, SMALLEST
+from research.training.config import TrainConfig
+from research.training.data import DATA
 
 SCALE = {"ci": 1, "thorough": 20}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 # Words that a table or Python may take for something else, and some that differ in little.
@@ -307,7 +309,13 @@ def field_values(name: str) -> SearchStrategy[Any]:
     """Values that a field may have, were it alone."""
     if name in CHOICES:
         return st.sampled_from(CHOICES[name])
-    if name == "probe_epochs":
+    if name == "dataset":
+        return st.sampled_from(tuple(DATA))
+    if name == "standardize":
+        return st.booleans()
+    if name == "probes":
+        return st.sets(st.sampled_from(PROBES)).map(lambda found: tuple(sorted(found)))
+    if name in ("probe_epochs", "probe_steps"):
         return st.sets(st.integers(0, 9), max_size=3).map(lambda found: tuple(sorted(found)))
     if name == "measures":
         return st.sampled_from(((), ("logit_gradients",), ("permuted_twin",), ("logit_gradients", "permuted_twin")))

@@ -6,8 +6,9 @@ import torch
 
 import research.training.examples
 from research.design.streams import stream
-from research.training import data
-from research.training.config import CHOICES, TrainConfig
+from research.training import data, data_set
+from research.training.checks import CHOICES
+from research.training.config import TrainConfig
 from research.training.cost import NUM_BINS, num_train
 from research.training.examples import make_examples, pixel_order
 from research.training.module import StackModule
@@ -112,7 +113,7 @@ def test_each_replicate_looks_up_its_own_copy_where_there_is_one(pixels, digits)
     assert examples.test_inputs.shape == (copies * 297, 64)
     for row, seed in enumerate(SEEDS):
         offset = row if copies > 1 else 0
-        train, validation = data.split(digits.targets.numpy(), 200, seed)
+        train, validation = data_set.split(digits.targets.numpy(), 200, seed)
         assert np.array_equal(examples.train[row], train + offset * 1500)
         assert np.array_equal(examples.validation[row], validation + offset * 1500)
         assert np.array_equal(examples.test[row], np.arange(297) + offset * 297)

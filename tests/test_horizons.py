@@ -154,9 +154,10 @@ def states(module):
 @pytest.mark.parametrize("name", ["probes", "adam", "cnn", "full batches", "target", "twin"])
 def test_measuring_leaves_all_that_the_training_goes_on_from(name):
     config, loaded = CASES[name][0], data.load(CASES[name][0].dataset)
-    module, probe = StackModule(config, SEEDS, loaded), LayerProbe(config.probe_epochs)
+    module = StackModule(config, SEEDS, loaded)
+    probe = LayerProbe(module)
     ends = EndEvaluations(module, [num_steps(config)])
-    quiet_trainer(num_intervals(config), [probe]).fit(module, train_dataloaders=range(module.num_batches))
+    quiet_trainer(num_intervals(config), []).fit(module, train_dataloaders=range(module.num_batches))
     before = states(module)
     measured_replicates(module, loaded, probe, ends, {})
     assert states(module) == before

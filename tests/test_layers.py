@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESEARCH = ROOT / "research"
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
-    "pytorch_lightning": {"module", "probes", "train"},
+    "pytorch_lightning": {"module", "train"},
     "mlflow": {"database", "recorder", "ui"},
     "optuna": {"optuna_studies", "searches"},
     "multiprocessing": {"workers"},

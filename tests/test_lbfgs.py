@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from research.design.errors import UserError
-from research.training import data
+from research.training import data, data_set
 from research.training.config import TrainConfig
 from research.training.cost import check_batch, num_train, stack_size
 from research.training.lbfgs import CountedLBFGS
@@ -40,7 +40,7 @@ def plain(module, num_iterations):
     if config.dataset == "sine":
         inputs, targets, loss = loaded.inputs, loaded.targets[:, None], lambda a, b: nn.MSELoss()(a, b) / 2
     else:
-        train = data.split(loaded.targets.numpy(), 200, module.seeds[0])[0]
+        train = data_set.split(loaded.targets.numpy(), 200, module.seeds[0])[0]
         inputs, targets, loss = loaded.inputs[train].double() / 16, loaded.targets[train], nn.CrossEntropyLoss()
     optimizer = torch.optim.LBFGS(
         network.parameters(), lr=config.lr, max_iter=num_iterations, max_eval=10**6, tolerance_grad=0,

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from research.design.streams import stream
-from research.training import data, measures
+from research.training import data, data_set, measures
 from research.training.config import TrainConfig
 from research.training.examples import pixel_order
 from research.training.measures import (
@@ -192,7 +192,7 @@ def test_gradients_are_those_of_the_validation_part_by_hand(pixels, loaded):
     found = logit_gradients(module, loaded["digits"])
     labels = loaded["digits"].targets.numpy()
     for row, seed in enumerate(SEEDS):
-        validation = data.split(labels, 200, seed)[1]
+        validation = data_set.split(labels, 200, seed)[1]
         images = loaded["digits"].inputs.numpy()[validation] / 16
         if pixels == "permuted":
             images = images[:, pixel_order(seed, 64)]

@@ -10,7 +10,8 @@ from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
 from research.publishing.publication import REPORTS
 from research.publishing.universe_tables import read_universes
-from research.training.config import MEASURES, REGRESSION, TrainConfig
+from research.training.checks import CURVES, MEASURES
+from research.training.config import TrainConfig
 from research.training.metrics import DEPENDS_ON, METRICS, OF_MEASURES, metric_of, metrics_of, seen_in
 from research.training.train import train_stack
 
@@ -33,7 +34,7 @@ from research.training.train import train_stack
         },
         *(
             {"dataset": name, "loss": "mse", "output": "raw", "measures": ("capacity_bound", "curve_fit", "repeated")}
-            for name in REGRESSION
+            for name in CURVES
         ),
     ],
 )

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from research.design.streams import stream
-from research.training import data
-from research.training.config import CHOICES, TrainConfig
+from research.training import data, data_set
+from research.training.checks import CHOICES
+from research.training.config import TrainConfig
 from research.training.module import StackModule
 from research.training.train import quiet_trainer
 
@@ -82,7 +83,7 @@ def plain_optimizer(config, network):
 def plain_training(config, network, digits, seed):
     """Train one network alone, step after step. Gives the losses of all its steps and the curves of its epochs."""
     inputs, labels = digits.inputs / torch.tensor(16, dtype=torch.float64), digits.targets
-    train, validation = data.split(labels.numpy(), 200, seed)
+    train, validation = data_set.split(labels.numpy(), 200, seed)
     optimizer, loss_of, steps = plain_optimizer(config, network), nn.CrossEntropyLoss(), []
     curves = {"train_loss": [], "validation_loss": [], "validation_accuracy": []}
 

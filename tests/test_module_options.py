@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from research.design.streams import stream
-from research.training import data
-from research.training.config import CHOICES, REGRESSION, TrainConfig
+from research.training import data, data_set
+from research.training.checks import CHOICES, CURVES
+from research.training.config import TrainConfig
 from research.training.models import StackedCNN
 from research.training.module import StackModule
 from research.training.train import quiet_trainer
@@ -129,7 +130,7 @@ def plain_network(module, row):
 
 
 def plain_inputs(config, images, seed, part):
-    if config.dataset in REGRESSION:
+    if config.dataset in CURVES:
         return images * config.input_scale
     images = images.numpy()
     if config.pixels == "permuted":
@@ -142,9 +143,9 @@ def plain_inputs(config, images, seed, part):
 
 
 def plain_targets(config, values):
-    if config.dataset in REGRESSION and config.loss == "cross_entropy":
+    if config.dataset in CURVES and config.loss == "cross_entropy":
         return torch.from_numpy(np.clip(np.ceil((values.numpy() + 1) * 5).astype(int) - 1, 0, 9))
-    return values[:, None] if config.dataset in REGRESSION else values
+    return values[:, None] if config.dataset in CURVES else values
 
 
 def plain_loss(config, outputs, targets):
@@ -177,7 +178,7 @@ def batches(config, train, seed):
 
 def plain_training(config, network, dataset, seed):
     """Train one network alone, step after step. Gives its curves as {time: value}."""
-    train, validation = data.split(dataset.targets.numpy(), dataset.info.num_validation, seed)
+    train, validation = data_set.split(dataset.targets.numpy(), dataset.info.num_validation, seed)
     if config.num_train:
         train = np.sort(stream(seed, "subset").permutation(train)[: config.num_train])
     inputs, targets = plain_inputs(config, dataset.inputs, seed, "pool"), plain_targets(config, dataset.targets)
@@ -189,7 +190,7 @@ def plain_training(config, network, dataset, seed):
     @torch.no_grad()
     def evaluate(step):
         time = step if config.steps else step // epoch
-        if config.dataset in REGRESSION:
+        if config.dataset in CURVES:
             outputs = network(test_inputs)
             found = outputs[:, 0] if config.loss != "cross_entropy" else -0.9 + 0.2 * outputs.argmax(1).double()
             errors = found - dataset.test_targets
@@ -263,8 +264,9 @@ def test_each_replicate_follows_what_it_would_have_been_alone(config, loaded):
 
 
 def test_the_options_cover_every_choice():
-    for name in ("dataset", "network", "head", "pixels", "output", "loss"):
-        assert {getattr(config, name) for config in CONFIGS} == set(CHOICES[name]) - {"mnist"}
+    for name in ("network", "head", "pixels", "output", "loss"):
+        assert {getattr(config, name) for config in CONFIGS} == set(CHOICES[name])
+    assert {config.dataset for config in CONFIGS} == {"digits", *CURVES}
     for name in ("output_bias", "input_scale", "num_train", "steps"):
         assert len({getattr(config, name) for config in CONFIGS}) > 1
     assert any(config.steps and config.steps % 11 for config in CONFIGS)

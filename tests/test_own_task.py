@@ -187,8 +187,8 @@ def test_without_its_file_it_is_said_what_is_needed_and_a_store_of_others_runs_n
     done = copied.run("--sample", "1", module="reproduce", what="walk")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "its task Walk was defined in " in line
-    assert line.endswith("/walk.py; name that file, where it is now and as it was then: "
+    assert "its task Walk needs what " in line
+    assert line.endswith("/walk.py defines; name that file, where it is now and as it was then: "
                          "python -m research.reproduce path/to/walk.py")  # fmt: skip
 
 

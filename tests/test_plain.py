@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from research.training import data
+from research.training import data, data_set
 from research.training.config import TrainConfig
 from research.training.plain import plain_batches, plain_loss, plain_network, plain_parameters, plain_train
 
@@ -16,7 +16,7 @@ CONFIG = TrainConfig("digits", 2, 16, batch_size=500)
 def test_an_epoch_shows_each_training_example_once():
     digits = data.load("digits")
     train = plain_train(CONFIG, 3, digits)
-    assert train.tolist() == data.split(digits.targets.numpy(), 200, 3)[0].tolist()
+    assert train.tolist() == data_set.split(digits.targets.numpy(), 200, 3)[0].tolist()
     batches = list(itertools.islice(plain_batches(CONFIG, 3, train), 6))
     assert [len(batch) for batch in batches] == [500, 500, 300] * 2
     for first in (0, 3):

@@ -12,8 +12,7 @@ from research.design.plan import make_plan
 from research.design.study import Control, Factor, Tier
 from research.design.study_files import load_study, study_names
 from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNING_SEED
-from research.training.config import CHOICES, TrainConfig
-from research.training.data import DATA
+from research.training.config import TrainConfig
 
 GOLDEN = {
     "activation_depth/full/activation=relu/depth=4": "c0f4fbc5ce4d32b4",
@@ -172,10 +171,6 @@ def test_set_gives_every_cell_the_value_under_a_key_of_its_own():
 def test_a_level_or_field_that_does_not_exist_is_refused_with_what_does(arguments, message):
     with pytest.raises(UserError, match=message):
         make_plan(TOY, **arguments)
-
-
-def test_data_sets_that_may_be_named_are_those_that_exist():
-    assert set(CHOICES["dataset"]) == set(DATA)
 
 
 def test_epochs_cannot_be_set_where_a_study_counts_steps():

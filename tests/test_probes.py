@@ -12,11 +12,12 @@ from scipy.special import erf, expit, log_softmax, softmax
 
 from research.design.errors import UserError
 from research.design.identity import identity, identity_difference
-from research.training import data, probes
-from research.training.config import CHOICES, TrainConfig
+from research.training import data, data_set, probes
+from research.training.activations import ACTIVATIONS
+from research.training.checks import CHOICES
+from research.training.config import TrainConfig
 from research.training.module import StackModule
 from research.training.probes import (
-    BOUNDS,
     LayerProbe,
     activation_measures,
     backward_metrics,
@@ -40,7 +41,17 @@ PHI = {
         lambda z: z * (1 + erf(z / math.sqrt(2))) / 2,
         lambda z: (1 + erf(z / math.sqrt(2))) / 2 + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
     ),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda z: np.where(z > 0, 1, 0.01)),
+    "elu": (lambda z: np.where(z > 0, z, np.expm1(z)), lambda z: np.where(z > 0, 1, np.exp(z))),
+    "silu": (lambda z: z * expit(z), lambda z: expit(z) * (1 + z * (1 - expit(z)))),
+    "relu6": (lambda z: np.clip(z, 0, 6), lambda z: ((z > 0) & (z < 6)).astype(float)),
+    "hardswish": (
+        lambda z: z * np.clip(z + 3, 0, 6) / 6,
+        lambda z: np.where(abs(z) < 3, z / 3 + 0.5, (z > 0).astype(float)),
+    ),
+    "step": (lambda z: (z > 0).astype(float), np.zeros_like),
 }
+BOUNDED = {"sigmoid": (0.5, 0.5), "tanh": (0.0, 1.0), "relu6": (3.0, 3.0), "step": (0.5, 0.5)}  # middle, half the range
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +75,15 @@ def fit(module, *callbacks):
     return module
 
 
+def probe_of(module, *epochs):
+    """A probe that looks after these epochs, whatever the configuration of the module says."""
+    module.config = replace(module.config, probe_epochs=epochs)
+    return LayerProbe(module)
+
+
 def start_metrics(module):
-    probe = LayerProbe((0,))
-    probe.on_fit_start(None, module)
+    probe = probe_of(module, 0)
+    probe(0)
     return probe.metrics()
 
 
@@ -78,7 +95,7 @@ def parameters(module, row):
 
 def probe_set(digits, seed):
     """Inputs [N, D] and labels [N] of the probe set of a seed: all of the digits' 200 validation examples."""
-    chosen = data.split(digits.targets.numpy(), 200, seed)[1]
+    chosen = data_set.split(digits.targets.numpy(), 200, seed)[1]
     return digits.inputs.numpy()[chosen] / 16, digits.targets.numpy()[chosen]
 
 
@@ -99,7 +116,7 @@ def by_hand(weights, biases, inputs, labels, activation):
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-@pytest.mark.parametrize("activation", CHOICES["activation"])
+@pytest.mark.parametrize("activation", PHI)
 def test_every_measure_is_that_of_backpropagation_by_hand(activation, depth, digits):
     module = stack(digits, activation=activation, depth=depth, init="he", epochs=1)
     fit(module)  # biases that are not zero, and signals that differ between examples
@@ -111,15 +128,15 @@ def test_every_measure_is_that_of_backpropagation_by_hand(activation, depth, dig
         for i, h in enumerate(outputs, 1):
             expected |= {f"activation_mean/layer_{i}": h.mean(), f"activation_spread/layer_{i}": h.std()}
             expected |= {f"zero/layer_{i}": (h == 0).mean(), f"dead/layer_{i}": (h == 0).all(0).mean()}
-            if activation in BOUNDS:
-                middle, half = {"sigmoid": (0.5, 0.5), "tanh": (0.0, 1.0)}[activation]
+            if activation in BOUNDED:
+                middle, half = BOUNDED[activation]
                 expected[f"saturated/layer_{i}"] = (abs(h - middle) > 0.98 * half).mean()
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert float(found[name][row]) == pytest.approx(value, rel=1e-10, abs=1e-15), name
 
 
-@pytest.mark.parametrize("activation", CHOICES["activation"])
+@pytest.mark.parametrize("activation", PHI)
 def test_the_signals_themselves_are_those_by_hand(activation, digits):
     module = stack(digits, activation=activation, depth=3, init="xavier")
     outputs, signals, gradients = backward_pass(module, module.validation_indices)
@@ -139,7 +156,7 @@ def test_the_signal_at_the_output_is_prediction_minus_target_over_the_number_of_
     torch.testing.assert_close(signals[-1], expected, rtol=1e-12, atol=1e-17)
 
 
-@pytest.mark.parametrize("activation", CHOICES["activation"])
+@pytest.mark.parametrize("activation", PHI)
 def test_the_gradient_of_a_weight_is_the_difference_that_a_small_change_makes(activation, digits):
     module = stack(digits, seeds=(4,), activation=activation, depth=2, init="he")
     inputs, labels = probe_set(digits, 4)
@@ -187,7 +204,7 @@ def mean_field_factors(activation, init, depth, width, squares):
 
 
 @pytest.mark.parametrize("init", VARIANCES)
-@pytest.mark.parametrize("activation", CHOICES["activation"])
+@pytest.mark.parametrize("activation", [name for name in PHI if name != "step"])
 def test_a_wide_network_passes_back_at_the_start_what_mean_field_theory_says(activation, init, digits):
     depth, width, seeds = 6, 1024, (0, 1)
     squares = np.mean([(probe_set(digits, seed)[0] ** 2).sum(1) for seed in seeds])
@@ -222,7 +239,7 @@ def test_the_backward_metrics_are_a_geometric_mean_and_a_mean_of_logarithms():
 )
 def test_a_network_has_the_backward_metrics_that_it_is_deep_enough_for(depth, names, digits):
     assert list(start_metrics(stack(digits, depth=depth))) == [f"backward_{name}" for name in names]
-    assert LayerProbe((1,)).metrics() == LayerProbe(()).metrics() == {}
+    assert probe_of(stack(digits, depth=depth), 1).metrics() == probe_of(stack(digits, depth=depth)).metrics() == {}
 
 
 @pytest.mark.parametrize("lost", [0.0, math.nan, math.inf])
@@ -254,13 +271,14 @@ def test_a_signal_too_small_to_be_squared_in_single_precision_is_measured(digits
 
 def test_saturated_zero_and_dead_are_counted_as_they_are_defined():
     output = torch.tensor([[[0.0, 0.5, 0.991, 0.0], [0.0, -0.5, -0.981, 0.9], [0.0, 0.0, 0.979, -1.0]]])  # [1, 3, 4]
-    found = activation_measures(output, BOUNDS["tanh"])  # within 0.02 of -1 or 1
+    found = activation_measures(output, ACTIVATIONS["tanh"].bounds)  # within 0.02 of -1 or 1
     assert list(found) == [*ACTIVATION, "saturated"]
     assert float(found["zero"]) == 5 / 12
     assert float(found["dead"]) == 1 / 4
     assert float(found["saturated"]) == 3 / 12
-    assert float(activation_measures(output.abs(), BOUNDS["sigmoid"])["saturated"]) == 7 / 12  # 0.01 of 0 or 1
-    assert list(activation_measures(output, None)) == ACTIVATION
+    within = activation_measures(output.abs(), ACTIVATIONS["sigmoid"].bounds)  # 0.01 of 0 or 1
+    assert float(within["saturated"]) == 7 / 12
+    assert list(activation_measures(output, ACTIVATIONS["relu"].bounds)) == ACTIVATION
 
 
 def test_units_switched_off_by_hand_are_dead_and_those_driven_far_are_saturated(digits):
@@ -281,7 +299,7 @@ def test_units_switched_off_by_hand_are_dead_and_those_driven_far_are_saturated(
 
 def test_nothing_is_saturated_half_way_and_nothing_of_an_unbounded_activation_at_all(digits):
     assert float(layer_measures(stack(digits, activation="sigmoid", init="zero"))["saturated/layer_1"].max()) == 0
-    for activation in set(CHOICES["activation"]) - set(BOUNDS):
+    for activation in set(CHOICES["activation"]) - set(BOUNDED):
         assert not any("saturated" in name for name in layer_measures(stack(digits, activation=activation)))
 
 
@@ -298,25 +316,21 @@ def test_all_other_numbers_are_the_same_bits_with_probes_and_without(options):
         assert not any("/" in name for name in theirs.curves)
 
 
-def test_a_look_leaves_gradients_modes_weights_and_random_states_as_they_were(digits):
-    module = stack(digits, depth=2)
-    modes = []
-    tanh = module.model.activation
-    module.model.activation = lambda z: (modes.append(module.model.training), tanh(z))[1]
+@pytest.mark.parametrize("pieces", [{}, {"normalization": "batch", "dropout": 0.5}], ids=["plain", "pieces"])
+def test_a_look_leaves_gradients_weights_and_random_states_as_they_were(pieces, digits):
+    module = stack(digits, depth=2, **pieces)
     for step, parameter in enumerate(module.model.parameters()):
         parameter.grad = torch.full_like(parameter, float(step))
     before = [(p.detach().clone(), p.grad.clone()) for p in module.model.parameters()]
 
     def states():
-        return torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
+        kept = [buffer.tolist() for buffer in module.model.buffers()]
+        drawn = [g.get_state().tolist() for piece in module.model.pieces for g in piece.dropout.generators]
+        return torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state()), kept, drawn  # noqa: NPY002
 
     random_states = states()
-    for training in (True, False):
-        module.model.train(training)
-        with torch.no_grad():
-            layer_measures(module)
-        assert module.model.training is training
-    assert modes == [False] * 4  # in evaluation mode itself
+    with torch.no_grad():
+        assert str(layer_measures(module)) == str(layer_measures(module))
     assert states() == random_states
     for parameter, (weights, gradient) in zip(module.model.parameters(), before, strict=True):
         assert torch.equal(parameter, weights)
@@ -338,9 +352,9 @@ def test_the_curves_of_a_replicate_are_named_by_measure_and_layer_at_the_epochs_
 
 
 def test_an_epoch_shows_what_training_has_come_to_by_then(digits):
-    probe, module = LayerProbe((0, 1, 2)), stack(digits, depth=2)
-    start = layer_measures(module)
-    fit(module, probe)
+    module = stack(digits, depth=2)
+    probe, start = probe_of(module, 0, 1, 2), layer_measures(module)
+    fit(module)
     after = [layer_measures(fit(stack(digits, depth=2, epochs=epochs))) for epochs in (1, 2)]
     for name, curve in probe.curves.items():
         assert [epoch for epoch, _ in curve] == [0, 1, 2]
@@ -391,6 +405,8 @@ def test_what_a_diverged_replicate_does_not_have_reaches_the_record_as_nan():
 def test_probe_epochs_are_whole_numbers_that_ascend(epochs):
     with pytest.raises(UserError, match="probe_epochs"):
         TrainConfig(probe_epochs=epochs)
+    with pytest.raises(UserError, match="probe_steps"):
+        TrainConfig(steps=10, evaluate_every=5, probe_steps=epochs)
 
 
 def test_probe_epochs_may_lie_beyond_the_horizon():
@@ -403,3 +419,117 @@ def test_probe_epochs_are_part_of_the_identity_where_there_are_any():
     assert json.loads(probed)["config"]["probe_epochs"] == [0, 1, 5]
     assert identity_difference(plain, probed, TrainConfig()) == "probe_epochs: recorded with (), now [0, 1, 5]"
     assert identity_difference(probed, other) == "probe_epochs: recorded with [0, 1, 5], now [0, 5]"
+
+
+def test_networks_that_count_steps_are_looked_into_after_those_steps(digits):
+    """A hundred steps are a hundred steps, however they are counted: 1,300 examples have eleven of 128 in an epoch."""
+    in_steps = replace(BASE, epochs=5, steps=22, evaluate_every=11, probe_steps=(0, 11, 22, 33))
+    in_epochs = replace(BASE, epochs=2, probe_epochs=(0, 1, 2))
+    for ours, theirs in zip(*(train_stack(config, SEEDS).replicates for config in (in_steps, in_epochs)), strict=True):
+        assert ours.weights_sha256 == theirs.weights_sha256
+        for name, curve in theirs.curves.items():
+            if "/" in name:
+                assert ours.curves[name] == tuple((11 * epoch, value) for epoch, value in curve)
+
+
+def test_a_regression_is_looked_into_by_its_own_loss():
+    """Its last signal is 2 (prediction - target) / examples, by hand."""
+    config = replace(
+        BASE,
+        dataset="sine",
+        loss="mse_mean",
+        output="raw",
+        steps=4,
+        evaluate_every=4,
+        batch_size=1024,
+        probe_steps=(4,),
+    )
+    loaded = data.load("sine")
+    module = StackModule(config, SEEDS, loaded, torch.float64)
+    fit_steps(module)
+    found = layer_measures(module)
+    chosen = module.validation_indices[:, :1000]
+    inputs, targets = module.lookup(chosen)
+    for row in range(3):
+        weights, biases = parameters(module, row)
+        hidden = np.tanh(inputs[row].numpy() @ weights[0] + biases[0])
+        signal = 2 * (hidden @ weights[1] + biases[1] - targets[row].numpy()[:, None]) / 1000
+        assert float(found["backward_norm/layer_2"][row]) == pytest.approx(np.sqrt((signal**2).sum()), rel=1e-10)
+        assert float(found["weight_gradient_norm/layer_2"][row]) == pytest.approx(
+            np.sqrt(((hidden.T @ signal) ** 2).sum()), rel=1e-10
+        )
+
+
+def fit_steps(module):
+    quiet_trainer(module.num_intervals, []).fit(module, train_dataloaders=range(module.num_batches))
+
+
+def test_a_cnn_is_looked_into_layer_by_layer_kernels_first(digits):
+    """The gradient of a kernel is what a small change of it makes; maps count as the units of their layer."""
+    module = stack(digits, network="cnn", width=5, activation="relu", init="he")
+    found = layer_measures(module)
+    names = {name.partition("/")[2] for name in found}
+    assert names == {f"layer_{layer}" for layer in (1, 2, 3, 4)}
+    outputs = [output for _, output in module.model.layers(module.lookup(module.validation_indices[:, :20])[0])]
+    assert [output.shape[2] for output in outputs] == [8 * 64, 16 * 16, 5, 10]
+    torch.testing.assert_close(outputs[-1], module.outputs(module.validation_indices[:, :20]), rtol=1e-10, atol=1e-12)
+    kernel, small = module.model.kernels[1], 1e-6
+    direction = torch.zeros_like(kernel)
+    direction[:, 7, 3] = small
+    losses = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            kernel += sign * direction
+            losses.append(module.evaluate(module.validation_indices)[0])
+            kernel -= sign * direction
+    _, _, gradients = backward_pass(module, module.validation_indices)
+    expected = (losses[0] - losses[1]) / (2 * small)
+    torch.testing.assert_close(gradients[1][:, 7, 3].cpu(), expected, rtol=1e-4, atol=1e-9)
+
+
+def test_how_far_the_weights_of_a_layer_have_come_is_counted_from_the_first_look(digits):
+    module = stack(digits, depth=1)
+    module.config = replace(module.config, probe_epochs=(0, 1), probes=("weight_change",))
+    probe = LayerProbe(module)
+    before = [weight.detach().clone() for weight in module.model.weights]
+    fit(module)
+    for layer, (first, last) in enumerate(zip(before, module.model.weights, strict=True), 1):
+        (_, start), (_, end) = probe.curves[f"weight_change/layer_{layer}"]
+        assert start.tolist() == [0.0] * 3
+        one_epoch = stack(digits, depth=1, epochs=1)
+        fit(one_epoch)
+        last = one_epoch.model.weights[layer - 1]
+        for row in range(3):
+            change = np.linalg.norm((last - first)[row].detach()) / np.linalg.norm(first[row])
+            assert float(end[row]) == pytest.approx(change, rel=1e-12)
+
+
+def test_units_are_followed_one_by_one_through_death_and_revival(digits):
+    module = stack(digits, activation="relu", depth=1, seeds=(0,))
+    module.config = replace(module.config, probe_epochs=(0, 1, 2, 3), probes=("unit_deaths",))
+    probe, bias = LayerProbe(module), module.model.biases[0]
+    dead = [set(), {1, 2, 3}, {2, 3, 4}, {5}]
+    alive = 50.0
+    for epoch, units in enumerate(dead):
+        with torch.no_grad():
+            bias[0, 0, :] = alive
+            bias[0, 0, list(units)] = -alive
+        probe(epoch * module.steps_per_epoch)
+    seen = {
+        name: [float(value) * 16 for _, value in probe.curves[f"{name}/layer_1"]]
+        for name in ("dead", "ever_dead", "revived")
+    }
+    assert seen == {"dead": [0, 3, 3, 1], "ever_dead": [0, 3, 4, 5], "revived": [0, 0, 1, 4]}
+
+
+def test_networks_that_are_not_trained_at_all_are_measured_and_looked_into():
+    config = replace(BASE, epochs=0, probe_epochs=(0, 1), depth=2, probes=("weight_change", "unit_deaths"))
+    trained = train_stack(replace(config, epochs=1), SEEDS).replicates
+    for untouched, other in zip(train_stack(config, SEEDS).replicates, trained, strict=True):
+        assert untouched.metrics["test_accuracy"] == other.metrics["untrained_test_accuracy"]
+        assert untouched.metrics["steady_test_accuracy"] == untouched.metrics["test_accuracy"]
+        assert set(other.metrics) - set(untouched.metrics) == {"train_progress"}
+        assert set(other.curves) - set(untouched.curves) == {"train_loss"}
+        assert {*untouched.metrics, *(n.partition("/")[0] for n in untouched.curves)} == set(config.gives())
+        for name, curve in untouched.curves.items():
+            assert curve == other.curves[name][:1]

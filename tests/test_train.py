@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from research.design.streams import stream
-from research.training import data
+from research.training import data, data_set
 from research.training.config import TrainConfig
 from research.training.metrics import metrics_of
 from research.training.module import StackModule
@@ -89,7 +89,7 @@ def test_the_untrained_accuracy_is_that_of_the_start_and_the_test_metrics_those_
 def test_progress_is_the_share_of_the_label_entropy_that_the_last_epoch_took_off(result):
     labels = data.load("digits").targets.numpy()
     for replicate in result.replicates:
-        chosen = labels[data.split(labels, 200, replicate.seed)[0]].tolist()
+        chosen = labels[data_set.split(labels, 200, replicate.seed)[0]].tolist()
         shares = [chosen.count(digit) / 1300 for digit in range(10)]
         entropy = -sum(share * math.log(share) for share in shares)
         last_loss = replicate.curves["train_loss"][-1][1]

@@ -97,6 +97,11 @@ class Task(ABC):
         """The replicates of these seeds; `report` takes the share that is done, now and then."""
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that hold its code; those of study files are loaded by workers."""
+        return (type(self).__module__,)
+
+    @property
     def clock(self) -> str:
         """What its curves are over: "epoch" or "step"."""
         return "step"
@@ -197,8 +202,8 @@ def field_types(task: type[Task]) -> dict[str, str]:
 
 
 def study_files(tasks: Iterable[Task]) -> tuple[str, ...]:
-    """The study files that define tasks of their own."""
-    modules = dict.fromkeys(type(task).__module__ for task in tasks)
+    """The study files that hold code of tasks."""
+    modules = dict.fromkeys(module for task in tasks for module in task.modules)
     return tuple(str(sys.modules[name].__file__) for name in modules if not name.startswith("research."))
 
 

@@ -12,14 +12,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 from research.design.errors import UserError
 from research.design.identity import NUMERICS, identity, identity_difference
 from research.design.plan import Cell, Stack
 from research.design.study import Level
 from research.design.study_files import load_study, study_names
-from research.design.task import Replicate, StackResult, Task, field_types
+from research.design.task import Replicate, StackResult, Task, field_types, study_files
 from research.design.trials import value_of
 from research.record.frames import read_metrics
 from research.record.state import Run
@@ -224,11 +224,9 @@ def checked_task(run: Run, params: Mapping[str, str]) -> Task:
 
 
 def task_tags(task: Task) -> dict[str, str]:
-    """The tags that say which kind of task was run, and where the study file is that defines it."""
-    kind = type(task)
-    file = sys.modules[kind.__module__].__file__ or ""
-    is_ours = kind.__module__.startswith("research.")
-    return {"task": f"{kind.__module__}:{kind.__qualname__}"} | ({} if is_ours else {"study_file": file})
+    """The tags that say which kind of task was run, and where the study file is that holds code of it."""
+    kind, files = type(task), study_files([task])
+    return {"task": f"{kind.__module__}:{kind.__qualname__}"} | ({"study_file": files[-1]} if files else {})
 
 
 def task_class(where: str, tags: Mapping[str, str]) -> type[Task]:
@@ -241,20 +239,17 @@ def task_class(where: str, tags: Mapping[str, str]) -> type[Task]:
     study = tags["key"].partition("/")[0]
     if module == TRAINING.partition(":")[0]:
         importlib.import_module(TRAINING.partition(":")[0])
-    elif module == f"studies.{study}" and module not in sys.modules and study in study_names():
+    file, own = tags.get("study_file", ""), f"studies.{study}"
+    if file and own not in sys.modules and study in study_names():
         load_study(study)
-    found = (
-        getattr(sys.modules.get(module), name, None)
-        if module in (f"studies.{study}", "research.training.config")
-        else None
-    )
-    if not (isinstance(found, type) and issubclass(found, Task)):
-        file = tags.get("study_file", "its study file")
+    found = getattr(sys.modules.get(module), name, None) if module in (own, "research.training.config") else None
+    is_task = isinstance(found, type) and issubclass(found, Task)
+    if not is_task or (file and own not in sys.modules):
         raise UserError(
-            f"{where}: its task {name} was defined in {file}; name that file, where it is now and as it was then: "
-            f"python -m research.reproduce path/to/{study}.py"
+            f"{where}: its task {name} needs what {file or 'its study file'} defines; name that file, where it is now "
+            f"and as it was then: python -m research.reproduce path/to/{study}.py"
         )
-    return found
+    return cast("type[Task]", found)
 
 
 def task_of(kind: type[Task], params: Mapping[str, str]) -> Task:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from research.training.config import TrainConfig
-from research.training.data import CURVES, DATA, DataSet
+from research.training.data import CURVES, DATA
+from research.training.data_set import DataSet
 from research.training.measures import Measured
 from research.training.models import StackedMLP, network
 from research.training.module import StackModule

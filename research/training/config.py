@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from research.design.errors import UserError
 from research.design.task import Metric, Replicate, Report, Source, StackResult, Task
+from research.training.checks import CHOICES, LARGEST, SMALLEST, contradictions
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "dataset": ("mnist", "digits", "sine", "line"),
-    "network": ("mlp", "cnn"),
-    "head": ("dense", "pooled"),
-    "pixels": ("original", "permuted", "scrambled", "sorted"),
-    "labels": ("true", "shuffled"),
-    "activation": ("identity", "sigmoid", "tanh", "relu", "gelu"),
-    "init": ("default", "xavier", "he", "normal", "zero"),
-    "output": ("softmax", "sigmoid", "raw"),
-    "loss": ("cross_entropy", "mse", "mse_mean"),
-    "optimizer": ("sgd", "adam", "adamw", "lbfgs"),
-    "schedule": ("constant", "cosine"),
-}
-SMALLEST = {  # and the type: an int stands for a whole number
-    "depth": 0,
-    "width": 1,
-    "init_std": 0.0,
-    "output_bias": 0.0,
-    "input_scale": 0.0,
-    "lr": 0.0,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "num_train": 0,
-    "batch_size": 1,
-    "epochs": 1,
-    "steps": 0,
-    "evaluate_every": 0,
-    "target_accuracy": 0.0,
-}
-LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
-REGRESSION = ("sine", "line")
+if TYPE_CHECKING:
+    from research.training.data_set import DataInfo
+
 CORE = ("dataset", "depth", "width", "activation", "init", "loss", "optimizer", "lr", "batch_size", "epochs", "steps")
 
 
@@ -49,13 +21,18 @@ CORE = ("dataset", "depth", "width", "activation", "init", "loss", "optimizer", 
 class TrainConfig(Task):
     """Training stacked networks: all that decides the numbers of a replicate, but for its seed.
 
-    What is learnt: `dataset`, of whose training part the first num_train examples of a seed's own order are used (0:
-    all); `pixels` as they are, in one random order for each seed ("permuted"), in another order for each image
-    ("scrambled") or by value ("sorted"); inputs are multiplied by input_scale. "shuffled" labels are dealt out anew
-    among the training examples of each seed; those of the validation and test part stay true.
+    What is learnt: `dataset`, a name of `data.DATA` or what `data_functions.by_function` makes of a study file's own.
+    Of its training part the first num_train examples of a seed's own order are used (0: all); `pixels` as they are, in
+    one random order for each seed ("permuted"), in another order for each image ("scrambled") or by value ("sorted").
+    With `standardize` the inputs, and the targets of a regression, are taken less the mean and by the standard
+    deviation of each seed's training part, and so are errors. Inputs are multiplied by input_scale. "shuffled" labels
+    are dealt out anew among the training examples of each seed; those of the validation and test part stay true.
 
     The network: depth counts its hidden layers (0 is softmax regression), width their units. "cnn" puts two
-    convolutions before them (`models.Convolutions`), whose maps are flattened ("dense" head) or averaged ("pooled").
+    convolutions before them (`models.StackedCNN`), whose maps are flattened ("dense" head) or averaged ("pooled").
+    Behind the affine map of a hidden layer come, where they are asked for: a normalisation of the "layer" or "batch",
+    the activation, dropout at this rate, and a skip that adds the layer's inputs "before" or "after" the activation to
+    branch_scale times what has become of them (`pieces.Pieces`).
     init is a name of `models.initial_layer`; init_std is used by "normal" alone. output_bias is added to the initial
     bias of the first output: at 10 the network starts out sure of the first class.
 
@@ -65,13 +42,15 @@ class TrainConfig(Task):
     which of ten equal intervals the target lies.
 
     The training: `epochs` passes over the training part in batches of batch_size, evaluated after each; or, where
-    `steps` is not 0, so many steps, evaluated every evaluate_every. With target_accuracy the first evaluation that
-    reaches it is noted. The rate is lr all through, or falls to zero along half a cosine over the horizon's steps.
+    `steps` is not 0, so many steps, evaluated every evaluate_every; with neither the untrained
+    networks are measured. With target_accuracy the first evaluation that reaches it is noted. The rate is lr all
+    through, or falls to zero along half a cosine over the horizon's steps.
     "lbfgs" takes the whole training part at once; its steps are evaluations of the loss, lr the first length that a
     line search tries (`lbfgs.CountedLBFGS`).
 
-    What is looked at: after the probe_epochs (0: before any training) `probes.LayerProbe` looks inside; those beyond
-    epochs are ignored, so that a tier can shorten the training. `measures` names what is taken of the trained networks.
+    What is looked at: after the probe_epochs, or probe_steps where steps are counted (0: before any training),
+    `probes.LayerProbe` looks inside; those beyond the horizon are ignored, so that a tier can shorten the training. It
+    looks for more where `probes` name it. `measures` names what is taken of the trained networks.
 
     A field left at its default is not part of the fingerprint, so new fields can be added.
 
@@ -110,6 +89,13 @@ class TrainConfig(Task):
     measures: tuple[str, ...] = ()
     labels: str = "true"
     schedule: str = "constant"
+    standardize: bool = False
+    normalization: str = "none"
+    dropout: float = 0.0
+    skip: str = "none"
+    branch_scale: float = 1.0
+    probe_steps: tuple[int, ...] = ()
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -124,20 +110,47 @@ class TrainConfig(Task):
                 raise UserError(f"{name}={value!r} must be finite and at least {smallest}")
             if whole and value > LARGEST:
                 raise UserError(f"{name}={value!r} must be at most {LARGEST}")
-        for wrong, message in self._contradictions():
+        if not isinstance(self.dataset, str):
+            raise UserError(f"dataset={self.dataset!r} must be a name, or by_function(...) of a function")
+        if type(self.standardize) is not bool:
+            raise UserError(f"standardize={self.standardize!r} must be True or False")
+        for wrong, message in contradictions(self):
             if wrong:
                 raise UserError(message)
 
     @property
+    def info(self) -> DataInfo:
+        """What is known of the data set."""
+        from research.training.data import known
+
+        return known(self.dataset)
+
+    @property
     def is_regression(self) -> bool:
         """Whether the targets are numbers, not classes."""
-        return self.dataset in REGRESSION
+        return not self.info.num_classes
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a hidden layer is an affine map and an activation without a parameter, and nothing else."""
+        pieces = (self.normalization, self.skip, self.dropout)
+        return pieces == ("none", "none", 0) and self.activation != "prelu"
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """When the probe looks, as the clock counts."""
+        return self.probe_steps if self.steps else self.probe_epochs
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        module, is_function, _ = self.dataset.partition(":")
+        return (*super().modules, *([module] if is_function else []))
 
     def gives(self) -> Mapping[str, Metric]:
-        from research.training.metrics import LAYERS, PROFILES, metric_of, metrics_of
+        from research.training.metrics import PROFILES, layers_of, metric_of, metrics_of
 
         found = {name: metric_of(name) for name in metrics_of(self)}
-        found |= dict.fromkeys(LAYERS if self.probe_epochs else (), Metric(by="layer"))
+        found |= dict.fromkeys(layers_of(self), Metric(by="layer"))
         return found | {name: Metric(by="place") for one in self.measures for name in PROFILES.get(one, ())}
 
     def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:
@@ -172,10 +185,7 @@ class TrainConfig(Task):
 
     @property
     def source(self) -> Source:
-        from research.training.data import DATA
-
-        info = DATA[self.dataset]
-        return Source(info.name, info.digest, info.source)
+        return Source(self.info.name, self.info.digest, self.info.source)
 
     def identity(self, numerics: int) -> dict[str, object]:
         return {"data": self.source.digest, "numerics": numerics}
@@ -220,126 +230,6 @@ class TrainConfig(Task):
         from research.training.train import train_horizons
 
         return train_horizons(tasks, seeds, report)
-
-    def _contradictions(self) -> tuple[tuple[bool, str], ...]:
-        probed, measures = self.probe_epochs, self.measures
-        tuples = isinstance(probed, tuple) and all(type(epoch) is int for epoch in probed)
-        named = isinstance(measures, tuple) and all(
-            isinstance(measure, str) and measure in MEASURES for measure in measures
-        )
-        output = "raw" if self.is_regression and self.loss != "cross_entropy" else self.output
-        return (
-            (
-                bool(self.momentum) and self.optimizer != "sgd",
-                f"momentum={self.momentum} goes with optimizer='sgd', not {self.optimizer!r}",
-            ),
-            (
-                self.optimizer == "lbfgs" and not self.steps,
-                "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
-            ),
-            (
-                self.optimizer == "lbfgs" and (bool(self.weight_decay) or self.schedule != "constant"),
-                "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'",
-            ),
-            (not tuples, f"probe_epochs={probed!r} must be a tuple of whole numbers, such as (0, 1, 5)"),
-            (
-                tuples and any(late <= early for early, late in itertools.pairwise((-1, *probed))),
-                f"probe_epochs={probed!r} must ascend from 0 or later, each epoch once",
-            ),
-            (
-                not named,
-                f"measures={measures!r} must be a tuple of {', '.join(MEASURES)}",
-            ),
-            *(
-                (not MEASURES[measure][1](self), f"measures: {measure!r} goes with {MEASURES[measure][0]}")
-                for measure in (measures if named else ())
-            ),
-            (
-                self.output != output,
-                f"output={self.output!r}: dataset={self.dataset!r} with loss={self.loss!r} needs output='raw'",
-            ),
-            (
-                self.loss == "cross_entropy" and self.output == "raw",
-                "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities",
-            ),
-            (
-                self.is_regression and (self.network, self.pixels) != ("mlp", "original"),
-                f"dataset={self.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
-            ),
-            (
-                self.is_regression and self.labels != "true",
-                f"labels={self.labels!r}: dataset={self.dataset!r} has no labels",
-            ),
-            (
-                self.labels != "true" and self.pixels == "scrambled",
-                f"labels={self.labels!r} goes with images that all seeds share, not with pixels={self.pixels!r}",
-            ),
-            (
-                self.network == "mlp" and self.head != "dense",
-                f"head={self.head!r} goes with network='cnn', not 'mlp'",
-            ),
-            (
-                bool(probed) and (self.is_regression or self.network != "mlp" or bool(self.steps)),
-                "probe_epochs go with an MLP that is trained for epochs to tell classes",
-            ),
-            (
-                bool(self.steps) != bool(self.evaluate_every),
-                f"steps={self.steps} and evaluate_every={self.evaluate_every} go together: both or neither",
-            ),
-            (
-                bool(self.steps) and bool(self.evaluate_every) and self.steps % self.evaluate_every != 0,
-                f"steps={self.steps} must be a multiple of evaluate_every={self.evaluate_every}",
-            ),
-            (not self.input_scale, "input_scale=0 leaves nothing of the inputs"),
-            (self.target_accuracy > 1, f"target_accuracy={self.target_accuracy} must be at most 1"),
-            (
-                bool(self.target_accuracy) and self.is_regression,
-                f"target_accuracy={self.target_accuracy}: dataset={self.dataset!r} has no accuracy to reach",
-            ),
-        )
-
-
-def _is_linear(config: TrainConfig) -> bool:
-    """Whether the network is an MLP that is a linear function of images as they are."""
-    linear = config.activation == "identity" or not config.depth
-    return not config.is_regression and config.network == "mlp" and linear and config.pixels == "original"
-
-
-# What each measure goes with: in words, and as a test of the configuration.
-MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
-    "curve_fit": ("a regression", lambda config: config.is_regression),
-    "logit_gradients": ("classes", lambda config: not config.is_regression),
-    "permuted_twin": ("network='mlp' and classes", lambda c: not c.is_regression and c.network == "mlp"),
-    "repeated": ("any configuration", lambda _: True),
-    "alone": (
-        "network='mlp', pixels='original', classes and any optimizer but 'lbfgs'",
-        lambda c: not c.is_regression and (c.network, c.pixels) == ("mlp", "original") and c.optimizer != "lbfgs",
-    ),
-    "round_trip": ("classes and labels='true'", lambda c: not c.is_regression and c.labels == "true"),
-    "scaled_twin": (
-        "loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0",
-        lambda c: not c.is_regression and c.loss != "cross_entropy" and c.optimizer == "sgd" and not c.weight_decay,
-    ),
-    "linear_product": ("an MLP of identity, classes and pixels='original'", _is_linear),
-    "convex_bound": (
-        "an MLP of identity, cross-entropy of a softmax and pixels='original'",
-        lambda c: _is_linear(c) and (c.loss, c.output) == ("cross_entropy", "softmax"),
-    ),
-    "capacity_bound": (
-        "a regression by an MLP of identity, or by one hidden layer of ReLU, with a raw output",
-        lambda c: (
-            c.is_regression
-            and c.output == "raw"
-            and (c.activation == "identity" or not c.depth or (c.activation, c.depth) == ("relu", 1))
-        ),
-    ),
-    "mean_field": (
-        "network='mlp', activation='relu', depth of 2 or more, a start that is not 'zero', and classes",
-        lambda c: (
-            not c.is_regression and (c.network, c.activation) == ("mlp", "relu") and c.depth >= 2 and c.init != "zero"
-        ),
-    ),
-}
 
 
 def without_horizon(config: TrainConfig) -> TrainConfig:

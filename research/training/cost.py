@@ -7,7 +7,6 @@ import itertools
 from research.design.errors import UserError
 from research.design.task import MOST_TOGETHER
 from research.training.config import TrainConfig
-from research.training.data import DATA
 
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
@@ -21,12 +20,13 @@ def num_outputs(config: TrainConfig) -> int:
     """Units of the last layer: one for each class, one for a number."""
     if config.is_regression:
         return NUM_BINS if config.loss == "cross_entropy" else 1
-    return DATA[config.dataset].num_classes
+    return config.info.num_classes
 
 
 def num_parameters(config: TrainConfig) -> int:
     """Weights and biases of one replicate."""
     dense = sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(layer_sizes(config)))
+    dense += config.depth * (2 * config.width * (config.normalization != "none") + (config.activation == "prelu"))
     return dense + sum((fan_in + 1) * fan_out for fan_in, fan_out in kernel_sizes(config))
 
 
@@ -37,12 +37,17 @@ def kernel_sizes(config: TrainConfig) -> list[tuple[int, int]]:
     return [(KERNEL**2 * before, after) for before, after in itertools.pairwise(CHANNELS)]
 
 
+def num_hidden(config: TrainConfig) -> int:
+    """Layers before the last: convolutions too."""
+    return config.depth + len(kernel_sizes(config))
+
+
 def layer_sizes(config: TrainConfig) -> list[int]:
     """Inputs of the first dense layer, hidden widths, outputs.
 
     Each convolution is followed by pooling 2x2, so 16 maps of a 16th of the pixels leave as many numbers as came in.
     """
-    features = DATA[config.dataset].num_features
+    features = config.info.num_features
     if config.head == "pooled":
         features = CHANNELS[-1]
     return [features, *[config.width] * config.depth, num_outputs(config)]
@@ -53,8 +58,8 @@ def stack_size(config: TrainConfig, seeds: int = MOST_TOGETHER) -> int:
 
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
-    units: pre-activation, activation and gradient. Copies of images that each seed has of its own must fit the memory
-    of a worker. Searches of L-BFGS go one replicate at a time.
+    units: pre-activation, activation and gradient; more where it has other pieces. Copies of inputs that each seed has
+    of its own must fit the memory of a worker. Searches of L-BFGS go one replicate at a time.
 
     Raises UserError where L-BFGS would not have the whole training part at once.
     """
@@ -63,13 +68,15 @@ def stack_size(config: TrainConfig, seeds: int = MOST_TOGETHER) -> int:
         return 1
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
-    pixels = DATA[config.dataset].num_features
+    pixels = config.info.num_features
     maps = sum(after * pixels // 4**place for place, (_, after) in enumerate(kernel_sizes(config)))
-    per_example = sizes[0] + 3 * sum(sizes[1:]) + 3 * maps
-    batch = min(config.batch_size, DATA[config.dataset].num_pool)
+    per_unit = 3 + 2 * (config.normalization != "none") + (config.skip != "none") + 2 * bool(config.dropout)
+    per_example = sizes[0] + per_unit * sum(sizes[1:]) + 3 * maps
+    batch = min(config.batch_size, config.info.num_pool)
     working_set = 4 * (states * num_parameters(config) + batch * per_example)
-    info = DATA[config.dataset]
+    info = config.info
     copy = (info.num_pool + info.num_test) * info.num_features if config.pixels == "scrambled" else 0
+    copy += 8 * (info.num_pool + info.num_test) * info.num_features if config.standardize else 0
     fitting = (n for n in stack_sizes(seeds) if n * working_set <= CACHE_BYTES and n * copy <= COPIES_BYTES)
     return next(fitting, 1)
 
@@ -81,7 +88,12 @@ def stack_sizes(seeds: int) -> list[int]:
 
 
 def check_batch(config: TrainConfig) -> None:
-    """Raise UserError where L-BFGS would not have the whole training part at once."""
+    """Raise UserError where L-BFGS would not have the whole training part at once, or a batch but one example."""
+    if config.normalization == "batch" and num_train(config) % config.batch_size == 1:
+        raise UserError(
+            f"normalization='batch' needs two examples: of {num_train(config)} the last batch of {config.batch_size} "
+            "has one"
+        )
     if config.optimizer == "lbfgs" and config.batch_size < num_train(config):
         raise UserError(
             f"optimizer='lbfgs' takes all {num_train(config)} training examples at once: "
@@ -100,8 +112,8 @@ def slice_size(units: int) -> int:
 
 def num_train(config: TrainConfig) -> int:
     """Examples in the training part of a replicate."""
-    info = DATA[config.dataset]
-    return min(config.num_train or info.num_pool, info.num_pool - info.num_validation)
+    info = config.info
+    return min(config.num_train or info.num_pool, info.num_train)
 
 
 def num_steps(config: TrainConfig) -> int:
@@ -122,10 +134,10 @@ def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     """
     steps = num_steps(config)
     examples = steps * min(config.batch_size, num_train(config))
-    pixels = DATA[config.dataset].num_features
+    pixels = config.info.num_features
     places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
     hidden = config.width * config.depth
     per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 4.7e-10 * hidden + 3e-10 * places
     if config.evaluate_every:
-        per_example *= 1 + DATA[config.dataset].num_validation / (3 * config.batch_size * config.evaluate_every)
+        per_example *= 1 + config.info.num_validation / (3 * config.batch_size * config.evaluate_every)
     return float(0.1 + num_seeds * examples * per_example + 1e-4 * steps)

@@ -1,60 +1,21 @@
-"""Data sets as tensors, and the splits drawn from them.
+"""Data sets by their names, as tensors.
 
-The digits come with scikit-learn, MNIST from `mnist.arrays`, and the curves of a regression are computed. Heavy
-packages are imported where they are used, so that importing this module costs little.
+MNIST comes from `mnist.arrays`, some tables with scikit-learn, the curves of a regression are computed, and a study
+file may bring a function of its own (`data_functions.by_function`). Heavy packages are imported where they are used, so
+that importing this module costs little.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from research.design.errors import UserError
-from research.design.streams import stream
 from research.training import mnist
-
-if TYPE_CHECKING:
-    import torch
-
-
-@dataclass(frozen=True)
-class DataInfo:
-    """What is known of a data set unloaded. digest is a SHA-256 that names its content; inputs are 0..max_value.
-
-    The training and the validation part are drawn from the pool; the test part is fixed. The curves of a regression
-    have no classes, are trained on the whole pool and validated between its points; their inputs stay as they are.
-    """
-
-    name: str
-    digest: str
-    num_features: int
-    num_classes: int
-    max_value: int
-    num_pool: int
-    num_validation: int
-    num_test: int
-    source: str
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A data set in memory, pool and test part: inputs [N, D], targets [N].
-
-    Inputs of images are uint8, 0..info.max_value, and their targets classes in int64; both are float64 of a regression.
-    That has a validation part beside the pool: the points half way between two of it. It is for tuning alone.
-    """
-
-    info: DataInfo
-    inputs: torch.Tensor
-    targets: torch.Tensor
-    test_inputs: torch.Tensor
-    test_targets: torch.Tensor
-    validation_inputs: torch.Tensor | None = None
-    validation_targets: torch.Tensor | None = None
+from research.training.data_functions import digest_of, function_of, made, with_empty_test
+from research.training.data_set import DataInfo, DataSet
 
 
 def _curve(name: str, formula: str) -> DataInfo:
@@ -70,6 +31,13 @@ def _curve(name: str, formula: str) -> DataInfo:
         num_test=4096,
         source=source,
     )
+
+
+def _table(name: str, digest: str, num_features: int, num_classes: int, rows: int, text: str) -> DataInfo:
+    """A table that scikit-learn brings along: a fifth is the validation part of a seed, a fifth its test part."""
+    fifth = round(0.2 * rows)
+    source = f"{text}, as bundled with scikit-learn"
+    return DataInfo(name, digest, num_features, num_classes, 1, rows, fifth, fifth, source, draws_test=True)
 
 
 DATA: Mapping[str, DataInfo] = {
@@ -97,29 +65,32 @@ DATA: Mapping[str, DataInfo] = {
     ),
     "sine": _curve("sine", "sin x"),
     "line": _curve("line", "x / (2 pi)"),
+    "breast_cancer": _table(
+        "breast_cancer",
+        "b874872b81dfcb2824541b484db11724b7ad8e4be4bcf516b5e6d16624253fe8",
+        30,
+        2,
+        569,
+        "breast tumours by their cells, Wisconsin (Wolberg, Street and Mangasarian, 1995)",
+    ),
+    "wine": _table(
+        "wine",
+        "c5869d35c0506e066d550660b1e4363158758d7789c860a723d6f2e2e4b20300",
+        13,
+        3,
+        178,
+        "wines by their chemistry (Aeberhard and Forina, 1992)",
+    ),
+    "diabetes": _table(
+        "diabetes",
+        "038f71a4a90b77bd911ec60ecb3619cf150123b740fc6689c1356dc72b6deb29",
+        10,
+        0,
+        442,
+        "diabetes progression after a year (Efron and others, 2004)",
+    ),
 }
 CURVES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"sine": np.sin, "line": lambda x: x / (2 * np.pi)}
-
-
-def split(labels: np.ndarray, num_validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted int64 indices of the training and the validation part of a pool with labels [N], drawn from the seed.
-
-    The validation part has exactly num_validation members, and of each class its share of the pool to within one
-    (largest remainder). Raises ValueError if num_validation is not in 0..N.
-    """
-    if not 0 <= num_validation <= len(labels):
-        raise ValueError(f"num_validation={num_validation} is not in 0..{len(labels)}")
-    if not num_validation:
-        return np.arange(len(labels)), np.empty(0, np.int64)
-    classes, counts = np.unique(labels, return_counts=True)
-    quotas, remainders = np.divmod(counts * num_validation, max(len(labels), 1))
-    largest = np.argsort(-remainders, kind="stable")
-    quotas[largest[: num_validation - quotas.sum()]] += 1
-    rng = stream(seed, "split")
-    in_validation = np.zeros(len(labels), dtype=bool)
-    for label, quota in zip(classes, quotas, strict=True):
-        in_validation[rng.permutation(np.flatnonzero(labels == label))[:quota]] = True
-    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
 def fetch(name: str) -> None:
@@ -134,7 +105,8 @@ def fetch(name: str) -> None:
 def load(name: str) -> DataSet:
     """A data set as tensors, fetched if need be; the bytes that become tensors are those whose sums were checked.
 
-    Raises UserError for an unknown name, a damaged file, files that cannot be had, or a folder that cannot be written.
+    Raises UserError for an unknown name, a damaged file, files that cannot be had, a folder that cannot be written, or
+    a function that gives no data set.
     """
     info = known(name)
 
@@ -147,16 +119,43 @@ def load(name: str) -> DataSet:
             for x in (pool, test, (pool[1:] + pool[:-1]) / 2)
         ]
         return DataSet(info, *parts[0], *parts[1], *parts[2])
-    arrays = mnist.arrays() if name == "mnist" else digits_arrays()
-    images, labels, test_images, test_labels = (torch.from_numpy(array) for array in arrays)
-    return DataSet(info, images.flatten(1), labels.long(), test_images.flatten(1), test_labels.long())
+    if ":" in name:
+        arrays = list(made(function_of(name))[1])
+    elif info.draws_test:
+        arrays = with_empty_test(*bundled(info))
+    else:
+        arrays = mnist.arrays() if name == "mnist" else digits_arrays()
+    inputs, targets, test_inputs, test_targets = (torch.from_numpy(array) for array in arrays)
+    if info.num_classes:
+        targets, test_targets = targets.long(), test_targets.long()
+    return DataSet(info, inputs.flatten(1), targets, test_inputs.flatten(1), test_targets)
 
 
 def known(name: str) -> DataInfo:
-    """The data set of this name, or a UserError that lists the names."""
-    if name not in DATA:
-        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(DATA)}")
-    return DATA[name]
+    """What is known of the data set of this name; a UserError that lists the names, or says what a function gave."""
+    if name in DATA:
+        return DATA[name]
+    if isinstance(name, str) and ":" in name:
+        return made(function_of(name))[0]
+    raise UserError(f"unknown data set {name!r}: choose one of {', '.join(DATA)}, or by_function(...)")
+
+
+def bundled(info: DataInfo) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of a table that scikit-learn brings along, in float64, or int64 for classes."""
+    from sklearn import datasets  # type: ignore[import-untyped, unused-ignore]
+
+    table = getattr(datasets, f"load_{info.name}")()
+    found = (np.ascontiguousarray(table.data, np.float64), table.target.astype(np.int64 if info.num_classes else float))
+    _check_digest(info, digest_of(found))
+    return found
+
+
+def _check_digest(info: DataInfo, digest: str) -> None:
+    if digest != info.digest:
+        raise UserError(
+            f"{info.name}: scikit-learn's bundled copy has SHA-256 {digest}, not {info.digest}; "
+            "reinstall scikit-learn in the version that the project pins"
+        )
 
 
 def digits_arrays() -> list[np.ndarray]:
@@ -171,11 +170,6 @@ def digits_arrays() -> list[np.ndarray]:
     digits = load_digits()
     images, labels = digits.data.astype(np.uint8), digits.target.astype(np.uint8)
     info = DATA["digits"]
-    digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
-    if digest != info.digest:
-        raise UserError(
-            f"digits: scikit-learn's bundled copy has SHA-256 {digest}, not {info.digest}; "
-            "reinstall scikit-learn in the version that the project pins"
-        )
+    _check_digest(info, hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest())
     pool, test = slice(info.num_pool), slice(info.num_pool, None)
     return [images[pool], labels[pool], images[test], labels[test]]

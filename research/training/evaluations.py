@@ -17,7 +17,7 @@ PREFIX = "steady_"
 class EndEvaluations:
     """Evaluates the test part at five steps near the end of each of the horizons, given as numbers of steps.
 
-    The module calls it after each step (`StackModule.after_step`). Nothing is drawn at random and no weight is touched,
+    The module calls it after each step (`StackModule.listeners`). Nothing is drawn at random and no weight is touched,
     so the training stays as it is to the bit. What several horizons share is evaluated once.
     """
 
@@ -25,7 +25,7 @@ class EndEvaluations:
         self.module = module
         self.wanted = {step for horizon in horizons for step in steady_steps(horizon)}
         self.seen: dict[int, Mapping[str, Tensor]] = {}
-        module.after_step = self
+        module.listeners.append(self)
 
     def __call__(self, step: int) -> None:
         """Evaluate after so many steps, if they are among the wanted."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import NUM_BINS
-from research.training.data import DataSet, split
+from research.training.data_set import DataSet, parts
 
 Array = np.ndarray
 
@@ -24,9 +24,9 @@ class Examples:
     Each replicate has its train [R, n], validation [R, v] and test [R, t] indices. Where each seed has an order of the
     pixels, `orders` [R, D] are these, to be taken by who looks them up. Where it has one for each image, the replicates
     have copies of their own, one after the other, and their indices point there. Where each has labels of its own,
-    targets are [R, N]. Targets are classes in int64 or numbers; `values` [t] is what the test targets of a regression
-    are, also where it is learnt by classes, whose numbers are `centres`; `validation_values` [v] those of its
-    validation part.
+    targets are [R, N]. Targets are classes in int64 or numbers; `values`, [t] or [R, t], is what the test targets of a
+    regression are, also where it is learnt by classes, whose numbers are `centres`; `validation_values`, [v] or [R, v],
+    those of its validation part.
     """
 
     inputs: Tensor
@@ -46,11 +46,12 @@ class Examples:
 def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> Examples:
     """The examples of a configuration's seeds. Pixels that are scrambled need a copy of the images for each seed."""
     info = data.info
-    parts = [split(data.targets.numpy(), info.num_validation, seed) for seed in seeds]
-    train = np.stack([_first(config.num_train, part, seed) for (part, _), seed in zip(parts, seeds, strict=True)])
-    validation = np.stack([part for _, part in parts])
-    test = np.broadcast_to(np.arange(info.num_test), (len(seeds), info.num_test))
+    dealt = [parts(info, data.targets.numpy(), seed) for seed in seeds]
+    train = np.stack([_first(config.num_train, part, seed) for (part, *_), seed in zip(dealt, seeds, strict=True)])
+    validation, test = np.stack([part for _, part, _ in dealt]), np.stack([part for *_, part in dealt])
     inputs, targets, test_inputs, test_targets = data.inputs, data.targets, data.test_inputs, data.test_targets
+    if info.draws_test:
+        test_inputs, test_targets = inputs, targets
     orders = values = validation_values = centres = None
     if config.pixels == "sorted":
         inputs, test_inputs = (torch.from_numpy(np.sort(images.numpy(), axis=1)) for images in (inputs, test_inputs))
@@ -67,7 +68,18 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
         test = test + copies * info.num_test
     if config.labels == "shuffled":
         targets = shuffled_labels(targets, train, seeds)
-    if config.is_regression:
+    if config.standardize:
+        scales = [Standard(inputs[own], targets[own], config.is_regression) for own in train]
+        (inputs, targets), (test_inputs, test_targets) = (
+            (torch.cat([scale.inputs(x) for scale in scales]), torch.cat([scale.targets(y) for scale in scales]))
+            for x, y in ((inputs, targets), (test_inputs, test_targets))
+        )
+        copies = np.arange(len(seeds))[:, None]
+        train, validation = train + copies * info.num_pool, validation + copies * info.num_pool
+        test = test + copies * (info.num_pool if info.draws_test else info.num_test)
+    if config.is_regression and data.validation_inputs is None:
+        values, validation_values = test_targets[test], targets[validation]
+    elif config.is_regression:
         assert data.validation_inputs is not None
         assert data.validation_targets is not None
         between = np.arange(len(inputs), len(inputs) + len(data.validation_inputs))
@@ -79,11 +91,38 @@ def make_examples(config: TrainConfig, seeds: Sequence[int], data: DataSet) -> E
             edges = torch.linspace(-1, 1, NUM_BINS + 1, dtype=targets.dtype)
             centres = (edges[1:] + edges[:-1]) / 2
             targets, test_targets = (torch.bucketize(numbers, edges[1:-1]) for numbers in (targets, test_targets))
-    scale = config.input_scale / info.max_value
+    scale = config.input_scale / (1 if config.standardize else info.max_value)
     return Examples(
         inputs, targets, test_inputs, test_targets, train, validation, test, scale, orders, values, centres,
         validation_values,
     )  # fmt: skip
+
+
+class Standard:
+    """The mean and standard deviation of a training part's inputs [n, D] and, of a regression, of its targets [n].
+
+    What does not vary is left at its mean.
+    """
+
+    def __init__(self, inputs: Tensor, targets: Tensor, is_regression: bool) -> None:
+        self.mean, self.spread = _mean_and_spread(inputs.double())
+        self.target_mean, self.target_spread = torch.zeros(1), torch.ones(1)
+        self.is_regression = is_regression
+        if is_regression:
+            self.target_mean, self.target_spread = _mean_and_spread(targets)
+
+    def inputs(self, inputs: Tensor) -> Tensor:
+        """Inputs [N, D] less the mean, by the standard deviation."""
+        return (inputs.double() - self.mean) / self.spread
+
+    def targets(self, targets: Tensor) -> Tensor:
+        """Targets [N] of a regression likewise; classes as they are."""
+        return (targets - self.target_mean) / self.target_spread if self.is_regression else targets
+
+
+def _mean_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    spread, mean = torch.std_mean(values, 0, correction=0)
+    return mean, spread.where(spread > 0, torch.ones_like(spread))
 
 
 def _first(count: int, train: Array, seed: int) -> Array:

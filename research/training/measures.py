@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from research.design.streams import stream
-from research.training.data import DataSet
+from research.training.data_set import DataSet
 from research.training.examples import pixel_order
 from research.training.models import StackedMLP
 from research.training.module import StackModule

@@ -7,11 +7,14 @@ from dataclasses import fields
 
 from research.design.task import Metric
 from research.training.config import TrainConfig
+from research.training.cost import num_hidden
 
-HOW_LONG = ("epochs", "steps", "evaluate_every", "target_accuracy", "probe_epochs", "measures")
+HOW_LONG = (
+    "epochs", "steps", "evaluate_every", "target_accuracy", "probe_epochs", "probe_steps", "probes", "measures"
+)  # fmt: skip
 AT_THE_START = (
     "dataset", "pixels", "input_scale", "num_train", "network", "head", "depth", "width", "activation", "init",
-    "init_std", "output_bias", "output", "loss", "labels",
+    "init_std", "output_bias", "output", "loss", "labels", "standardize", "normalization", "skip", "branch_scale",
 )  # fmt: skip
 OF_A_HUNDRED_STEPS = tuple(f.name for f in fields(TrainConfig) if f.name not in HOW_LONG)
 # The fields that a metric can depend on beside the seed, where it is not a number of the trained network.
@@ -40,7 +43,13 @@ METRICS: Mapping[str, Metric] = {  # of which more is known than whether it is o
 LAYERS = (
     "backward_norm", "weight_gradient_norm", "activation_mean", "activation_spread", "zero", "dead", "saturated"
 )  # fmt: skip
+OF_PROBES = {"weight_change": ("weight_change",), "unit_deaths": ("ever_dead", "revived")}  # beside those
 PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
+
+
+def layers_of(config: TrainConfig) -> list[str]:
+    """The names of the metrics that each layer has."""
+    return [*LAYERS, *(name for probe in config.probes for name in OF_PROBES[probe])] if config.looks else []
 
 
 def metric_of(name: str) -> Metric:
@@ -82,15 +91,16 @@ def metrics_of(config: TrainConfig) -> set[str]:
     ends = {"test_rmse", "test_sup_error"} if config.is_regression else {"test_accuracy", "test_loss"}
     ends |= {name for name, is_measured in of_fit.items() if is_measured}
     of_classes = {"untrained_test_accuracy", "validation_loss", "validation_accuracy"}
-    found = {"train_loss", "train_progress", *ends, *(f"steady_{name}" for name in ends)}
+    found = {*ends, *(f"steady_{name}" for name in ends)}
+    found |= {"train_loss", "train_progress"} if config.length else set()
     found |= {"validation_rmse"} if config.is_regression else of_classes
     more = {
         "steps_to_target": config.target_accuracy,
         "reached_target": config.target_accuracy,
         "function_evaluations": config.optimizer == "lbfgs",
         "search_failed": config.optimizer == "lbfgs",
-        "backward_factor": 0 in config.probe_epochs and config.depth >= 2,
-        "backward_log10_across_4": 0 in config.probe_epochs and config.depth >= 5,
+        "backward_factor": 0 in config.looks and num_hidden(config) >= 2,
+        "backward_log10_across_4": 0 in config.looks and num_hidden(config) >= 5,
     }
     found.update(*(OF_MEASURES.get(measure, ()) for measure in config.measures))
     return found | {name for name, is_measured in more.items() if is_measured}

@@ -1,10 +1,10 @@
-"""Activations, initialisers, the stacked MLP and the small CNN as plain modules: R replicates in one set of tensors."""
+"""Initialisers, the stacked MLP and the small CNN as plain modules: R replicates in one set of tensors."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,22 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from research.design.streams import stream
+from research.training.activations import ACTIVATIONS
 from research.training.config import TrainConfig
 from research.training.cost import KERNEL, kernel_sizes, layer_sizes
+from research.training.pieces import Pieces
 from research.training.products import affine
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda z: z,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "gelu": F.gelu,
-}
-IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {  # whose gradient needs only what they give
-    "sigmoid": torch.sigmoid_,
-    "tanh": torch.tanh_,
-    "relu": torch.relu_,
-}
 
 
 def initial_layer(
@@ -60,8 +49,8 @@ class StackedMLP(nn.Module):
     """R multilayer perceptrons of one shape, one per seed, that share nothing but the calls that compute them.
 
     `weights[l]` is [R, fan_in, fan_out], `biases[l]` [R, 1, fan_out]; the last layer gives the outputs: the logits of a
-    classification. What a later study adds to a hidden layer (normalisation, dropout, a skip) belongs into both loops
-    below. Layers before these are `num_before`.
+    classification. Where a hidden layer has more than its affine map and an activation, `pieces[l]` has it, and
+    `is_plain` is false. Layers before these are `num_before`.
     """
 
     def __init__(
@@ -69,32 +58,49 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[config.activation]
-        self.in_place = IN_PLACE.get(config.activation, self.activation)
+        self.in_place = self.activation.in_place or self.activation.function
         sizes = list(itertools.pairwise(layer_sizes(config)))
         self.weights, self.biases = stacked_layers(config, sizes, seeds, dtype, num_before)
         with torch.no_grad():
             self.biases[-1][..., 0] += config.output_bias
+        self.is_plain = config.is_plain
+        self.pieces = nn.ModuleList()
+        if not self.is_plain:
+            hidden = enumerate(sizes[:-1], start=num_before + 1)
+            self.pieces.extend(Pieces(config, seeds, layer, *size, dtype) for layer, size in hidden)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs [R, B, C] of inputs [R, B, D]."""
+    def forward(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Outputs [R, B, C] of inputs [R, B, D]; of the whole batch where it is `training`."""
+        if not self.is_plain:
+            *_, (_, outputs) = self.layers(inputs, training)
+            return outputs
         *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
             inputs = self.in_place(affine(inputs, weight, bias))
         return affine(inputs, last_weight, last_bias)
 
-    def layers(self, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def layers(self, inputs: Tensor, training: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
         """Pre-activation and output [R, B, H] of one layer after the other; those of the last are both the outputs.
 
-        The same as `forward`, which keeps no pre-activations.
+        The same as `forward`, which keeps no pre-activations of plain layers. A pre-activation is what enters the
+        activation, behind a normalisation.
         """
         *hidden, last = zip(self.weights, self.biases, strict=True)
-        for weight, bias in hidden:
+        for number, (weight, bias) in enumerate(hidden):
             pre_activation = affine(inputs, weight, bias)
-            inputs = self.activation(pre_activation)
+            if self.is_plain:
+                inputs = self.activation.function(pre_activation)
+            else:
+                pre_activation, inputs = self.pieces[number](inputs, pre_activation, training)
             yield pre_activation, inputs
         weight, bias = last
         outputs = affine(inputs, weight, bias)
         yield outputs, outputs
+
+    @property
+    def layer_weights(self) -> list[Tensor]:
+        """The weights of all layers in order."""
+        return list(self.weights)
 
 
 def stacked_layers(
@@ -118,28 +124,55 @@ class StackedCNN(nn.Module):
 
     def __init__(self, config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation = ACTIVATIONS[config.activation].function
         self.pooled = config.head == "pooled"
         sizes = kernel_sizes(config)
         self.kernels, self.kernel_biases = stacked_layers(config, sizes, seeds, dtype, num_before=0)
         self.dense = StackedMLP(config, seeds, dtype, num_before=len(sizes))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Outputs [R, B, C] of square images [R, B, D]."""
         maps = torch.stack([self.maps(images, row) for row, images in enumerate(inputs)])
-        outputs: Tensor = self.dense(maps)
+        outputs: Tensor = self.dense(maps, training)
         return outputs
+
+    def layers(self, inputs: Tensor, training: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+        """As those of an MLP; the units [R, B, H] of a convolution are its maps before they are pooled."""
+        maps = [square(images) for images in inputs]
+        for layer in range(len(self.kernels)):
+            found = [self.convolution(own, layer, row) for row, own in enumerate(maps)]
+            outputs = [self.activation(own) for own in found]
+            yield torch.stack([own.flatten(1) for own in found]), torch.stack([own.flatten(1) for own in outputs])
+            maps = [F.max_pool2d(own, 2) for own in outputs]
+        yield from self.dense.layers(torch.stack([self.features(own) for own in maps]), training)
 
     def maps(self, images: Tensor, row: int) -> Tensor:
         """What the convolutions of one replicate make of its images [B, D], flat or averaged: [B, F]."""
-        side = math.isqrt(images.shape[1])
-        maps = images.view(-1, 1, side, side)
-        for kernels, biases in zip(self.kernels, self.kernel_biases, strict=True):
-            channels = kernels.shape[2]
-            kernel = kernels[row].T.reshape(channels, -1, KERNEL, KERNEL)
-            maps = F.conv2d(maps, kernel, biases[row, 0], padding=KERNEL // 2)
-            maps = F.max_pool2d(self.activation(maps), 2)
+        maps = square(images)
+        for layer in range(len(self.kernels)):
+            maps = F.max_pool2d(self.activation(self.convolution(maps, layer, row)), 2)
+        return self.features(maps)
+
+    def convolution(self, maps: Tensor, layer: int, row: int) -> Tensor:
+        """The maps that a convolution of one replicate makes of maps, before the activation."""
+        kernels = self.kernels[layer]
+        kernel = kernels[row].T.reshape(kernels.shape[2], -1, KERNEL, KERNEL)
+        return F.conv2d(maps, kernel, self.kernel_biases[layer][row, 0], padding=KERNEL // 2)
+
+    def features(self, maps: Tensor) -> Tensor:
+        """The last maps, flat or averaged: [B, F]."""
         return maps.mean((2, 3)) if self.pooled else maps.flatten(1)
+
+    @property
+    def layer_weights(self) -> list[Tensor]:
+        """The weights of all layers in order, kernels first."""
+        return [*self.kernels, *self.dense.weights]
+
+
+def square(images: Tensor) -> Tensor:
+    """Flat images [B, D] as one square map each, [B, 1, S, S]."""
+    side = math.isqrt(images.shape[1])
+    return images.view(-1, 1, side, side)
 
 
 def network(config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> StackedMLP | StackedCNN:

@@ -12,7 +12,7 @@ from torch import Tensor
 from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import check_batch, layer_sizes, num_intervals, slice_size
-from research.training.data import DataSet
+from research.training.data_set import DataSet
 from research.training.examples import make_examples
 from research.training.lbfgs import CountedLBFGS
 from research.training.losses import example_losses
@@ -37,10 +37,9 @@ class StackModule(pl.LightningModule):
     `test_sup_error`, the root mean square and the largest error over the test points, and `validation_rmse`, that over
     the points between those that it is trained on. `diverged_step` [R] is the first
     step whose loss was not finite, -1 where all were. Who looks amid the training goes by
-    `intervals_done`, not by the horizon of `config`. `after_step` is called with the number of steps taken, after each.
+    `intervals_done`, not by the horizon of `config`. `listeners` are called with the number of steps taken: 0 once the
+    untrained networks are evaluated, then after each step.
     """
-
-    after_step: Callable[[int], None]
 
     inputs: Tensor
     targets: Tensor
@@ -57,7 +56,7 @@ class StackModule(pl.LightningModule):
             raise ValueError(f"L-BFGS trains one replicate at a time, not {len(seeds)}")
         self.automatic_optimization = False  # several steps a batch
         self.config, self.seeds = config, tuple(seeds)
-        self.after_step = lambda _: None
+        self.listeners: list[Callable[[int], None]] = []
         self.model = network(config, seeds, dtype)
         self.examples = make_examples(config, seeds, data)
         for name in ("inputs", "targets", "test_inputs", "test_targets"):
@@ -103,6 +102,12 @@ class StackModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Evaluate the untrained networks: point 0 of the curves."""
         self._evaluate()
+        self.after_step(0)
+
+    def after_step(self, number: int) -> None:
+        """Tell those who listen how many steps are taken."""
+        for listener in self.listeners:
+            listener(number)
 
     def on_train_epoch_start(self) -> None:
         """Begin an interval."""
@@ -120,7 +125,8 @@ class StackModule(pl.LightningModule):
 
     def take_step(self, step: int, optimizer: FlatOptimizer | CountedLBFGS) -> None:
         """One step of the training; the mean loss of each replicate's batch is kept for the curve."""
-        losses = self._written_out if isinstance(self.model, StackedMLP) else self._by_autograd
+        is_plain = isinstance(self.model, StackedMLP) and self.model.is_plain
+        losses = self._written_out if is_plain else self._by_autograd
         if isinstance(optimizer, CountedLBFGS):
             self.step_losses.append(optimizer.reach(step + 1, lambda: losses(self.indices_of(step))))
             return
@@ -159,7 +165,7 @@ class StackModule(pl.LightningModule):
         """The same of what is not written out."""
         inputs, targets = self.lookup(indices)
         self.model.zero_grad(set_to_none=False)
-        losses = example_losses(self.config, self.model(inputs), targets).mean(1)
+        losses = example_losses(self.config, self.model(inputs, training=True), targets).mean(1)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         return losses.detach()
 

@@ -1,4 +1,4 @@
-"""Training steps of the stacked MLP, written out: the losses and gradients of autograd, as calls prepared once.
+"""Training steps of a plain stacked MLP, written out: the losses and gradients of autograd, as calls prepared once.
 
 A step of small networks is made of some thirty calls of a microsecond, and takes three times as long where each call's
 operands are made, shaped and looked up anew. So all that a batch of one size passes through is laid out once, and a
@@ -8,7 +8,7 @@ step is these calls, one after the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -18,24 +18,6 @@ from research.training.config import TrainConfig
 from research.training.losses import loss_calls
 from research.training.models import StackedMLP
 from research.training.products import Call, product_calls
-
-aten = torch.ops.aten
-# From the gradient by a layer's output, in whose place it is written, and the output (of gelu: the pre-activation) to
-# the gradient by its pre-activation.
-BACKWARD: Mapping[str, Callable[[Tensor, Tensor], list[Call]]] = {
-    "identity": lambda g, _: [],
-    "sigmoid": lambda g, y: [partial(aten.sigmoid_backward.grad_input, g, y, grad_input=g)],
-    "tanh": lambda g, y: [partial(aten.tanh_backward.grad_input, g, y, grad_input=g)],
-    "relu": lambda g, y: [partial(aten.threshold_backward.grad_input, g, y, 0, grad_input=g)],
-    "gelu": lambda g, z: [partial(aten.gelu_backward.grad_input, g, z, grad_input=g)],
-}
-# In the place of the pre-activation, where the gradient needs no more than what they give.
-IN_PLACE: Mapping[str, Callable[[Tensor], list[Call]]] = {
-    "identity": lambda _: [],
-    "sigmoid": lambda z: [partial(torch.sigmoid_, z)],
-    "tanh": lambda z: [partial(torch.tanh_, z)],
-    "relu": lambda z: [partial(torch.relu_, z)],
-}
 
 
 class Scratch:
@@ -90,7 +72,8 @@ def slice_calls(
     is_first: bool,
 ) -> Iterator[Call]:
     """A slice of a batch of `count` examples, whose losses and gradients take the place of others or are added."""
-    layers = list(zip(model.weights, model.biases, strict=True))
+    layers, activation = list(zip(model.weights, model.biases, strict=True)), model.activation
+    assert activation.gradient is not None
 
     def units(name: str, layer: int) -> Tensor:
         """What a layer gives for the slice, [R, B, H]; in memory [R, H, B] behind a single input."""
@@ -104,11 +87,9 @@ def slice_calls(
         output = pre_activation = units(f"pre-activation {number}", number)
         yield from product_calls(entering[-1], weight, pre_activation)
         yield partial(pre_activation.add_, bias)
-        if config.activation == "gelu":
+        if activation.in_place is None:
             output = units(f"output {number}", number)
-            yield partial(aten.gelu.out, pre_activation, out=output)
-        else:
-            yield from IN_PLACE[config.activation](pre_activation)
+        yield from activation.calls(pre_activation, output)
         entering.append(output)
         kept.append(pre_activation)  # which the output has taken the place of, where it needs no more
     outputs, gradient = units("outputs", last), units(f"gradient {last % 2}", last)
@@ -132,5 +113,5 @@ def slice_calls(
         if number:
             below = units(f"gradient {(number - 1) % 2}", number - 1)
             yield from product_calls(gradient, weight.mT, below)
-            yield from BACKWARD[config.activation](below, kept[number - 1])
+            yield from activation.gradient(below, kept[number - 1])
             gradient = below

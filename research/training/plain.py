@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from research.design.streams import stream
 from research.training.config import TrainConfig
 from research.training.cost import layer_sizes, num_steps
-from research.training.data import DataSet, split
+from research.training.data_set import DataSet, parts
 from research.training.models import initial_layer
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -67,7 +67,7 @@ def plain_network(config: TrainConfig, seed: int) -> nn.Sequential:
 
 def plain_train(config: TrainConfig, seed: int, data: DataSet) -> np.ndarray:
     """The indices of a seed's training part."""
-    train, _ = split(data.targets.numpy(), data.info.num_validation, seed)
+    train, *_ = parts(data.info, data.targets.numpy(), seed)
     return np.sort(stream(seed, "subset").permutation(train)[: config.num_train]) if config.num_train else train
 
 

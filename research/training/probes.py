@@ -1,30 +1,29 @@
-"""Lightning callbacks that look inside the networks of a stack and leave every bit of their training as it was."""
+"""Looks inside the networks of a stack, layer by layer, that leave every bit of their training as it was."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from research.training.activations import ACTIVATIONS
 from research.training.losses import example_losses
-from research.training.models import StackedMLP
 from research.training.module import StackModule
 
 PROBE_EXAMPLES = 1000  # at once: a pass over them costs as much as eight training steps of 128
-BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
-class LayerProbe(pl.Callback):
-    """Measures each layer of each replicate at the start (epoch 0) and after the other `epochs` that are reached.
+class LayerProbe:
+    """Measures each layer of each replicate at the start (0) and at the other times to look that are reached.
 
     The probe set is the first PROBE_EXAMPLES of a replicate's validation part: not trained on, so that nothing is
     learnt by heart, and fixed by data set and seed, so that the cells of a study are compared on the same examples.
-    The networks are in evaluation mode. Gradients are taken by torch.autograd.grad, which leaves each parameter's own
-    as it is; nothing is drawn at random.
+    The networks are looked at as they are when nobody trains them. Gradients are taken by torch.autograd.grad, which
+    leaves each parameter's own as it is; nothing is drawn at random.
 
-    `curves` maps "measure/layer_l" to (epoch, [R]) pairs. Layers count from 1; the one behind the last hidden layer
+    `curves` maps "measure/layer_l" to (time, [R]) pairs. Layers count from 1; the one behind the last hidden layer
     gives the logits, and only the measures of gradients have it:
 
     - `backward_norm`: Frobenius norm, over examples and units, of the gradient of the mean loss by the pre-activations
@@ -32,46 +31,70 @@ class LayerProbe(pl.Callback):
     - `activation_mean`, `activation_spread`: mean and standard deviation over examples and units
     - `zero`: share of activations that are exactly 0; `dead`: share of units that are 0 on the whole probe set
     - `saturated`, for bounded activations alone: share that lies within 1 % of the range of a bound. Saturation is
-      Glorot and Bengio's (2010, section 3); the 1 % is ours: there the slope is below 4 % of its largest.
+      Glorot and Bengio's (2010, section 3); the 1 % is ours: there the slope of a sigmoid is below 4 % of its largest
+    - `weight_change`, where it is asked for: Frobenius norm of the weights less those of the first look, over that of
+      these
+    - `ever_dead` and `revived`, where `unit_deaths` are asked for: the shares of units that were dead at this or an
+      earlier look, and that were dead at an earlier one and are not now
 
     Where the activations or gradients of a diverged replicate are not finite, neither is what is measured of them.
     """
 
-    def __init__(self, epochs: Sequence[int]) -> None:
-        self.epochs = tuple(epochs)
+    def __init__(self, module: StackModule) -> None:
+        self.module, config = module, module.config
+        unit = 1 if config.steps else module.steps_per_epoch
+        self.times = {time * unit: time for time in config.looks}  # by the number of steps
         self.curves: dict[str, list[tuple[int, Tensor]]] = {}
+        self.first_weights: list[Tensor] = []
+        self.ever_dead: list[Tensor] = []
+        module.listeners.append(self)
 
-    def on_fit_start(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the untrained networks."""
-        self._look(pl_module, 0)
-
-    def on_train_epoch_end(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at what the epoch has made of them."""
-        self._look(pl_module, pl_module.current_epoch + 1)
+    def __call__(self, step: int) -> None:
+        """Look after so many steps, if it is time."""
+        if step not in self.times:
+            return
+        for name, values in self._measures().items():
+            self.curves.setdefault(name, []).append((self.times[step], values))
 
     def metrics(self) -> dict[str, Tensor]:
         """`backward_metrics` of the start, [R] each; none if the probe did not look at the start."""
         first = [curve[0] for name, curve in self.curves.items() if name.startswith("backward_norm/")]
-        hidden = [norms for epoch, norms in first[:-1] if epoch == 0]
+        hidden = [norms for time, norms in first[:-1] if time == 0]
         return backward_metrics(torch.stack(hidden)) if hidden else {}
 
-    def _look(self, module: pl.LightningModule, epoch: int) -> None:
-        if epoch not in self.epochs:
-            return
-        assert isinstance(module, StackModule)
-        for name, values in layer_measures(module).items():
-            self.curves.setdefault(name, []).append((epoch, values))
+    def _measures(self) -> dict[str, Tensor]:
+        found, outputs = looked_into(self.module)
+        if "weight_change" in self.module.config.probes:
+            weights = [weight.detach().clone() for weight in self.module.model.layer_weights]
+            self.first_weights = self.first_weights or weights
+            for layer, (now, first) in enumerate(zip(weights, self.first_weights, strict=True), 1):
+                found[f"weight_change/layer_{layer}"] = norms(now - first) / norms(first)
+        if "unit_deaths" in self.module.config.probes:
+            dead = [(output == 0).all(1) for output in outputs]
+            before = self.ever_dead or [torch.zeros_like(now) for now in dead]
+            self.ever_dead = [then | now for then, now in zip(before, dead, strict=True)]
+            for layer, (ever, now, output) in enumerate(zip(self.ever_dead, dead, outputs, strict=True), 1):
+                is_lost = ~output.flatten(1).isfinite().all(1)
+                for name, units in (("ever_dead", ever), ("revived", ever & ~now)):
+                    found[f"{name}/layer_{layer}"] = units.double().mean(1).where(~is_lost, torch.nan).cpu()
+        return found
 
 
 def layer_measures(module: StackModule) -> dict[str, Tensor]:
-    """What `LayerProbe` documents, [R] in float64 by "measure/layer_l", of the networks as they are."""
+    """What `LayerProbe` documents of any network, [R] in float64 by "measure/layer_l", of the networks as they are."""
+    return looked_into(module)[0]
+
+
+def looked_into(module: StackModule) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """The same, and the outputs [R, N, H] of the hidden layers that it comes from."""
     outputs, signals, weight_gradients = backward_pass(module, module.validation_indices[:, :PROBE_EXAMPLES])
     found = {f"backward_norm/layer_{layer}": norms(signal) for layer, signal in enumerate(signals, 1)}
     found |= {f"weight_gradient_norm/layer_{layer}": norms(weight) for layer, weight in enumerate(weight_gradients, 1)}
-    for layer, output in enumerate(outputs[:-1], 1):
-        measures = activation_measures(output, BOUNDS.get(module.config.activation))
+    hidden = [output.detach() for output in outputs[:-1]]
+    for layer, output in enumerate(hidden, 1):
+        measures = activation_measures(output, ACTIVATIONS[module.config.activation].bounds)
         found |= {f"{name}/layer_{layer}": values for name, values in measures.items()}
-    return found
+    return found, hidden
 
 
 def backward_pass(module: StackModule, indices: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
@@ -81,14 +104,12 @@ def backward_pass(module: StackModule, indices: Tensor) -> tuple[Sequence[Tensor
     nothing, so that each gets the gradient of its own.
     """
     model, (inputs, targets) = module.model, module.lookup(indices)
-    assert isinstance(model, StackedMLP)
-    was_training = model.training
-    model.eval()
     with torch.enable_grad():
         pre_activations, outputs = zip(*model.layers(inputs), strict=True)
         loss = example_losses(module.config, outputs[-1], targets).mean(1).sum()
-        gradients = torch.autograd.grad(loss, [*pre_activations, *model.weights])
-    model.train(was_training)
+        gradients = torch.autograd.grad(
+            loss, [*pre_activations, *model.layer_weights], allow_unused=True, materialize_grads=True
+        )
     return outputs, gradients[: len(pre_activations)], gradients[len(pre_activations) :]
 
 
@@ -97,7 +118,7 @@ def norms(values: Tensor) -> Tensor:
     return values.detach().cpu().double().square().flatten(1).sum(1).sqrt()
 
 
-def activation_measures(output: Tensor, bounds: tuple[float, float] | None) -> dict[str, Tensor]:
+def activation_measures(output: Tensor, bounds: tuple[float, float]) -> dict[str, Tensor]:
     """`activation_mean` to `saturated` of a layer's output [R, N, H], [R] each; NaN where the output is not finite."""
     output = output.detach().cpu().double()
     flat, zero = output.flatten(1), output == 0
@@ -108,8 +129,8 @@ def activation_measures(output: Tensor, bounds: tuple[float, float] | None) -> d
         "zero": zero.flatten(1).double().mean(1),
         "dead": zero.all(1).double().mean(1),
     }
-    if bounds:
-        low, high = bounds
+    low, high = bounds
+    if math.isfinite(high - low):
         margin = 0.01 * (high - low)
         measures["saturated"] = ((flat < low + margin) | (flat > high - margin)).double().mean(1)
     return {name: values.where(mean.isfinite(), torch.nan) for name, values in measures.items()}

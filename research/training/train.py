@@ -17,7 +17,8 @@ from research.training.bounds import BOUNDS
 from research.training.compute import choose_products, prepare_process
 from research.training.config import TrainConfig, without_horizon
 from research.training.cost import layer_sizes, num_intervals, num_steps
-from research.training.data import DataSet, load
+from research.training.data import load
+from research.training.data_set import DataSet
 from research.training.evaluations import EndEvaluations
 from research.training.lbfgs import CountedLBFGS
 from research.training.losses import constant_loss
@@ -60,7 +61,7 @@ class AtHorizons(pl.Callback):
         """Measure what the intervals so far have come to, if they are a horizon."""
         self._arrive(pl_module)
 
-    def on_train_end(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_end(self, _: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure what the longest horizon has come to."""
         self._arrive(pl_module)
 
@@ -85,7 +86,7 @@ def train_stack(
     Metrics: `train_progress` (1 - last mean training loss / loss of the best constant prediction: how far beyond that);
     of classes `test_accuracy` and `test_loss` after the last step, `untrained_test_accuracy`; the steady numbers, which
     are medians of five evaluations near the end (`evaluations.EndEvaluations`); with target_accuracy `steps_to_target`
-    and `reached_target`; with probe_epochs what `probes.LayerProbe` measures; what the `measures` take; and, only where
+    and `reached_target`; what `probes.LayerProbe` measures, where it looks; what the `measures` take; and, only where
     a loss was not finite, `diverged_step`. Numbers that a diverged replicate does not have are NaN.
     """
     (result,) = train_horizons([config], seeds, report)
@@ -110,7 +111,7 @@ def train_horizons(
     data = cached_data(longest.dataset)
     module = StackModule(longest, seeds, data)
     ends = EndEvaluations(module, map(num_steps, configs))
-    probe = LayerProbe(longest.probe_epochs)
+    probe = LayerProbe(module)
     untrained: dict[str, torch.Tensor] = {}
     if not longest.is_regression:
         untrained["untrained_test_accuracy"] = module.evaluate(module.test_indices, test=True)[1]
@@ -121,7 +122,7 @@ def train_horizons(
 
     taken = AtHorizons(map(num_intervals, configs), measure)
     progress = Progress(report, module.num_intervals * module.num_batches)
-    trainer = quiet_trainer(module.num_intervals, [progress, probe, taken])
+    trainer = quiet_trainer(module.num_intervals, [progress, taken])
     trainer.fit(module, train_dataloaders=range(module.num_batches))
     return [taken.results[num_intervals(config)] for config in configs]
 
@@ -141,7 +142,9 @@ def measured_replicates(
     last = ends.last(steps)
     is_lost = next(iter(last.values())).isnan()
     of_classes = {} if module.config.is_regression else last  # of a regression: the last points of the curves
-    metrics = {**of_classes, **ends.steady(steps), **untrained, "train_progress": train_progress(module)}
+    metrics = {**of_classes, **ends.steady(steps), **untrained}
+    if steps:
+        metrics["train_progress"] = train_progress(module)
     if module.config.target_accuracy:
         metrics |= arrivals(module)
     if module.config.optimizer == "lbfgs":
@@ -225,10 +228,10 @@ def quiet_trainer(num_intervals: int, callbacks: list[pl.Callback]) -> pl.Traine
 
 
 def weights_sha256(module: StackModule, row: int) -> str:
-    """SHA-256 over one replicate's parameters in order, as little-endian float32."""
+    """SHA-256 over one replicate's parameters and then buffers, in order, as little-endian float32."""
     digest = hashlib.sha256()
-    for parameter in module.model.parameters():
-        digest.update(parameter[row].detach().cpu().numpy().astype("<f4").tobytes())
+    for tensor in (*module.model.parameters(), *module.model.buffers()):
+        digest.update(tensor[row].detach().cpu().numpy().astype("<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -239,6 +242,7 @@ def _curves(module: StackModule, probe: LayerProbe, row: int) -> dict[str, tuple
         **{
             name: ((unit * interval, values) for interval, values in enumerate(curve, after_last - len(curve)))
             for name, curve in module.curves.items()
+            if curve
         },
         **probe.curves,
     }

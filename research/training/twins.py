@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from research.training.cost import num_outputs
-from research.training.data import DataSet
+from research.training.data_set import DataSet
 from research.training.examples import pixel_order
 from research.training.measures import TWIN_STEPS, Measured, train_for
 from research.training.module import StackModule

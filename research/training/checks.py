@@ -1,0 +1,244 @@
+"""Which values the fields of a configuration can have, and which of them do not go together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from research.training.config import TrainConfig
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "network": ("mlp", "cnn"),
+    "head": ("dense", "pooled"),
+    "pixels": ("original", "permuted", "scrambled", "sorted"),
+    "labels": ("true", "shuffled"),
+    "activation": (
+        "identity",
+        "sigmoid",
+        "tanh",
+        "relu",
+        "gelu",
+        "leaky_relu",
+        "prelu",
+        "elu",
+        "silu",
+        "relu6",
+        "hardswish",
+        "step",
+    ),
+    "normalization": ("none", "layer", "batch"),
+    "skip": ("none", "before", "after"),
+    "init": ("default", "xavier", "he", "normal", "zero"),
+    "output": ("softmax", "sigmoid", "raw"),
+    "loss": ("cross_entropy", "mse", "mse_mean"),
+    "optimizer": ("sgd", "adam", "adamw", "lbfgs"),
+    "schedule": ("constant", "cosine"),
+}
+SMALLEST = {  # and the type: an int stands for a whole number
+    "depth": 0,
+    "width": 1,
+    "init_std": 0.0,
+    "output_bias": 0.0,
+    "input_scale": 0.0,
+    "lr": 0.0,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "num_train": 0,
+    "batch_size": 1,
+    "epochs": 0,
+    "steps": 0,
+    "evaluate_every": 0,
+    "target_accuracy": 0.0,
+    "dropout": 0.0,
+    "branch_scale": 0.0,
+}
+LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
+CURVES = ("sine", "line")
+PROBES = ("weight_change", "unit_deaths")
+
+
+def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
+    """What can be wrong with fields that are well by themselves, and what is said then."""
+    measures, probes, pixels = config.measures, config.probes, config.info.num_features
+    are_probes = isinstance(probes, tuple) and all(isinstance(one, str) and one in PROBES for one in probes)
+    named = isinstance(measures, tuple) and all(
+        isinstance(measure, str) and measure in MEASURES for measure in measures
+    )
+    output = "raw" if config.is_regression and config.loss != "cross_entropy" else config.output
+    return (
+        (
+            bool(config.momentum) and config.optimizer != "sgd",
+            f"momentum={config.momentum} goes with optimizer='sgd', not {config.optimizer!r}",
+        ),
+        (
+            config.optimizer == "lbfgs" and not config.steps,
+            "optimizer='lbfgs' counts evaluations of the loss: give steps and evaluate_every, not epochs",
+        ),
+        (
+            config.optimizer == "lbfgs" and (bool(config.weight_decay) or config.schedule != "constant"),
+            "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'",
+        ),
+        *_wrong_times("probe_epochs", config.probe_epochs),
+        *_wrong_times("probe_steps", config.probe_steps),
+        (
+            bool(config.probe_epochs if config.steps else config.probe_steps),
+            "probe_epochs go with a training that counts epochs, probe_steps with one that counts steps",
+        ),
+        (not are_probes, f"probes={probes!r} must be a tuple of {', '.join(PROBES)}"),
+        (
+            bool(probes) and not config.looks,
+            f"probes={probes!r} go with the times at which to look: probe_epochs or probe_steps",
+        ),
+        (config.dropout >= 1, f"dropout={config.dropout} must be below 1: it is the share of units that is left out"),
+        (not config.branch_scale, "branch_scale=0 leaves nothing of the layer"),
+        (
+            config.branch_scale != 1 and config.skip == "none",
+            f"branch_scale={config.branch_scale} goes with a skip: 'before' or 'after'",
+        ),
+        (
+            not config.is_plain and config.network != "mlp",
+            "normalization, dropout, skip and activation='prelu' go with network='mlp'",
+        ),
+        (
+            config.optimizer == "lbfgs" and (bool(config.dropout) or config.normalization == "batch"),
+            "optimizer='lbfgs' needs a loss that weights alone decide: no dropout, no normalization='batch'",
+        ),
+        (
+            config.standardize and (config.dataset in CURVES or config.pixels != "original"),
+            "standardize goes with pixels='original', and not with a curve",
+        ),
+        (
+            config.pixels != "original" and config.info.draws_test,
+            f"pixels={config.pixels!r} goes with a test part that all seeds share, not with dataset={config.dataset!r}",
+        ),
+        (
+            not named,
+            f"measures={measures!r} must be a tuple of {', '.join(MEASURES)}",
+        ),
+        *(
+            (not MEASURES[measure][1](config), f"measures: {measure!r} goes with {MEASURES[measure][0]}")
+            for measure in (measures if named else ())
+        ),
+        (
+            config.output != output,
+            f"output={config.output!r}: dataset={config.dataset!r} with loss={config.loss!r} needs output='raw'",
+        ),
+        (
+            config.is_regression and config.loss == "cross_entropy" and config.dataset not in CURVES,
+            f"loss='cross_entropy': dataset={config.dataset!r} has numbers for targets, not classes",
+        ),
+        (
+            config.loss == "cross_entropy" and config.output == "raw",
+            "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities",
+        ),
+        (
+            config.is_regression and (config.network, config.pixels) != ("mlp", "original"),
+            f"dataset={config.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
+        ),
+        (
+            config.network == "cnn" and config.info.num_features != 16 * math.isqrt(pixels // 16) ** 2,
+            f"network='cnn' goes with square images whose side is a multiple of 4, not dataset={config.dataset!r}",
+        ),
+        (
+            config.is_regression and config.labels != "true",
+            f"labels={config.labels!r}: dataset={config.dataset!r} has no labels",
+        ),
+        (
+            config.labels != "true" and config.pixels == "scrambled",
+            f"labels={config.labels!r} goes with images that all seeds share, not with pixels={config.pixels!r}",
+        ),
+        (
+            config.network == "mlp" and config.head != "dense",
+            f"head={config.head!r} goes with network='cnn', not 'mlp'",
+        ),
+        (
+            bool(config.steps) != bool(config.evaluate_every),
+            f"steps={config.steps} and evaluate_every={config.evaluate_every} go together: both or neither",
+        ),
+        (
+            bool(config.steps) and bool(config.evaluate_every) and config.steps % config.evaluate_every != 0,
+            f"steps={config.steps} must be a multiple of evaluate_every={config.evaluate_every}",
+        ),
+        (not config.input_scale, "input_scale=0 leaves nothing of the inputs"),
+        (config.target_accuracy > 1, f"target_accuracy={config.target_accuracy} must be at most 1"),
+        (
+            bool(config.target_accuracy) and config.is_regression,
+            f"target_accuracy={config.target_accuracy}: dataset={config.dataset!r} has no accuracy to reach",
+        ),
+    )
+
+
+def _wrong_times(name: str, times: object) -> tuple[tuple[bool, str], ...]:
+    """What can be wrong with the times at which a probe looks, and what is said then."""
+    whole = isinstance(times, tuple) and all(type(time) is int for time in times)
+    ascends = isinstance(times, tuple) and whole and all(a < b for a, b in itertools.pairwise((-1, *times)))
+    return (
+        (not whole, f"{name}={times!r} must be a tuple of whole numbers, such as (0, 1, 5)"),
+        (whole and not ascends, f"{name}={times!r} must ascend from 0 or later, each time once"),
+    )
+
+
+def _has_images(config: TrainConfig) -> bool:
+    """Whether classes are told by inputs in the scale that they were loaded in, with a test part that all share."""
+    return not (config.is_regression or config.standardize or config.info.draws_test)
+
+
+def _as_loaded(config: TrainConfig) -> bool:
+    """Whether a plain MLP tells classes by inputs just as they were loaded, with a test part that all seeds share."""
+    return _has_images(config) and config.network == "mlp" and config.is_plain and config.pixels == "original"
+
+
+def _is_linear(config: TrainConfig) -> bool:
+    """Whether the network is an MLP that is a linear function of images as they are."""
+    return _as_loaded(config) and (config.activation == "identity" or not config.depth)
+
+
+# What each measure goes with: in words, and as a test of the configuration.
+MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
+    "curve_fit": ("dataset='sine' or 'line'", lambda config: config.dataset in CURVES),
+    "logit_gradients": ("classes", lambda config: not config.is_regression),
+    "permuted_twin": (
+        "network='mlp', classes, a test part that all seeds share and standardize=False",
+        lambda c: _has_images(c) and c.network == "mlp",
+    ),
+    "repeated": ("any configuration", lambda _: True),
+    "alone": (
+        "a plain network='mlp', pixels='original', classes and any optimizer but 'lbfgs'",
+        lambda c: _as_loaded(c) and c.optimizer != "lbfgs",
+    ),
+    "round_trip": (
+        "classes, labels='true', a test part that all seeds share and standardize=False",
+        lambda c: _has_images(c) and c.labels == "true",
+    ),
+    "scaled_twin": (
+        "loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0",
+        lambda c: not c.is_regression and c.loss != "cross_entropy" and c.optimizer == "sgd" and not c.weight_decay,
+    ),
+    "linear_product": ("an MLP of identity, classes and pixels='original'", _is_linear),
+    "convex_bound": (
+        "an MLP of identity, cross-entropy of a softmax and pixels='original'",
+        lambda c: _is_linear(c) and (c.loss, c.output) == ("cross_entropy", "softmax"),
+    ),
+    "capacity_bound": (
+        "a regression by an MLP of identity, or by one hidden layer of ReLU, with a raw output",
+        lambda c: (
+            c.dataset in CURVES
+            and c.output == "raw"
+            and c.is_plain
+            and (c.activation == "identity" or not c.depth or (c.activation, c.depth) == ("relu", 1))
+        ),
+    ),
+    "mean_field": (
+        "a plain network='mlp', activation='relu', depth of 2 or more, a start that is not 'zero', and classes",
+        lambda c: (
+            not c.is_regression
+            and (c.network, c.activation) == ("mlp", "relu")
+            and c.depth >= 2
+            and c.init != "zero"
+            and c.is_plain
+        ),
+    ),
+}
