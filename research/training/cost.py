@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from research.design.errors import UserError
 from research.design.task import MOST_TOGETHER
 from research.training.config import TrainConfig
 
+DEEP = 8  # a step of ten networks of 100 layers of 64 takes 0.4 to 0.7 of what it takes each alone
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
@@ -59,13 +61,17 @@ def stack_size(config: TrainConfig, seeds: int = MOST_TOGETHER) -> int:
     Stacking shares the cost of a step's calls among the seeds and pays until the step's tensors leave the cache. A
     replicate holds its parameters, gradients and optimiser state, its batch, and for each layer three tensors of its
     units: pre-activation, activation and gradient; more where it has other pieces. Copies of inputs that each seed has
-    of its own must fit the memory of a worker. Searches of L-BFGS go one replicate at a time.
+    of its own must fit the memory of a worker. Of a deep network so many layers are counted as it pays to keep: what
+    lies further back has left the cache anyway, and more calls are shared. Searches of L-BFGS go one
+    replicate at a time.
 
     Raises UserError where L-BFGS would not have the whole training part at once.
     """
     check_batch(config)
     if config.optimizer == "lbfgs":
         return 1
+    if config.depth > DEEP:
+        return stack_size(replace(config, depth=DEEP), seeds)
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
     pixels = config.info.num_features

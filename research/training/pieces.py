@@ -52,14 +52,11 @@ class BatchNorm(nn.Module):
 
     def forward(self, inputs: Tensor, training: bool) -> Tensor:
         """Normalised inputs [R, B, H]; in training B is the whole batch."""
-        mean, variance = self.mean, self.variance
-        if training:
-            variance, mean = torch.var_mean(inputs, 1, correction=0, keepdim=True)
-            count = inputs.shape[1]
-            with torch.no_grad():
-                self.mean.lerp_(mean, MOMENTUM)
-                self.variance.lerp_(variance * (count / (count - 1)), MOMENTUM)
-        return (inputs - mean) * (torch.rsqrt(variance + EPSILON) * self.gain) + self.shift
+        replicates, batch, width = inputs.shape
+        side_by_side = inputs.transpose(0, 1).reshape(batch, replicates * width)
+        kept = (self.mean.view(-1), self.variance.view(-1), self.gain.view(-1), self.shift.view(-1))
+        normalised = F.batch_norm(side_by_side, *kept, training, MOMENTUM, EPSILON)
+        return normalised.view(batch, replicates, width).transpose(0, 1)
 
 
 class Dropout:
