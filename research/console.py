@@ -7,13 +7,9 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from research.design.errors import UserError
-
-if TYPE_CHECKING:
-    pass
-
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from research import surroundings
 from research.console import Parser, named_folder, refuse
@@ -24,9 +23,6 @@ from research.publishing.publication import REPORTS, unpublishable
 from research.publishing.tables import (
     write,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def parser() -> Parser:

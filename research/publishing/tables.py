@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -30,9 +30,6 @@ from research.record.search_trials import trials_frame
 from research.record.state import State
 from research.record.store import Store
 from research.record.system_errors import as_user_error
-
-if TYPE_CHECKING:
-    pass
 
 TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
 UNIVERSE_TABLES = ("runs.csv", "tuning.csv")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from research.design.plan import Stack, in_one_pass
 from research.design.wording import duration
 from research.running.pace import Job, time_left
-
-if TYPE_CHECKING:
-    pass
 
 
 class Progress:
