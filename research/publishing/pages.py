@@ -264,11 +264,12 @@ def known_words(number: Number) -> str:
 
 def never_arrived(study: Study, runs: pd.DataFrame) -> list[str]:
     """How many seeds of each cell had not arrived at a target at the horizon, where a number counts the steps to it."""
-    if "reached_target" not in runs or all(judged.number.metric != "steps_to_target" for judged in study.judged):
+    columns = {study.metric(judged.number.metric).arrived for judged in study.judged} & {*runs}
+    if not columns:
         return []
     texts = []
     for name in runs["cell"].unique():
-        reached = runs["reached_target"][runs["cell"] == name]
+        reached = runs[[*columns]][runs["cell"] == name].min(axis=1)
         if late := int((reached == 0).sum()):
             texts.append(f"{late} of {len(reached)} in {name}")
     found = ", ".join(texts) or "none"

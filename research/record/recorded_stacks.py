@@ -55,12 +55,12 @@ def replicate_numbers(replicate: Replicate) -> Iterator[tuple[str, int, float]]:
 def trial_numbers(result: StackResult, value: float) -> Iterator[tuple[str, int, float]]:
     """All numbers of a trial as the record holds them: its value, and the mean curves of its tuning seeds.
 
-    Nothing of the test part is among them, since nothing of it may be used.
+    Nothing of the test part (`test_...`) is among them, since nothing of it may be used.
     """
     if math.isfinite(value):
         yield "value", 0, value
-    for name in sorted(set(result.replicates[0].curves) - {"test_rmse", "test_sup_error"}):
-        if "/" in name:  # of a layer
+    for name in sorted(result.replicates[0].curves):
+        if "/" in name or name.startswith("test_"):  # of a layer
             continue
         for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
             yield name, points[0][0], sum(point for _, point in points) / len(points)
