@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from research.design.study import Level
-from research.design.wording import word
+from research.design.wording import label, level_label
 from research.publishing.figures import draw_against, draw_curves, draw_layers, place_legend
 from research.publishing.prose import BAND, WITH_INTERVAL, controls, count, listing, of, percent, points, universe
 from research.publishing.results import Results
@@ -32,7 +32,7 @@ def learning_curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     for row, metric in zip(grid, metrics, strict=True):
         for ax, depth in zip(row, depths, strict=True):
             draw_curves(ax, curves[curves["depth"] == depth], metric, "activation", ARMS)
-            ax.set(xlabel="", ylabel=word(metric) if ax is row[0] else "")
+            ax.set(xlabel="", ylabel=label(metric, STUDY) if ax is row[0] else "")
     best_constant = (runs["train_loss"] / (1 - runs["train_progress"])).mean()
     for ax, depth in zip(grid[0], depths, strict=True):
         ax.set_title("1 hidden layer" if depth == 1 else f"{depth} hidden layers")
@@ -42,7 +42,7 @@ def learning_curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     grid[1][0].set_ylim(0, 1)
     grid[0][0].xaxis.set_major_locator(MultipleLocator(1))
     figure.supxlabel("epoch", fontsize=9)
-    place_legend(figure, ARMS, marked=False)
+    place_legend(figure, STUDY.factor("activation"), ARMS, marked=False)
     return figure
 
 
@@ -50,12 +50,13 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
     """Final test accuracy against depth: every seed a dot, each mean with its interval; beside it the top enlarged."""
     figure, (whole, top) = plt.subplots(1, 2, figsize=(9.2, 3.6))
     for ax in (whole, top):
-        draw_against(ax, runs, "depth", "steady_test_accuracy", "activation", ARMS)
+        draw_against(ax, STUDY, runs, "depth", "steady_test_accuracy", "activation", ARMS)
+        ax.set_xlabel("hidden layers")
     whole.set_ylim(0, 1)
     top.set_ylim(0.84, 0.98)
     top.set(title="its top, enlarged", ylabel="")
     whole.set_title("whole range")
-    place_legend(figure, ARMS, marked=True)
+    place_legend(figure, STUDY.factor("activation"), ARMS, marked=True)
     return figure
 
 
@@ -73,7 +74,7 @@ def backward_signal(layers: pd.DataFrame) -> Figure:
             title="before training" if epoch == 0 else f"after epoch {epoch}", xlabel="layers back from the last one"
         )
     row[0].set_ylabel("backward signal, share of the last layer's")
-    place_legend(figure, ARMS, marked=True)
+    place_legend(figure, STUDY.factor("activation"), ARMS, marked=True)
     return figure
 
 
@@ -181,12 +182,12 @@ def of_where_each_stops(found: Results) -> str:
     progress: Any = found.runs.groupby(["activation", "depth"])["train_progress"].mean().unstack()
     depths = [depth for depth in progress if depth]
     stops = {arm: next((depth for depth in depths if progress.loc[arm, depth] < LEARNS), None) for arm in ARMS}
-    never = listing((word(arm) for arm, stop in stops.items() if not stop), "none of them")
+    never = listing((called(arm) for arm, stop in stops.items() if not stop), "none of them")
     at_two = found.runs[found.runs["depth"] == 2].groupby("activation")["test_accuracy"].mean().loc[ARMS]
     return f"""\
 **Where each stops.** The claims take the worst of several depths. The least depth at which an activation makes less
-than half of the way: {listing(f"{word(arm)} {stop}" for arm, stop in stops.items() if stop)}; {never} learns at every
-depth. At two layers {word(at_two.idxmin())} is {points(at_two.max() - at_two.min(), places=0)} of accuracy behind the
+than half of the way: {listing(f"{called(arm)} {stop}" for arm, stop in stops.items() if stop)}; {never} learns at every
+depth. At two layers {called(at_two.idxmin())} is {points(at_two.max() - at_two.min(), places=0)} of accuracy behind the
 best."""
 
 
@@ -218,6 +219,11 @@ def mean_field_factor(gain: float) -> float:
         variance = gain * (weights @ activations**2)
     slopes = activations * (1 - activations)
     return float(np.sqrt(gain * (weights @ slopes**2)))
+
+
+def called(arm: Any) -> str:
+    """How an activation is called."""
+    return level_label(STUDY.factor("activation"), arm)
 
 
 def name(at: tuple[Level, ...]) -> str:

@@ -26,7 +26,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
         ax.axhline(TARGET, color="0.4", linewidth=0.7, zorder=1)
         ax.set(title=title, xlabel="step", ylabel="validation accuracy" if ax is row[0] else "", ylim=(low, 1))
     row[0].annotate("95 %", (0, TARGET), xytext=(2, 2), textcoords="offset points", fontsize=7, color="0.3")
-    place_legend(figure, ARMS, marked=False)
+    place_legend(figure, STUDY.factor("loss"), ARMS, marked=False)
     return figure
 
 
@@ -70,7 +70,7 @@ def gradient_by_probability(profiles: pd.DataFrame) -> Figure:
     ax.annotate("confidently wrong", (0.8 * CONFIDENTLY_WRONG, 1.5e-5), fontsize=8, color="0.3", ha="right")
     ax.set(xscale="log", yscale="log", xlim=(p[0], 1), ylim=(1e-5, 4))
     ax.set(xlabel="p(true class)", ylabel="norm of the gradient at the logits")
-    place_legend(figure, ARMS, marked=True)
+    place_legend(figure, STUDY.factor("loss"), ARMS, marked=True)
     return figure
 
 

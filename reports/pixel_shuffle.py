@@ -76,7 +76,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     right.axhline(0, color="0.4", linewidth=0.7)
     right.set_xticks(range(len(NETWORKS)), ["MLP", "CNN"])
     right.set(xlim=(-0.5, 1.5), ylabel="points of accuracy lost by the permutation")
-    place_legend(figure, NETWORKS, marked=True)
+    place_legend(figure, STUDY.factor("network"), NETWORKS, marked=True)
     return figure
 
 
@@ -98,7 +98,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
         ax.set(title=network.upper(), xlabel="epoch", ylabel="validation accuracy" if network == "mlp" else "")
     trained = curves.loc[(curves["epoch"] > 0) & curves["pixels"].isin(["original", "permuted"]), "validation_accuracy"]
     row[0].set_ylim(max(0, trained.min() - 0.02), 1)
-    place_legend(figure, ["original", "permuted"], marked=False)
+    place_legend(figure, STUDY.factor("pixels"), ["original", "permuted"], marked=False)
     return figure
 
 

@@ -108,8 +108,13 @@ STUDY = Study(
     choices=(
         Factor("init", ("default", "xavier", "he")),
         Factor("optimizer", ("sgd", "adam")),
-        Factor("rate", ("customary", "tenth", "tuned")),
-        Factor("horizon", (5, 20)),
+        Factor(
+            "rate",
+            ("customary", "tenth", "tuned"),
+            phrase="at {} rate",
+            in_text={"customary": "the customary", "tenth": "a tenfold lower", "tuned": "a tuned"},
+        ),
+        Factor("horizon", (5, 20), phrase="at a horizon of {}"),
         Factor("width", (128, 256)),  # 256: that of the textbook which has the rate
     ),
     universes=(

@@ -77,11 +77,22 @@ STUDY = Study(
     arms=Factor("loss", ("cross_entropy", "mse")),
     blocks=(Factor("case", ("mnist",)),),
     choices=(
-        Factor("squares", ("half-sum", "mean")),
-        Factor("output", ("softmax", "raw", "sigmoid")),
-        Factor("rate", ("customary", "tenth", "tuned")),
+        Factor(
+            "squares",
+            ("half-sum", "mean"),
+            "form of squared error",
+            "with {} of squares",
+            in_text={"half-sum": "half the sum", "mean": "the mean"},
+        ),
+        Factor("output", ("softmax", "raw", "sigmoid"), "kind of output", "with {} outputs"),
+        Factor(
+            "rate",
+            ("customary", "tenth", "tuned"),
+            phrase="at {} rate",
+            in_text={"customary": "the customary", "tenth": "a tenfold lower", "tuned": "a tuned"},
+        ),
         Factor("init", ("default", "he")),
-        Factor("horizon", (HORIZON, HORIZON // 4)),
+        Factor("horizon", (HORIZON, HORIZON // 4), phrase="at a horizon of {}"),
         Factor("activation", ("relu", "sigmoid")),
     ),
     universes=(

@@ -363,8 +363,8 @@ STUDY = Study(
     blocks=(),
     choices=(
         Factor("coding", ("bits", "signs")),
-        Factor("activation", ("sigmoid", "tanh", "relu")),
-        Factor("optimizer", ("descent", "adam")),
+        Factor("activation", ("sigmoid", "tanh", "relu"), phrase="with {}", words={"relu": "ReLU"}),
+        Factor("optimizer", ("descent", "adam"), "optimiser", "with {}", {"adam": "Adam"}),
     ),
     universes=crossed(coding=("bits", "signs"), activation=("sigmoid", "tanh", "relu"), optimizer=("descent", "adam")),
     universe_reasons="all combinations: each costs seconds",

@@ -69,14 +69,18 @@ STUDY = Study(
         "performance, which reveals that MLPs cannot perceive the spatial structure of images."
     ),
     configure=configure,
-    arms=Factor("pixels", ("original", "permuted")),
-    blocks=(Factor("network", ("mlp", "cnn")),),
+    arms=Factor(
+        "pixels",
+        ("original", "permuted"),
+        in_text={"original": "the original pixels", "permuted": "permuted pixels", "scrambled": "scrambled pixels"},
+    ),
+    blocks=(Factor("network", ("mlp", "cnn"), in_text={"mlp": "the MLP", "cnn": "the CNN"}),),
     choices=(
         Factor("width", (128, 512)),
         Factor("depth", (2, 1, 4)),
-        Factor("horizon", (5, 20)),
-        Factor("training_size", ("all", "small")),
-        Factor("head", ("dense", "pooled")),
+        Factor("horizon", (5, 20), phrase="at a horizon of {}"),
+        Factor("training_size", ("all", "small"), "training set", "with {} training examples", {"small": "few"}),
+        Factor("head", ("dense", "pooled"), phrase="with {} head", in_text={"dense": "a dense", "pooled": "a pooled"}),
     ),
     universes=(
         {"width": 512},

@@ -73,9 +73,14 @@ STUDY = Study(
     choices=(
         Factor("activation", ("relu", "tanh")),
         Factor("optimizer", ("adam", "sgd", "lbfgs")),
-        Factor("rate", ("customary", "tenfold", "falling", "tuned")),
-        Factor("horizon", (5000, 20000)),
-        Factor("inputs", ("raw", "unit")),
+        Factor(
+            "rate",
+            ("customary", "tenfold", "falling", "tuned"),
+            phrase="at {} rate",
+            in_text={"customary": "the customary", "tuned": "a tuned"},
+        ),
+        Factor("horizon", (5000, 20000), phrase="at a horizon of {}"),
+        Factor("inputs", ("raw", "unit"), "scale of inputs", "with {} inputs", {"unit": "scaled"}),
         Factor("init", ("default", "he", "xavier")),
     ),
     universes=(

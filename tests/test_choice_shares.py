@@ -10,7 +10,7 @@ from test_outcomes import seeds
 from test_verdict import claim
 
 from research.design.streams import stream
-from research.design.study import Factor
+from research.design.study import Factor, Metric
 from research.judging.choice_shares import Point, choice_shares
 from research.judging.verdict import finding_of
 
@@ -24,7 +24,7 @@ def points(number, scatter=0.01, kind="mean"):
     """A point for each universe, of five seeds around what a function says of its levels."""
     noise = stream(3, "shares tests").normal(0, scatter, (len(UNIVERSES), 5))
     return [
-        Point(levels, finding_of(claim(kind=kind, above=0.5), seeds(*number(**levels) + row), 0.05, 5, True))
+        Point(levels, finding_of(claim(kind=kind, above=0.5), Metric(), seeds(*number(**levels) + row), 0.05, 5, True))
         for levels, row in zip(UNIVERSES, noise, strict=True)
     ]
 

@@ -13,11 +13,15 @@ import math
 from helper import halved
 from dataclasses import dataclass
 
-STEPS = 3
+STEPS = dict(unit=1)["unit"] + 3
 UNUSED = 4
 
 
-GIVES = dict(score=dict(label="points", size=1))
+def Metric(label="", unit="", size=0):
+    return {"size": size}
+
+
+GIVES = {"score": Metric(label="points", unit="m", size=1)}
 
 
 def used(x):
@@ -69,8 +73,8 @@ def digest(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [("STEPS = 3", "STEPS = 5"), ("self.size)", "self.size + 1)"), ("size: int = 1", "size: int = 2"),
-     ("import math", "import cmath as math"), ("size=1))", "size=2))")],
+    [("+ 3", "+ 5"), ("self.size)", "self.size + 1)"), ("size: int = 1", "size: int = 2"),
+     ("import math", "import cmath as math"), ("size=1)", "size=2)"), ("dict(unit=1)", "dict(unit=2)")],
 )  # fmt: skip
 def test_it_changes_with_all_that_the_task_uses(digest, change):
     assert digest(change) != digest()
@@ -88,6 +92,8 @@ def test_it_changes_with_what_the_task_uses_of_a_module_beside_it(digest, helper
         (('"""A task."""', '"""The task of this study."""'), ("", "")),
         (("# a reason", "# another reason"), ("", "")),
         (('label="points"', 'label="score"'), ("", "")),
+        (('unit="m"', 'unit="km"'), ("", "")),
+        (('Metric(label="points", unit="m",', 'Metric("score",'), ("", "")),
         (("return UNUSED", "return 2 * UNUSED"), ("", "")),
         (("UNUSED = 4", "UNUSED = 5"), ("", "")),
         (("", ""), ("    return x\n", "    return -x\n")),
@@ -107,4 +113,6 @@ def test_a_class_beside_a_study_in_the_studies_folder_is_found_under_its_package
         (folder / "helper.py").write_text(HELPER.replace("RATE = 2", f"RATE = {rate}"))
         found[rate] = sorted(text for *_, text in used(folder / "toy.py", "Toy"))
     assert found[2] != found[3]
-    assert len(found[2]) == 9  # GIVES, Toy, used, STEPS, math, dataclass, RATE, halved as imported and as it is
+    assert (
+        len(found[2]) == 10
+    )  # GIVES, Metric, Toy, used, STEPS, math, dataclass, RATE, halved as imported and as it is

@@ -9,6 +9,7 @@ from test_verdict import claim, make_runs, number, study
 
 from research.design.digests import judged_digests
 from research.design.errors import UserError
+from research.design.task import Metric
 from research.design.wording import number_words, unit_of
 from research.judging.columns import with_columns
 from research.judging.verdict import judge
@@ -114,4 +115,5 @@ def test_it_is_said_where_it_is_read_and_a_share_over_a_prediction_is_no_percent
     asked = judged("norm", {"layer": 2, "epoch": 5}, "theory", {"theory": lambda activation, depth: 1.0})
     text = number_words(asked.claims[0].number, asked)
     assert text.startswith("norm in layer 2 at epoch 5, over the prediction theory")
-    assert unit_of(replace(asked.claims[0], number=replace(number(), metric="test_accuracy", over="theory"))) == ""
+    assert unit_of(replace(number(), over="theory"), Metric(unit="%")) == ""
+    assert unit_of(number(), Metric(unit="%")) == "%"

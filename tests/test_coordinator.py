@@ -223,8 +223,9 @@ def test_the_same_command_with_another_configuration_is_refused_and_leaves_the_r
 def test_the_line_of_a_stack_is_about_the_seeds_that_are_asked_for_as_the_table_is():
     study = replace(TOY, tiers={"full": Tier(seeds=10, first_seed=100)})
     result = made_up_result(tuple(range(100, 110)))
-    assert result_words(make_plan(study), result) == "test accuracy 105.0000"
-    assert result_words(make_plan(study, num_seeds=3), result) == "test accuracy 101.5000"
+    task = study.tasks[0]
+    assert result_words(make_plan(study), task, result) == "test accuracy 105.0000"
+    assert result_words(make_plan(study, num_seeds=3), task, result) == "test accuracy 101.5000"
 
 
 def test_a_range_whose_end_is_best_is_widened_once_while_it_runs_and_not_when_it_is_run_again(unsearched):

@@ -17,7 +17,10 @@ def test_arms_blocks_seeds_and_what_is_the_same_are_listed():
     assert "- What is compared: activation: tanh, ReLU." in text
     assert "- Crossed with depth: 1, 2." in text
     assert "- 3 seeds (0 to 2) of each of 4 cells." in text
-    assert "data set digits, width 128, init default, loss cross-entropy, optimizer SGD, learning rate 0.1" in text
+    assert (
+        "data set digits, width 128, initialisation default, loss cross-entropy, optimiser SGD, learning rate 0.1"
+        in text
+    )
 
 
 def test_a_smaller_tier_is_described_as_it_was_run():
@@ -37,12 +40,13 @@ def test_fields_at_their_default_are_left_out_and_so_is_the_horizon_that_does_no
 
 def test_values_are_written_as_words():
     config = TrainConfig(optimizer="adam", probe_epochs=(0, 1))
-    assert field_words(config, ["optimizer", "probe_epochs"]) == "optimizer Adam, looked into after epochs 0, 1"
+    assert field_words(config, ["optimizer", "probe_epochs"]) == "optimiser Adam, looked into after epochs 0, 1"
 
 
 def test_a_field_that_a_factor_decides_is_said_by_its_levels():
-    cells = make_plan(load_study("pixel_shuffle")).cells[:4]
-    assert varying_words("width", cells) == "Width: 128 for the MLP, 147 for the CNN."
+    study = load_study("pixel_shuffle")
+    cells = make_plan(study).cells[:4]
+    assert varying_words("width", study, cells) == "Width: 128 for the MLP, 147 for the CNN."
 
 
 def test_a_cell_for_a_control_says_in_what_it_differs():

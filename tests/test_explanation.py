@@ -5,9 +5,10 @@ import itertools
 from research.design.study import Factor
 from research.judging.explanation import across_sentence, joined_keys
 
-INIT = Factor("init", ("default", "xavier", "he"))
-OPTIMIZER = Factor("optimizer", ("sgd", "adam"))
-RATE = Factor("rate", ("customary", "tenth", "tuned"))
+START = {"label": "initialisation", "phrase": "under {} initialisation", "words": {"he": "He", "xavier": "Xavier"}}
+INIT = Factor("init", ("default", "xavier", "he"), **START)
+OPTIMIZER = Factor("optimizer", ("sgd", "adam"), phrase="with {}", words={"sgd": "SGD", "adam": "Adam"})
+RATE = Factor("rate", ("customary", "tenth", "tuned"), phrase="at {} rate", in_text={"tuned": "a tuned"})
 WIDTH = Factor("width", (128, 512))
 CHOICES = (INIT, OPTIMIZER, RATE)
 EQUAL = {"init": 0.3, "optimizer": 0.3, "rate": 0.3}
@@ -51,7 +52,7 @@ def test_of_choices_that_keep_verdicts_apart_alike_the_more_important_is_named()
 
 
 def test_two_choices_are_named_where_it_takes_both():
-    choices = (Factor("init", ("default", "he")), OPTIMIZER, WIDTH)
+    choices = (Factor("init", ("default", "he"), **START), OPTIMIZER, WIDTH)
     found = said(lambda init, optimizer, **_: WORD[init == "he" or optimizer == "adam"], choices)
     assert found == (
         "Holds under either initialisation with Adam, and under He initialisation with SGD; "

@@ -68,7 +68,7 @@ def test_every_seed_is_drawn_behind_the_mean_of_its_arm(frame, ax):
 
 def test_levels_stand_evenly_with_a_dot_for_every_seed(frame, ax):
     last = frame[frame["epoch"] == 2]
-    draw_against(ax, last, "depth", "test_accuracy", "activation", ARMS)
+    draw_against(ax, TOY, last, "depth", "test_accuracy", "activation", ARMS)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "4"]
     dots = np.concatenate(
         [np.asarray(points.get_offsets())[:, 1] for points in ax.collections if len(points.get_offsets()) == 6]
@@ -79,13 +79,13 @@ def test_levels_stand_evenly_with_a_dot_for_every_seed(frame, ax):
 def test_a_diverged_replicate_leaves_a_gap_and_no_error(frame, ax):
     frame.loc[frame["seed"] == 0, "test_accuracy"] = np.nan
     draw_curves(ax, frame[frame["depth"] == 1], "test_accuracy", "activation", ARMS)
-    draw_against(ax, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", ARMS)
+    draw_against(ax, TOY, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", ARMS)
 
 
 def test_an_arm_without_rows_is_left_out(frame, ax):
     frame.loc[frame["activation"] == "relu", "test_accuracy"] = np.nan
     draw_curves(ax, frame[frame["depth"] == 1], "test_accuracy", "activation", [*ARMS, "gelu"])
-    draw_against(ax, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", [*ARMS, "gelu"])
+    draw_against(ax, TOY, frame[frame["epoch"] == 2], "depth", "test_accuracy", "activation", [*ARMS, "gelu"])
     assert len(looks([f"arm{number}" for number in range(9)])) == 9
 
 
@@ -96,7 +96,7 @@ def test_arms_differ_in_colour_and_in_dashes_and_in_marker():
 
 
 def test_the_legend_uses_the_names_that_people_use(ax):
-    place_legend(ax.figure, ["relu", "tanh"], marked=True)
+    place_legend(ax.figure, TOY.factor("activation"), ["relu", "tanh"], marked=True)
     assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["ReLU", "tanh"]
 
 

@@ -61,3 +61,17 @@ def test_a_level_is_one_of_others_where_their_keys_would_say_the_same():
     assert is_level(1, (0, 1))
     assert is_level("a", ("b", "a"))
     assert not any(is_level(level, (0, 1)) for level in (1.0, True, "1", 2, -0.0))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"label": "two\nlines"}, r"factor 'a': 'two\\nlines' must be one line of text"),
+        ({"words": {"x": "a\tb"}}, r"factor 'a': 'a\\tb' must be one line of text"),
+        ({"phrase": "under it"}, r"factor 'a': phrase='under it' must have one place for levels: \{\}"),
+        ({"phrase": 3}, "factor 'a': phrase=3 must be str"),
+    ],
+)
+def test_what_a_factor_is_called_is_one_line_and_a_phrase_has_a_place_for_its_levels(words, message):
+    with pytest.raises(UserError, match=message):
+        Factor("a", ("x", "y"), **words)

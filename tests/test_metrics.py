@@ -8,6 +8,7 @@ from made_up import write_universes
 
 from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
+from research.design.task import Metric
 from research.publishing.publication import REPORTS
 from research.publishing.universe_tables import read_universes
 from research.training.checks import CURVES, MEASURES
@@ -52,12 +53,23 @@ def test_a_metric_depends_on_fields_that_a_configuration_has():
     known = {field.name for field in fields(TrainConfig)}
     for name, depends_on in DEPENDS_ON.items():
         assert set(depends_on) <= known, name
-    assert {name for name, metric in METRICS.items() if not metric.is_trained} <= set(DEPENDS_ON)
+
+
+def test_a_steady_metric_is_explained_by_the_one_whose_median_it_is():
+    steady, plain = METRICS["steady_test_accuracy"], METRICS["test_accuracy"]
+    assert (steady.label, steady.unit) == (f"steady {plain.label}", plain.unit)
+    assert steady.meaning.startswith(plain.meaning)
+
+
+def test_each_metric_has_a_label_of_its_own_that_is_no_explanation():
+    labels = {metric.label for metric in METRICS.values()}
+    assert len(labels) == len(METRICS)
+    assert max(map(len, labels)) < 80
 
 
 def test_of_a_metric_that_is_not_listed_all_of_the_training_may_matter():
-    assert metric_of("no_such") == metric_of("test_accuracy")
-    assert metric_of("no_such").is_trained
+    assert metric_of("no_such") == Metric()
+    assert metric_of("test_accuracy").is_trained
     assert not metric_of("backward_factor").is_trained
     assert metric_of("steps_to_target").arrived == "reached_target"
 

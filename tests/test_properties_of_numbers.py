@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import examples, levels_of, numbers_in
 
+from research.design.levels import Factor
 from research.design.wording import choice_level, digits, edge, listed, of_level, quantity, under
 from research.judging.joins import joined
 from research.judging.stats import (
@@ -195,7 +196,8 @@ def test_a_declared_number_is_written_with_all_its_digits(value, unit):
 
 @examples(100)
 @given(levels_of(1, 9), st.sampled_from(("width", "some_thing", "init")))
-def test_any_levels_can_be_said(levels, factor):
+def test_any_levels_can_be_said(levels, name):
+    factor = Factor(name, levels)
     for text in (listed(factor, levels), under(factor, levels), under(factor, levels, every=True)):
         assert text.strip()
         assert len(text.splitlines()) == 1

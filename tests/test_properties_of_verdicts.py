@@ -214,8 +214,8 @@ def test_a_verdict_needs_all_declared_seeds_at_least_three_and_its_controls(stud
 @given(studies(with_choices=False, judged=True))
 def test_what_is_judged_and_where_it_must_lie_is_said_with_every_bound(study):
     for one in study.claims:
-        unit = unit_of(one)
-        said = region_text(one)
+        unit = unit_of(one.number, study.metric(one.number.metric))
+        said = region_text(one, unit)
         bounds = [bound for bound in (one.above, one.below) if math.isfinite(bound)]
         shares = [one.share] if one.kind == "share" else []
         read = numbers_in(said)

@@ -96,7 +96,7 @@ def test_every_study_has_conclusions_and_a_caption_for_each_figure():
 def test_numbers_are_written_as_a_reader_says_them():
     assert (count(0), count(3), count(13), count(5000)) == ("no", "three", "13", "5,000")
     assert (of(0, 5), of(5, 6), of(16, 16)) == ("none of five", "five of six", "all 16")
-    assert (listing([4, 6, 8]), listing(["relu"]), listing([], "nowhere")) == ("4, 6 and 8", "ReLU", "nowhere")
+    assert (listing([4, 6, 8]), listing(["he"]), listing([], "nowhere")) == ("4, 6 and 8", "he", "nowhere")
     assert (percent(0.65), percent(0.1416, 1), percent(float("nan"))) == ("65 %", "14.2 %", "-")
     assert (points(0.0301, 0.0394), points(0.091, places=0)) == ("3.0 to 3.9 points", "9 points")
     assert (number(3072), between(1.1401, 1.1402), between(0.1, 1.1)) == ("3,072", "1.14", "0.100 to 1.10")

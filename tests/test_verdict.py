@@ -284,7 +284,7 @@ def test_the_n_of_an_identity_is_its_cases():
     ],
 )
 def test_a_region_is_said_in_words(judged, text):
-    assert region_text(judged) == text
+    assert region_text(judged, "") == text
 
 
 def test_a_mean_says_what_its_interval_cannot_promise():

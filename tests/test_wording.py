@@ -9,14 +9,15 @@ from test_design import NUMBER, TOY
 from research.design.study import Claim, Factor, Number
 from research.design.study_files import load_study, study_names
 from research.design.wording import (
-    METRICS,
     choice_level,
-    choice_word,
     counted,
     digits,
     duration,
     edge,
     escaped,
+    factor_word,
+    label,
+    level_label,
     number_words,
     quantity,
     region_text,
@@ -88,13 +89,13 @@ def test_a_declared_number_keeps_its_digits(value, unit, text):
         ({"arms": ("relu", "tanh"), "across_arms": "difference"}, "points"),
         ({"arms": ("relu", "tanh"), "across_arms": "spread"}, "points"),
         ({"arms": ("relu", "tanh"), "across_arms": "ratio"}, ""),
-        ({"metric": "test_rmse"}, ""),
+        ({"metric": "test_loss"}, ""),
     ],
 )
 def test_accuracies_are_percentages_and_their_differences_points(changes, unit):
     claim = Claim("c", "text", "A", "mean", replace(NUMBER, **changes), above=0.5)
-    assert unit_of(claim) == unit
-    assert region_text(claim) == f"above {'50' if unit else '0.5'} {unit}".strip() + " on average"
+    assert unit_of(claim.number, TOY.metric(claim.number.metric)) == unit
+    assert region_text(claim, unit) == f"above {'50' if unit else '0.5'} {unit}".strip() + " on average"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,6 @@ def test_accuracies_are_percentages_and_their_differences_points(changes, unit):
             {"blocks": {"depth": (2, 1)}, "across_blocks": "difference"},
             "test accuracy of ReLU, at depth 2 minus the same at depth 1",
         ),
-        ({"metric": "twin_difference"}, "largest difference between the two trainings"),
         (
             {"arms": ("relu", "tanh"), "across_arms": "mean", "blocks": {"depth": (1, 2)}, "across_blocks": "spread"},
             "test accuracy, the mean of ReLU, tanh, largest minus smallest over depth 1, 2",
@@ -166,18 +166,48 @@ def test_a_block_level_without_a_name_of_its_own_is_named_with_its_factor():
 @pytest.mark.parametrize("name", study_names())
 def test_every_metric_that_a_study_judges_is_explained(name):
     study = load_study(name)
-    own = {name for name, metric in study.metrics.items() if metric.label}
-    assert {judged.number.metric for judged in study.judged} <= {*METRICS, *own}
+    assert all(study.metric(judged.number.metric).label for judged in study.judged)
     for judged in study.judged:
         assert "_" not in number_words(judged.number, study)
 
 
-def test_what_has_no_name_of_its_own_loses_its_underscores():
-    assert (word("relu"), word("some_thing"), word(4)) == ("ReLU", "some thing", "4")
+def test_what_has_no_word_of_its_own_loses_its_underscores():
+    assert (word("relu", {"relu": "ReLU"}), word("some_thing"), word(4)) == ("ReLU", "some thing", "4")
+
+
+def test_a_column_is_called_by_its_label_and_unit_on_an_axis():
+    names = ("train_loss", "test_accuracy", "depth", "no_such")
+    assert [label(name, TOY) for name in names] == ["training loss (nats)", "test accuracy", "depth", "no such"]
+
+
+def test_a_metric_that_says_where_it_is_measured_is_told_without_arm_and_block():
+    study = load_study("pixel_shuffle")
+    number = Number("twin_difference", ("permuted",), {"network": ("mlp",)}, "only", "only")
+    assert number_words(number, study) == "largest difference between the two trainings"
+
+
+def test_words_of_a_study_stand_before_those_of_its_tasks():
+    arms = Factor("activation", ("tanh", "relu"), "kink", words={"relu": "ramp"}, in_text={"tanh": "the tangent"})
+    study = replace(TOY, arms=arms)
+    assert number_words(NUMBER, study) == "test accuracy of ramp, at depth 1"
+    assert number_words(replace(NUMBER, arms=("tanh",)), study) == "test accuracy of the tangent, at depth 1"
+    factor = study.factor("activation")
+    assert (factor_word(factor), level_label(factor, "tanh"), factor.phrase) == ("kink", "tanh", "")
+    assert TOY.factor("activation").phrase == "with {}"
+
+
+def test_a_level_that_is_a_number_may_have_a_word():
+    depth = Factor("depth", (1, 2), words={1: "shallow"})
+    number = replace(NUMBER, blocks={"depth": (1,)})
+    assert number_words(number, replace(TOY, blocks=(depth,))) == "test accuracy of ReLU, with shallow"
+    assert (choice_level(depth, 1), under(depth, (1, 2))) == ("shallow", "with depth shallow or 2")
 
 
 def test_foreign_text_cannot_end_a_cell_or_begin_html():
     assert escaped("a | b\n<script>&") == "a \\| b &lt;script>&amp;"
+
+
+CHOICES = {name: study for study in map(load_study, study_names()) for name in study.reference}
 
 
 @pytest.mark.parametrize(
@@ -185,40 +215,50 @@ def test_foreign_text_cannot_end_a_cell_or_begin_html():
     [
         ("init", ("default", "xavier", "he"), "under default, Xavier or He initialisation"),
         ("optimizer", ("sgd",), "with SGD"),
-        ("rate", ("customary", "tenth"), "at the customary or a tenfold lower rate"),
+        ("rate", ("customary", "tuned"), "at the customary or a tuned rate"),
         ("horizon", (5, 20000), "at a horizon of 5 or 20,000"),
         ("squares", ("half-sum", "mean"), "with half the sum or the mean of squares"),
         ("head", ("dense",), "with a dense head"),
         ("training_size", ("small",), "with few training examples"),
         ("width", (128, 512), "at width 128 or 512"),
-        ("some_thing", ("a", "b"), "with some thing a or b"),
     ],
 )
 def test_levels_of_a_choice_are_said_in_running_text(choice, levels, text):
-    assert under(choice, levels) == text
+    assert under(CHOICES[choice].factor(choice), levels) == text
+
+
+def test_a_choice_without_words_is_said_with_its_name():
+    some = Factor("some_thing", ("a", "b"))
+    assert (factor_word(some), under(some, ("a", "b"))) == ("some thing", "with some thing a or b")
+    assert under(some, ("a", "b"), every=True) == "with either some thing"
+    assert under(replace(some, phrase="{} of things"), ("a", "b"), every=True) == "with either some thing"
 
 
 def test_where_all_levels_of_a_choice_are_meant_none_is_named():
-    assert under("optimizer", ("sgd", "adam"), every=True) == "with either optimiser"
-    assert under("rate", ("customary", "tenth", "tuned"), every=True) == "at every rate"
-    assert under("width", (128, 512), every=True) == "at either width"
+    study = load_study("activation_depth")
+    every = {name: under(study.factor(name), study.factor(name).levels, every=True) for name in study.reference}
+    assert every == {
+        "init": "under every initialisation",
+        "optimizer": "with either optimiser",
+        "rate": "at every rate",
+        "horizon": "at either horizon",
+        "width": "at either width",
+    }
 
 
 def test_in_a_row_of_a_figure_a_level_is_called_by_a_word():
-    named = [choice_level(*pair) for pair in (("init", "he"), ("rate", "tenth"), ("horizon", 20000), ("head", "dense"))]
-    assert named == ["He", "tenth", "20,000", "dense"]
-    assert (choice_word("init"), choice_word("depth"), choice_word("some_thing")) == (
-        "initialisation",
-        "depth",
-        "some thing",
-    )
+    rows = (("init", "he"), ("rate", "tuned"), ("horizon", 20000), ("head", "dense"), ("training_size", "small"))
+    assert [choice_level(CHOICES[name].factor(name), level) for name, level in rows] == [
+        "He", "tuned", "20,000", "dense", "few"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", study_names())
 def test_every_choice_of_a_study_can_be_said(name):
-    for choice in load_study(name).choices:
-        assert "_" not in choice_word(choice.name) + under(choice.name, choice.levels)
-        assert len({choice_level(choice.name, level) for level in choice.levels}) == len(choice.levels)
+    study = load_study(name)
+    for choice in (study.factor(choice.name) for choice in study.choices):
+        assert "_" not in factor_word(choice) + under(choice, choice.levels)
+        assert len({choice_level(choice, level) for level in choice.levels}) == len(choice.levels)
 
 
 def test_a_line_in_a_name_is_a_blank_between_words_alone():

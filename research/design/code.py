@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 Import = ast.Import | ast.ImportFrom
-WORDS = ("label", "meaning")  # arguments of Metric that are for people
+FOR_PEOPLE = ("label", "meaning", "unit", "says_where")  # the first arguments of Metric
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -56,8 +56,9 @@ def _definitions(text: bytes) -> dict[str, ast.stmt]:
         for inner in ast.walk(node):
             if isinstance(inner, Definition) and ast.get_docstring(inner) is not None:
                 inner.body = inner.body[1:] or [ast.Pass()]
-            if isinstance(inner, ast.Call):
-                inner.keywords = [word for word in inner.keywords if word.arg not in WORDS]
+            if isinstance(inner, ast.Call) and ast.unparse(inner.func).rpartition(".")[2] == "Metric":
+                inner.args = inner.args[len(FOR_PEOPLE) :]
+                inner.keywords = [word for word in inner.keywords if word.arg not in FOR_PEOPLE]
         found |= dict.fromkeys(names_of(node), node)
     return found
 

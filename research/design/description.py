@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from research.design.plan import Cell, Plan
-from research.design.study import Factor, Level, Study
+from research.design.study import Level, Study
 from research.design.task import Task
-from research.design.wording import METRICS, escaped, in_sentence, listed, word
+from research.design.wording import escaped, factor_word, level_label, listed, metric_word, word
 
 
 def shown_fields(tasks: Sequence[Task]) -> list[str]:
@@ -21,8 +21,8 @@ def field_words(task: Task, names: Iterable[str]) -> str:
     texts = []
     for name in names:
         value = getattr(task, name)
-        value = ", ".join(map(str, value)) if isinstance(value, tuple) else word(value)
-        texts.append(f"{in_sentence(name)} {value}")
+        value = ", ".join(map(str, value)) if isinstance(value, tuple) else word(value, task.words)
+        texts.append(f"{word(name, task.words)} {value}")
     return ", ".join(texts)
 
 
@@ -32,60 +32,61 @@ def design_lines(plan: Plan) -> str:
     grid = [cell for cell in plan.cells if _in_grid(study, cell)] or list(plan.cells)
     names = [factor.name for factor in (study.arms, *study.blocks)]
     tasks = [cell.task for cell in grid]
-    kinds = {type(task) for task in tasks}
+    kinds = dict.fromkeys(type(task) for task in tasks)
     shown = [name for name in shown_fields(tasks) if name not in names] if len(kinds) == 1 else []
     fixed = [name for name in shown if len({getattr(task, name, None) for task in tasks}) == 1]
+    explained = dict.fromkeys([*(name for kind in kinds for name in kind.explained()), *study.metrics])
     used = {judged.number.metric for judged in study.judged}
+    known = {name: study.metric(name) for name in explained if name in used}
     own = [cell for cell in plan.cells if cell not in grid]
 
-    def levels(factor: Factor) -> str:
-        kept = [level for level in factor.levels if any(cell.levels[factor.name] == level for cell in grid)]
-        return f"{factor.name.replace('_', ' ')}: {', '.join(map(word, kept))}"
+    def levels(name: str) -> str:
+        factor = study.factor(name)
+        kept = [level for level in factor.levels if any(cell.levels[name] == level for cell in grid)]
+        return f"{factor_word(factor)}: {', '.join(level_label(factor, level) for level in kept)}"
 
     lines = [
-        f"What is compared: {levels(study.arms)}.",
-        *(f"Crossed with {levels(block)}." for block in study.blocks if len(block.levels) > 1),
+        f"What is compared: {levels(study.arms.name)}.",
+        *(f"Crossed with {levels(block.name)}." for block in study.blocks if len(block.levels) > 1),
         f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. "
         f"Seed *s* means {grid[0].task.paired}, so differences are paired.",
         *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
-        *filter(None, (varying_words(name, grid) for name in shown if name not in fixed)),
-        *([f"{escaped(cell.name)}: {kind_words(cell.task)}" for cell in grid] if len(kinds) > 1 else []),
+        *(varying_words(name, study, grid) for name in shown if name not in fixed),
+        *([f"{cell.name}: {kind_words(cell.task)}" for cell in grid] if len(kinds) > 1 else []),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),
-        *(
-            f"{in_sentence(name)[0].upper()}{in_sentence(name)[1:]}: {METRICS[name]}."
-            for name in METRICS
-            if name in used
-        ),
-        *(
-            f"{known.label[0].upper()}{known.label[1:]}: {known.meaning}."
-            for name, known in study.metrics.items()
-            if name in used and known.label and known.meaning
-        ),
+        *(f"{capital(metric_word(name, one))}: {one.meaning}." for name, one in known.items() if one.meaning),
     ]
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {escaped(line)}" for line in lines)
+
+
+def capital(text: str) -> str:
+    """A text that begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def kind_words(task: Task) -> str:
     """What a task of one of several kinds is: the first sentence about it in its file, and its fields."""
     about = " ".join((type(task).__doc__ or type(task).__name__).partition("\n\n")[0].split())
     fields_of = field_words(task, [name for name in task.shown if name in {f.name for f in fields(task)}])
-    return escaped(about) + (f" Here: {fields_of}." if fields_of else "")
+    return about + (f" Here: {fields_of}." if fields_of else "")
 
 
 def _in_grid(study: Study, cell: Cell) -> bool:
     return all(cell.levels[factor.name] in factor.levels for factor in (study.arms, *study.blocks))
 
 
-def varying_words(name: str, cells: Sequence[Cell]) -> str:
+def varying_words(name: str, study: Study, cells: Sequence[Cell]) -> str:
     """What decides a field that is not the same in all cells: `Width: 128 for MLP, 147 for CNN.`"""
+    words = study.words
     for factor in cells[0].levels:
         values: dict[Level, set[object]] = {}
         for cell in cells:
             values.setdefault(cell.levels[factor], set()).add(getattr(cell.task, name, None))
         if all(len(found) == 1 for found in values.values()):
-            texts = [f"{word(value)} for {listed(factor, [level])}" for level, (value,) in values.items()]
-            return f"{in_sentence(name).capitalize()}: {', '.join(texts)}."
-    return f"{in_sentence(name).capitalize()}: differs from cell to cell."
+            own = study.factor(factor)
+            texts = [f"{word(value, words)} for {listed(own, [level])}" for level, (value,) in values.items()]
+            return f"{word(name, words).capitalize()}: {', '.join(texts)}."
+    return f"{word(name, words).capitalize()}: differs from cell to cell."
 
 
 def cell_words(cell: Cell, usual: Cell) -> str:
@@ -95,4 +96,4 @@ def cell_words(cell: Cell, usual: Cell) -> str:
         for name in cell.task.shown
         if name not in cell.levels and getattr(cell.task, name) != getattr(usual.task, name, None)
     ]
-    return f"{escaped(cell.name)}" + (f": {field_words(cell.task, names)}" if names else "")
+    return cell.name + (f": {field_words(cell.task, names)}" if names else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from research.design.errors import UserError
 from research.design.type_checks import check_types
@@ -16,10 +16,20 @@ Levels = Mapping[str, Level]
 
 @dataclass(frozen=True)
 class Factor:
-    """Something set on purpose, and the values it is set to. Of a choice the first level is the reference."""
+    """Something set on purpose, and the values it is set to. Of a choice the first level is the reference.
+
+    The rest is for people alone and decides no result. `label` is how it is called where its name would not do,
+    `phrase` how levels of a choice are said: "under {} initialisation". `words` are what levels are called, `in_text`
+    what stands for them in a sentence, where that is something else. What the study's tasks say of their fields and
+    values (`Task.words`, `Task.phrases`) need not be said again.
+    """
 
     name: str
     levels: tuple[Level, ...]
+    label: str = ""
+    phrase: str = ""
+    words: Mapping[Level, str] = field(default_factory=dict)
+    in_text: Mapping[Level, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.levels, (tuple, list)):
@@ -29,6 +39,11 @@ class Factor:
             raise UserError(
                 f"factor {self.name!r}: must be named by letters, digits and _, as an argument of configure() is"
             )
+        for text in (self.label, self.phrase, *self.words.values(), *self.in_text.values()):
+            if not text.isprintable():
+                raise UserError(f"factor {self.name!r}: {text!r} must be one line of text")
+        if self.phrase and self.phrase.count("{}") != 1:
+            raise UserError(f"factor {self.name!r}: phrase={self.phrase!r} must have one place for levels: {{}}")
 
 
 def check_levels(place: str, levels: Sequence[Level]) -> None:

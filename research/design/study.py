@@ -207,11 +207,32 @@ class Study:
         return sum(claim.kind in PROMISED for claim in self.claims) + len(self.main_effects)
 
     @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """What is known of the metrics of all cells of the reference universe, those of controls too."""
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of all cells of the reference universe, those of controls too."""
         grid = crossed(**{factor.name: factor.levels for factor in (self.arms, *self.blocks)})
         cells = (*grid, *(cell for control in self.controls for cell in control.cells))
-        return {name: metric for cell in cells for name, metric in self.task(cell).gives().items()}
+        return tuple(map(self.task, cells))
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What is known of the metrics of these."""
+        return {name: metric for task in self.tasks for name, metric in task.gives().items()}
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """How these call fields and their values for people."""
+        return {name: word for task in self.tasks for name, word in task.words.items()}
+
+    def factor(self, name: str) -> Factor:
+        """The factor of this name, with the words of the tasks where it has none of its own."""
+        (found,), words = [factor for factor in self.factors if factor.name == name], self.words
+        phrases = (task.phrases[name] for task in self.tasks if name in task.phrases and not found.label)
+        return replace(
+            found,
+            label=found.label or words.get(name, ""),
+            phrase=found.phrase or next(phrases, ""),
+            words=dict[Level, str](itertools.chain(words.items(), found.words.items())),
+        )
 
     def metric(self, name: str) -> Metric:
         """What is known of a metric, one that no cell has too."""

@@ -22,22 +22,27 @@ Report = Callable[[float], None]
 class Metric:
     """What is known of a metric before anything is run.
 
+    Some of it is for people: `label` is how they are told its name, `meaning` what it means beyond that, in half a
+    sentence. `unit` is what it is measured in: axes say it; "%" is that of a share, which is written as a percentage.
+    One that `says_where` it is measured is told without arm and block.
+
     `arrived` names the metric that is 1 where a replicate arrived at what is counted here, and 0 where it never did:
     then the number is where counting ended. `cases` names the metric that says over how many cases this one is the
     largest. One that is not `is_trained` stays what it was where a training diverges. `promised` says that no seed
     lacks it. Raise `version` when it is measured in another way: results of before are stale then, and of a metric that
     is new at a version above 0, those without it. What has a value for each layer or place says so with `by`.
-    `label` is how people are told its name, `meaning` what it means beyond that, in half a sentence.
     """
 
+    label: str = ""
+    meaning: str = ""
+    unit: str = ""
+    says_where: bool = False
     arrived: str = ""
     cases: str = ""
     is_trained: bool = True
     promised: bool = False
     version: int = 0
     by: Literal["", "layer", "place"] = ""
-    label: str = ""
-    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,23 @@ class Task(ABC):
     task that a study file defines the fingerprint holds a digest of its code too (`code.code_digest`).
 
     `imports` names what is slow to import: workers are forked from a process that has it. `paired` says what the same
-    seed means in every cell.
+    seed means in every cell, `words` how people are told its fields and their values, where their names would not do,
+    `phrases` how a choice is said that sets a field (`Factor.phrase`).
     """
 
     imports: ClassVar[tuple[str, ...]] = ()
     paired: ClassVar[str] = "the same random draws in every cell that draws the same"
+    words: ClassVar[Mapping[str, str]] = {}
+    phrases: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def gives(self) -> Mapping[str, Metric]:
         """The names of its metrics, curves and profiles, with what is known of them."""
+
+    @classmethod
+    def explained(cls) -> Sequence[str]:
+        """The metrics that people are told of first, in order; all others follow as they are given."""
+        return ()
 
     @abstractmethod
     def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:

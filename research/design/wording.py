@@ -2,173 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from research.design.study import Claim, Level, Number, Study
+from research.design.study import Claim, Factor, Level, Metric, Number, Study
 
-WORDS = {
-    "train_loss": "training loss (nats)",
-    "validation_loss": "validation loss (nats)",
-    "train_progress": "progress in training loss",
-    "depth": "hidden layers",
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "mlp": "MLP",
-    "cnn": "CNN",
-    "cross_entropy": "cross-entropy",
-    "mse": "squared error",
-    "test_r_squared": "R²",
-    "test_rmse": "root mean squared error",
-    "test_sup_error": "largest error",
-    "validation_rmse": "validation error (root mean square)",
-    "extrema_right": "number of peaks and troughs that are about right",
-    "steps_to_target": "steps to the target accuracy",
-    "gradient_ratio": "ratio of the two gradients, in networks",
-    "cross_entropy_formula_error": "error of cross-entropy's formula",
-    "mse_formula_error": "error of squared error's formula",
-    "twin_difference": "largest difference between the two trainings",
-    "repeat_difference": "difference between the training and the same once more",
-    "alone_difference": "difference from plain PyTorch, one network alone",
-    "round_trip_difference": "difference after permuting the pixels there and back",
-    "scaled_twin_difference": "difference between the mean and the half-sum of squares",
-    "product_difference": "difference of the logits from those of the product of the weights",
-    "product_disagreement": "difference of the accuracy from that of the product of the weights",
-    "above_convex_bound": "training loss above what softmax regression cannot pass (nats)",
-    "convex_optimum": "training loss of the best softmax regression found (nats)",
-    "above_capacity_bound": "least error above that of the best piecewise-linear curve",
-    "backward_factor_score": "standard deviations from the factor that theory gives",
-    "untrained_test_accuracy": "test accuracy before training",
-    "backward_factor": "share of the signal passed back by a layer",
-    "backward_log10_across_4": "logarithm (base 10) of what is passed back by four layers",
-    "mse_mean": "mean squared error",
-    "mnist": "MNIST",
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "lbfgs": "L-BFGS",
-    "dataset": "data set",
-    "lr": "learning rate",
-    "init_std": "standard deviation of the initial weights",
-    "num_train": "training examples",
-    "evaluate_every": "steps between evaluations",
-    "probe_epochs": "looked into after epochs",
-}
-SENTENCE = {  # where an axis or a table says it otherwise
-    "depth": "depth",
-    "train_loss": "training loss",
-    "validation_loss": "validation loss",
-    "train_progress": "training progress",
-    "mlp": "the MLP",
-    "cnn": "the CNN",
-    "original": "the original pixels",
-    "permuted": "permuted pixels",
-    "scrambled": "scrambled pixels",
-}
-ALONE = ("cross_entropy_formula_error", "mse_formula_error", "twin_difference")  # no matter in which arm or block
-METRICS = {
-    "train_progress": "how far the mean training loss of the last epoch is from that of the best constant prediction "
-    "towards none: 0 % is no better than a constant, 100 % is perfect",
-    "test_accuracy": "share of the test set that is classified right after training",
-    "test_loss": "mean loss over the test set after training",
-    "backward_factor": "geometric mean over the hidden layers, before training, of what share of the loss's gradient "
-    "at a layer's pre-activations arrives at the layer before",
-    "backward_log10_across_4": "before training; -1 is a tenth, -2 a hundredth",
-    "test_r_squared": "share of the variance of the test points' targets that the fit explains: 1 is perfect, 0 is no "
-    "better than their mean",
-    "test_rmse": "root of the mean squared error at the test points",
-    "test_sup_error": "the largest distance between fit and target at any test point",
-    "search_failed": "whether a line search found no lower loss: training ends there",
-    "function_evaluations": "evaluations of the loss and its gradient until a search failed, else the horizon",
-    "extrema_right": "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % "
-    "of the height",
-    "steps_to_target": "training steps until the validation accuracy was first seen to be at the target; of who never "
-    "arrives it is only known that they are more than were trained",
-    "gradient_ratio": "at the validation examples whose true class is given less than 1 %, the mean norm of "
-    "cross-entropy's gradient at the logits over that of squared error's",
-    "cross_entropy_formula_error": "the largest difference between the formula and automatic differentiation, in "
-    "float64, at random logits",
-    "mse_formula_error": "the same of squared error behind a softmax",
-    "twin_difference": "training on permuted pixels and on the original ones side by side, in float64, the first "
-    "layer's initial weights permuted alike: the largest difference of any weight after 100 steps",
-    "untrained_test_accuracy": "share of the test set that is classified right before training",
-    "repeat_difference": "the largest difference of any weight between the trained network and the same training once "
-    "more, with nobody looking",
-    "alone_difference": "each seed trained alone in plain PyTorch, in float64: the largest difference of any weight "
-    "after 100 steps",
-    "round_trip_difference": "training on images that are permuted and permuted back, and on the original ones: the "
-    "largest difference of any weight, or output on the test set, after 100 steps",
-    "scaled_twin_difference": "training on the mean of the squares, and on half their sum at the rate that makes up "
-    "for it, in float64: the largest difference of any weight after 100 steps",
-    "product_difference": "of a network without activations, in float64 on the test set: the largest difference "
-    "between its logits and those of the product of its weights, over the largest logit",
-    "product_disagreement": "of a network without activations: the difference between the test accuracy and that of "
-    "the product of its weights, in float64, on the images as they were loaded",
-    "above_convex_bound": "of a network without activations: its loss over the whole training part, minus a bound "
-    "that no softmax regression with its weights can pass, by convexity",
-    "above_capacity_bound": "the least root mean squared error at the test points of any evaluation, minus that of the "
-    "best function that is linear between as many kinks as the network can have",
-    "backward_factor_score": "how far the share passed back by a layer, before training, is from what mean-field "
-    "theory gives, in standard deviations at this width",
-}
-AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
-FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
-WORDS |= {f"steady_{name}": f"steady {WORDS.get(name, name.replace('_', ' '))}" for name in AT_THE_END}
-METRICS |= {f"steady_{name}": f"{METRICS[name]}: {FIVE}" for name in AT_THE_END}
-CHOICES = {  # how a choice between universes is called, and its levels in a sentence
-    "init": ("initialisation", "under {} initialisation"),
-    "optimizer": ("optimiser", "with {}"),
-    "rate": ("rate", "at {} rate"),
-    "horizon": ("horizon", "at a horizon of {}"),
-    "squares": ("form of squared error", "with {} of squares"),
-    "output": ("kind of output", "with {} outputs"),
-    "inputs": ("scale of inputs", "with {} inputs"),
-    "training_size": ("training set", "with {} training examples"),
-    "head": ("head", "with {} head"),
-    "activation": ("activation", "with {}"),
-}
-CHOICE_LEVELS = {  # what stands in such a sentence for a level that has no such name elsewhere
-    ("init", "xavier"): "Xavier",
-    ("init", "he"): "He",
-    ("rate", "customary"): "the customary",
-    ("rate", "tenth"): "a tenfold lower",
-    ("rate", "tuned"): "a tuned",
-    ("squares", "half-sum"): "half the sum",
-    ("squares", "mean"): "the mean",
-    ("inputs", "unit"): "scaled",
-    ("training_size", "small"): "few",
-    ("head", "dense"): "a dense",
-    ("head", "pooled"): "a pooled",
-}
 JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest", "mean": "the mean"}
-PERCENT = {
-    "test_accuracy",
-    "steady_test_accuracy",
-    "untrained_test_accuracy",
-    "validation_accuracy",
-    "train_progress",
-    "backward_factor",
-    "main_effect_share",
-}
+NO_WORDS: Mapping[str, str] = {}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def word(name: object) -> str:
-    """How a column, field or level is called in a figure or table."""
-    return WORDS.get(str(name), re.sub("(?<=[^_])_(?=[^_])", " ", str(name)))  # `a_` stays apart from `a`
+def word(name: object, words: Mapping[str, str] = NO_WORDS) -> str:
+    """How a name is called: by the word for it, or else as it is."""
+    return words.get(str(name)) or re.sub("(?<=[^_])_(?=[^_])", " ", str(name))  # `a_` stays apart from `a`
 
 
-def in_sentence(name: object) -> str:
-    """How it is called in running text."""
-    return SENTENCE.get(str(name), word(name))
+def metric_word(name: str, metric: Metric) -> str:
+    """How a metric is called in running text."""
+    return metric.label or word(name)
+
+
+def metric_label(name: str, metric: Metric) -> str:
+    """How a metric is called on an axis and in the head of a table: with its unit, but for shares."""
+    return metric_word(name, metric) + (f" ({metric.unit})" if metric.unit not in ("", "%") else "")
+
+
+def label(name: str, study: Study) -> str:
+    """How a column of the tables is called on an axis: a metric, a factor or another."""
+    if (metric := study.metrics.get(name)) is not None:
+        return metric_label(name, metric)
+    return factor_word(study.factor(name)) if name in [factor.name for factor in study.factors] else word(name)
+
+
+def factor_word(factor: Factor) -> str:
+    """How a factor is called."""
+    return factor.label or word(factor.name)
+
+
+def level_label(factor: Factor, level: Level) -> str:
+    """How a level is called in tables and legends."""
+    return factor.words.get(level) or word(level)
+
+
+def level_in_text(factor: Factor, level: Level) -> str:
+    """How a level is called in running text."""
+    return factor.in_text.get(level) or level_label(factor, level)
 
 
 def escaped(text: str) -> str:
@@ -178,11 +59,10 @@ def escaped(text: str) -> str:
     return " ".join(text.split())
 
 
-def unit_of(claim: Claim) -> str:
-    """What a claim's number is shown in: "%", "points" (a difference of percentages), or as it is: ""."""
-    number = claim.number
+def unit_of(number: Number, metric: Metric) -> str:
+    """What a number is shown in: "%", "points" (a difference of percentages), or as it is: ""."""
     joins = {number.across_arms, number.across_blocks}
-    if number.metric not in PERCENT or number.over or joins & {"ratio", "log_slope", "first_below"}:
+    if metric.unit != "%" or number.over or joins & {"ratio", "log_slope", "first_below"}:
         return ""
     return "points" if joins & {"difference", "spread"} else "%"
 
@@ -232,9 +112,8 @@ def edge(value: float, unit: str = "") -> str:
     return _power(f"{shown:e}")
 
 
-def region_text(claim: Claim) -> str:
+def region_text(claim: Claim, unit: str) -> str:
     """The region in words: `below 10 %`, `between -0.01 and 0.01`, `above 0 in more than half of all seeds`."""
-    unit = unit_of(claim)
     above, below = edge(claim.above, unit), edge(claim.below, unit)
     region = f"between {above} and {below}"
     if math.isinf(claim.above) or math.isinf(claim.below):
@@ -254,11 +133,11 @@ def number_words(number: Number, study: Study) -> str:
 
     A factor is not named where the study has only one level of it.
     """
-    label = study.metric(number.metric).label or in_sentence(number.metric)
-    metric, factor = label + place_words(number), study.arms.name
-    if number.metric in ALONE and number.across_arms == "only":
+    known, arms = study.metric(number.metric), study.factor(study.arms.name)
+    metric, factor = metric_word(number.metric, known) + place_words(number), factor_word(arms)
+    if known.says_where and number.across_arms == "only":
         return metric
-    one = [of_level(factor, arm) for arm in number.arms]
+    one = [of_level(arms, arm) for arm in number.arms]
     match number.across_arms:
         case "only":
             text = f"{metric} {one[0]}"
@@ -267,81 +146,79 @@ def number_words(number: Number, study: Study) -> str:
         case "ratio":
             text = f"{metric} {one[0]}, divided by that {one[1]}"
         case "log_slope":
-            text = f"slope of log {metric} over log {factor}, over {listed(factor, number.arms)}"
+            text = f"slope of log {metric} over log {factor}, over {listed(arms, number.arms)}"
         case "first_below":
             lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
-            text = f"{lowest} (of {listed(factor, number.arms)}; beyond them if none)"
+            text = f"{lowest} (of {listed(arms, number.arms)}; beyond them if none)"
         case join:
-            of = "of" if isinstance(number.arms[0], str) else "over"
-            text = f"{metric}, {JOINS[join]} {of} {listed(factor, number.arms)}"
+            of = "of" if is_named(arms, number.arms[0]) else "over"
+            text = f"{metric}, {JOINS[join]} {of} {listed(arms, number.arms)}"
     declared = {block.name: block.levels for block in study.blocks}
-    blocks = {name: levels for name, levels in number.blocks.items() if levels != declared[name] or len(levels) > 1}
+    blocks = [
+        (study.factor(name), levels)
+        for name, levels in number.blocks.items()
+        if levels != declared[name] or len(levels) > 1
+    ]
     if not blocks:
         return text
     if number.across_blocks in ("difference", "ratio"):
-        ((name, (first, second)),) = [(name, levels) for name, levels in blocks.items() if len(levels) > 1]
-        fixed = [of_level(name, levels[0], "with") for name, levels in blocks.items() if len(levels) == 1]
+        ((block, (first, second)),) = [(block, levels) for block, levels in blocks if len(levels) > 1]
+        fixed = [of_level(other, levels[0], "with") for other, levels in blocks if len(levels) == 1]
         how = "minus the same" if number.across_blocks == "difference" else "divided by the same"
-        text = ", ".join([text, " and ".join([*fixed, of_level(name, first, "with")])])
-        return f"{text} {how} {of_level(name, second, 'with')}"
+        text = ", ".join([text, " and ".join([*fixed, of_level(block, first, "with")])])
+        return f"{text} {how} {of_level(block, second, 'with')}"
     if number.across_blocks == "only":
-        return f"{text}, {' and '.join(of_level(name, levels[0], 'with') for name, levels in blocks.items())}"
-    return f"{text}, {JOINS[number.across_blocks]} over {' and '.join(listed(*block) for block in blocks.items())}"
+        return f"{text}, {' and '.join(of_level(block, levels[0], 'with') for block, levels in blocks)}"
+    return f"{text}, {JOINS[number.across_blocks]} over {' and '.join(listed(*block) for block in blocks)}"
 
 
 def place_words(number: Number) -> str:
     """Where a number is read and what it is divided by: ` in layer 2 at epoch 5, over the prediction decay`."""
     order = ("layer", "epoch", "step", "place")
     parts = [f" {'in' if name == 'layer' else 'at'} {name} {number.at[name]}" for name in order if name in number.at]
-    over = f", over the prediction {in_sentence(number.over)}" if number.over else ""
+    over = f", over the prediction {word(number.over)}" if number.over else ""
     return "".join(parts) + over
 
 
-def of_level(factor: str, level: Level, preposition: str = "of") -> str:
+def is_named(factor: Factor, level: Level) -> bool:
+    """Whether a level is told by a word, not by its factor and a number."""
+    return isinstance(level, str) or level in {*factor.words, *factor.in_text}
+
+
+def of_level(factor: Factor, level: Level, preposition: str = "of") -> str:
     """A level in running text: `of ReLU`, `at width 8`, `with case wrong-start`."""
-    if isinstance(level, str):
-        known = preposition == "of" or level in WORDS or level in SENTENCE
-        return f"{preposition} {'' if known else f'{factor} '}{in_sentence(level)}"
-    return f"at {factor.replace('_', ' ')} {level}"
+    if is_named(factor, level):
+        known = preposition == "of" or level in {*factor.words, *factor.in_text}
+        return f"{preposition} {'' if known else f'{factor_word(factor)} '}{level_in_text(factor, level)}"
+    return f"at {factor_word(factor)} {level}"
 
 
-def listed(factor: str, levels: Sequence[Level]) -> str:
+def listed(factor: Factor, levels: Sequence[Level]) -> str:
     """Levels in running text: `sigmoid, tanh, ReLU`, `depth 4, 6, 8`, `11 levels of width from 8 to 2048`."""
-    name = factor.replace("_", " ")
-    if isinstance(levels[0], str):
-        return ", ".join(map(in_sentence, levels))
+    if is_named(factor, levels[0]):
+        return ", ".join(level_in_text(factor, level) for level in levels)
     if len(levels) > 6:
-        return f"{len(levels)} levels of {name} from {levels[0]} to {levels[-1]}"
-    return f"{name} {', '.join(map(str, levels))}"
+        return f"{len(levels)} levels of {factor_word(factor)} from {levels[0]} to {levels[-1]}"
+    return f"{factor_word(factor)} {', '.join(map(str, levels))}"
 
 
-def choice_word(choice: str) -> str:
-    """How a choice between universes is called."""
-    return CHOICES[choice][0] if choice in CHOICES else in_sentence(choice)
-
-
-def choice_level(choice: str, level: Level) -> str:
+def choice_level(choice: Factor, level: Level) -> str:
     """A level of a choice by itself, as in the row of a figure: `He`, `tenth`, `20,000`."""
-    named = CHOICE_LEVELS.get((choice, str(level)), "")
-    return named if named and " " not in named else _level_text(level)
+    return f"{level:,}" if not is_named(choice, level) else level_label(choice, level)
 
 
-def under(choice: str, levels: Sequence[Level], every: bool = False) -> str:
+def under(choice: Factor, levels: Sequence[Level], every: bool = False) -> str:
     """Levels of a choice in running text: `under default or He initialisation`, `with either optimiser`, `at width 8`.
 
     `every` says that these are all that there are.
     """
-    noun = choice_word(choice)
-    usual = f"with {noun} {{}}" if isinstance(levels[0], str) else f"at {noun} {{}}"
-    template = CHOICES[choice][1] if choice in CHOICES else usual
+    noun = factor_word(choice)
+    phrase = choice.phrase or f"{'with' if is_named(choice, levels[0]) else 'at'} {noun} {{}}"
     if every:
-        return f"{template.split()[0]} {'either' if len(levels) == 2 else 'every'} {noun}"
-    *others, last = (CHOICE_LEVELS.get((choice, str(level)), _level_text(level)) for level in levels)
-    return template.format(f"{', '.join(others)} or {last}" if others else last)
-
-
-def _level_text(level: Level) -> str:
-    return in_sentence(level) if isinstance(level, str) else f"{level:,}"
+        first = phrase.partition("{}")[0].split() or ["with"]
+        return f"{first[0]} {'either' if len(levels) == 2 else 'every'} {noun}"
+    *others, last = (choice.in_text.get(level) or choice_level(choice, level) for level in levels)
+    return phrase.replace("{}", f"{', '.join(others)} or {last}" if others else last)
 
 
 def duration(seconds: float) -> str:

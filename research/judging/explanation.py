@@ -55,6 +55,7 @@ def across_sentence(
 ) -> str:
     """One sentence that says in which universes a claim holds, by the choices that keep the verdicts apart.
 
+    It has the words of the choices (`Study.factor`).
     Of choices that do so equally well those of more `importance` are named; none, where no two universes disagree: that
     a verdict is open in one says only that it has too few seeds. Withheld universes and those that were not judged
     decide nothing and are counted.
@@ -135,14 +136,14 @@ def described(split: Split, choices: Sequence[Factor], universes: Sequence[Level
 
     Levels are only said to be every one there is where each is that of a judged universe.
     """
-    order = {choice.name: choice.levels for choice in choices}
+    by_name = {choice.name: choice for choice in choices}
     there = {name: {levels[name] for levels in universes} for name in split.choices}
 
     def phrase(part: Part) -> str:
         texts = []
         for name, levels in zip(split.choices, part, strict=True):
-            in_order = [level for level in order[name] if level in levels]
-            texts.append(under(name, in_order, every=len(in_order) == len(there[name])))
+            in_order = [level for level in by_name[name].levels if level in levels]
+            texts.append(under(by_name[name], in_order, every=len(in_order) == len(there[name])))
         return " ".join(texts)
 
     clauses = []

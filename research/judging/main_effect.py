@@ -12,8 +12,8 @@ import numpy as np
 
 from research.design.digests import main_effect_digest
 from research.design.levels import level_word
-from research.design.study import Claim, Level, Levels, MainEffect, Number, Study, crossed
-from research.design.wording import choice_word
+from research.design.study import Claim, Level, Levels, MainEffect, Metric, Number, Study, crossed
+from research.design.wording import factor_word
 from research.judging.samples import Sample, sample
 from research.judging.stats import Array, interaction_shares, main_effect_share
 from research.judging.verdict import Finding, family_error, finding_of
@@ -38,8 +38,8 @@ def judge_main_effect(
     found, interactions = attributed(study, claim, universes, num_declared)
     number = Number("main_effect_share", ("all",), {}, "only", "only")
     judged = Claim(claim.name, claim.text, claim.passage, claim.kind, number, claim.above, claim.below)
-    finding = finding_of(judged, found, family_error(study), num_declared, complete)
-    lines = [interaction_words(claim, interactions)] if finding.n and len(interactions) else []
+    finding = finding_of(judged, Metric(unit="%"), found, family_error(study), num_declared, complete)
+    lines = [interaction_words(study, claim, interactions)] if finding.n and len(interactions) else []
     lines += [finding.caveat] if finding.caveat else []
     finding = replace(finding, caveat="\n".join(lines), digest=main_effect_digest(study, claim))
     used = [study.universe(levels) for levels in crossed(**claim.choices)]
@@ -93,10 +93,11 @@ def attributed(
     return Sample(least, most, num_diverged, num_late), parts
 
 
-def interaction_words(claim: MainEffect, parts: Array) -> str:
+def interaction_words(study: Study, claim: MainEffect, parts: Array) -> str:
     """What the arms' interaction with each choice has in the same variance, in a sentence; `parts` has theirs first."""
     main, *interactions = parts.tolist()
-    each = [f"{choice_word(name)} {100 * share:.0f} %" for name, share in zip(claim.choices, interactions, strict=True)]
+    names = [factor_word(study.factor(name)) for name in claim.choices]
+    each = [f"{name} {100 * share:.0f} %" for name, share in zip(names, interactions, strict=True)]
     several = max(0.0, 1 - main - sum(interactions))
     return f"Interaction with one choice alone: {', '.join(each)}; with several at once {100 * several:.0f} %."
 

@@ -72,7 +72,10 @@ class AcrossFinding:
 
 @dataclass(frozen=True)
 class Across:
-    """What the universes of a study say: of each claim, and of each claim about all of them together."""
+    """What the universes of a study say: of each claim, and of each claim about all of them together.
+
+    The choices have the words of the study's tasks (`Study.factor`).
+    """
 
     choices: tuple[Factor, ...]
     claims: tuple[AcrossFinding, ...]
@@ -100,7 +103,7 @@ def judge_across(study: Study, universes: Sequence[Universe], num_declared: int,
         judge_main_effect(study, claim, universes, failing(study, claim, universes, judgements), num_declared, complete)
         for claim in study.main_effects
     )
-    return Across(study.choices, tuple(claims), main_effects)
+    return Across(tuple(study.factor(choice.name) for choice in study.choices), tuple(claims), main_effects)
 
 
 def failing(
@@ -178,12 +181,13 @@ def across_finding(study: Study, claim: Claim, points: Sequence[Point]) -> Acros
     """The finding across universes of a claim that was judged in each."""
     finding = points[0].finding
     distinct = [point for point in points if point.same_as is None]
+    choices = [study.factor(choice.name) for choice in study.choices]
     logarithmic = claim.kind == "identity" and all(point.finding.number != 0 for point in points)
-    shares = choice_shares(distinct, study.choices, logarithmic)
+    shares = choice_shares(distinct, choices, logarithmic)
     sentence = across_sentence(
         [point.levels for point in distinct],
         [point.finding.verdict for point in distinct],
-        study.choices,
+        choices,
         {share.choice: share.shapley for share in shares},
     )
     if len(distinct) == 1 < len(points):

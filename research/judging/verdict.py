@@ -11,7 +11,7 @@ import numpy as np
 
 from research.design.digests import judged_digests
 from research.design.levels import level_word
-from research.design.study import FAMILY_ERROR, Claim, Control, Study
+from research.design.study import FAMILY_ERROR, Claim, Control, Metric, Study
 from research.design.wording import quantity, region_text, unit_of
 from research.judging.margins import Margin, margins
 from research.judging.outcomes import Verdict, chance, outcome
@@ -31,7 +31,7 @@ class Finding:
     `number` is, with its interval low..high at `level`, the mean over n seeds or their median; for an identity the
     largest error of n cases, which has no interval. It is NaN where it rests on what is not known. `inside` and
     `outside` count the seeds whose number surely lies in the region, and surely not. `unit` is the one in which people
-    are shown these (`words.quantity`); here they are as measured.
+    are shown these (`wording.quantity`); here they are as measured.
 
     `values` are the numbers of the seeds used, in order, and NaN where one is not known; of their replicates
     `num_diverged` diverged (or lack the metric) and `num_late` never arrived.
@@ -106,7 +106,7 @@ def judge(
     claims = []
     for claim in study.claims:
         found = sample_of(study, claim, used)
-        finding = finding_of(claim, found, each, num_declared, complete)
+        finding = finding_of(claim, study.metric(claim.number.metric), found, each, num_declared, complete)
         if error is None:
             finding = replace(finding, margins=margins_of(study, claim, found, used, each))
         claims.append(guarded(replace(finding, digest=digests[claim.name]), study.controls, controls))
@@ -131,7 +131,8 @@ def judged_control(
         control.name, control.text, "", control.kind, control.number, control.above, control.below, control.share
     )
     found = sample_of(study, control, runs)
-    finding = finding_of(claim, found, FAMILY_ERROR, num_declared, complete)
+    metric = study.metric(claim.number.metric)
+    finding = finding_of(claim, metric, found, FAMILY_ERROR, num_declared, complete)
     if not complete or (reference and finding.verdict == "not judged"):
         return finding
     verdict: Verdict = finding.verdict
@@ -163,9 +164,9 @@ def guarded(finding: Finding, declared: Sequence[Control], controls: Sequence[Fi
     return replace(finding, reason=finding.reason + "".join(beside))
 
 
-def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, complete: bool) -> Finding:
+def finding_of(claim: Claim, metric: Metric, found: Sample, error: float, num_declared: int, complete: bool) -> Finding:
     """The finding from what is known of the seeds; no verdict where they are too few or something is missing."""
-    num_seeds = len(found.low)
+    num_seeds, unit = len(found.low), unit_of(claim.number, metric)
     interval, verdict, reason, inside, outside = outcome(claim, found, error)
     problems = (
         "" if complete else "the runs are not the whole study as declared",
@@ -186,8 +187,8 @@ def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, com
         declared_n=num_declared,
         verdict=verdict,
         reason=reason,
-        region=region_text(claim),
-        unit=unit_of(claim),
+        region=region_text(claim, unit),
+        unit=unit,
         above=claim.above,
         below=claim.below,
         values=tuple(np.where(found.low == found.high, found.low, math.nan).tolist()),
@@ -199,7 +200,7 @@ def finding_of(claim: Claim, found: Sample, error: float, num_declared: int, com
         margins=(),
         digest="",
         would_be=verdict,
-        caveat=mean_caveat(claim.text, found, unit_of(claim)) if claim.kind == "mean" and num_seeds else "",
+        caveat=mean_caveat(claim.text, found, unit) if claim.kind == "mean" and num_seeds else "",
     )
 
 

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from research.design.wording import word
+from research.design.study import Factor, Study
+from research.design.wording import label, level_label
 from research.judging.margins import WHAT, Margin
 from research.judging.stats import mean_interval
 from research.publishing.pages import IN_SEEDS, margin_words, measured, seeds_text, verdict_words
@@ -112,6 +113,7 @@ def side_by_side(seeds: pd.Series[int]) -> pd.Series[float]:
 
 def draw_against(
     ax: Axes,
+    study: Study,
     frame: pd.DataFrame,
     x: str,
     y: str,
@@ -148,8 +150,8 @@ def draw_against(
             at, summary["mean"], look["marker"], color=look["color"], markersize=4.5, markeredgecolor="white", zorder=4
         )
     ax.set_xticks(list(places.values()), [str(value) for value in places])
-    ax.set_xlabel(word(x))
-    ax.set_ylabel(word(y))
+    ax.set_xlabel(label(x, study), parse_math=False)
+    ax.set_ylabel(label(y, study), parse_math=False)
 
 
 def draw_layers(ax: Axes, frame: pd.DataFrame, y: str, arms: str, levels: Sequence[str]) -> None:
@@ -299,12 +301,15 @@ def lean_svg(content: bytes) -> bytes:
     return re.sub(rb"(\s(?:d|x|y)=\")([^\"]+)", rounded, content)
 
 
-def place_legend(figure: Figure, levels: Sequence[str], marked: bool) -> None:
-    """One legend for the whole figure, above it: a line for each arm, with its marker or without."""
+def place_legend(figure: Figure, factor: Factor, levels: Sequence[str], marked: bool) -> None:
+    """One legend for the whole figure, above it: a line for each level of a factor, with its marker or without."""
+    size: dict[str, Any] = {"linewidth": 1.8, "markersize": 4.5}
     handles = [
-        Line2D(
-            [], [], label=word(level), linewidth=1.8, markersize=4.5, **(look if marked else {**look, "marker": None})
-        )
+        Line2D([], [], label=level_label(factor, level), **size, **(look if marked else {**look, "marker": None}))
         for level, look in looks(levels).items()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(levels), frameon=False, handlelength=3.5)
+    legend = figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(levels), frameon=False, handlelength=3.5
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from research.design.study import Level, Study
 from research.design.universes import departing
-from research.design.wording import in_sentence, quantity, under
+from research.design.wording import quantity, under
 
 INTERVAL = "95 %"  # the level of the intervals in all figures
 BAND = f"band of its {INTERVAL} interval"
@@ -29,7 +29,7 @@ def of(part: float, whole: float) -> str:
 
 def listing(things: Iterable[object], none: str = "none") -> str:
     """Things in a row: `4, 6 and 8`."""
-    *others, last = [in_sentence(thing) for thing in things] or [none]
+    *others, last = [*map(str, things)] or [none]
     return f"{', '.join(others)} and {last}" if others else last
 
 
@@ -57,7 +57,8 @@ def between(low: float, high: float) -> str:
 
 def universe(study: Study, levels: Mapping[str, Level]) -> str:
     """A universe by that in which it differs from the reference: `under He initialisation at a tuned rate`."""
-    return " ".join(under(choice, [level]) for choice, level in departing(study, levels).items()) or "in the reference"
+    away = departing(study, levels).items()
+    return " ".join(under(study.factor(choice), [level]) for choice, level in away) or "in the reference"
 
 
 def controls(reasons: Iterable[str], verdict: str) -> str:

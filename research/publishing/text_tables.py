@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from research.design.plan import Plan
-from research.design.wording import word
+from research.design.wording import label
 from research.publishing.pages import counts_words, interval_text, number_text, promise, verdict_words
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def cell_table(plan: Plan, frame: pd.DataFrame) -> str:
     from research.judging.stats import mean_interval
 
     width = max(len(cell.name) for cell in plan.cells)
-    head = f"{'cell':{width}}" + "".join(f"  {word(name):>27}" for name in plan.study.headline) + "   n"
+    head = f"{'cell':{width}}" + "".join(f"  {label(name, plan.study):>27}" for name in plan.study.headline) + "   n"
     lines = ["", head, "-" * len(head)]
     names = plan.study.headline
     by_cell = dict(iter(frame.groupby("cell")))

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
 
 from research.design.study import Factor
-from research.design.wording import choice_level, choice_word
+from research.design.wording import choice_level, factor_word
 from research.judging.choice_shares import Point
 from research.judging.universe_findings import Across, AcrossFinding
 from research.publishing.figures import VERDICT_COLOURS
@@ -191,11 +191,16 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
             ax.scatter(places[~has], np.full((~has).sum(), height), s=6, marker="s", color="0.9", linewidth=0)
             ax.scatter(places[has], np.full(has.sum(), height), s=18, marker="s", color=colours[has], linewidth=0)
             ticks.append(height)
-            labels.append(choice_level(choice.name, level))
+            labels.append(choice_level(choice, level))
             height += 1
         middle = (start + height - 1) / 2
-        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "transform": ax.get_yaxis_transform()}
-        ax.text(-0.145, middle, textwrap.fill(choice_word(choice.name), 16), ha="right", **look)
+        look: dict[str, Any] = {
+            "va": "center",
+            "fontsize": 7.5,
+            "transform": ax.get_yaxis_transform(),
+            "parse_math": False,
+        }
+        ax.text(-0.145, middle, textwrap.fill(factor_word(choice), 16), ha="right", **look)
         share = shares.get(choice.name, 0.0)
         corner, size = (1.02, middle - 0.4), (0.1 * max(share, 0.002), 0.8)
         ax.add_patch(
@@ -207,7 +212,7 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
         head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
         ax.text(1.02, -0.8, "share of\nvariance", transform=ax.get_yaxis_transform(), **head)
         mark_reference(ax, finding, points)
-    ax.set_yticks(ticks, labels, fontsize=7)
+    ax.set_yticks(ticks, labels, fontsize=7, parse_math=False)
     ax.set(xlim=(-0.7, len(points) - 0.3), ylim=(height - 0.5, -0.7), xticks=[])
     ax.tick_params(axis="y", length=0)
     ax.grid(False)

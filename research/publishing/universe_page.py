@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Universe
 from research.design.trials import STANDS_OUT
-from research.design.wording import choice_level, choice_word, escaped, in_sentence, quantity
+from research.design.wording import choice_level, escaped, factor_word, metric_word, quantity, word
 from research.judging.outcomes import VERDICTS
 from research.judging.universe_findings import Across
 from research.publishing.pages import SIGNS, counts_words, measured, numerics_line, verdict_words
@@ -38,10 +38,10 @@ def universes_section(universes: PublishedUniverses, judgement: Judgement, capti
 
 def intro(plan: Plan) -> str:
     """What the universes are, how many, and how they are judged."""
-    choices = [choice for choice in plan.study.choices if len({u.levels[choice.name] for u in plan.universes}) > 1]
+    names = [choice.name for choice in plan.study.choices if len({u.levels[choice.name] for u in plan.universes}) > 1]
     named = ", ".join(
-        f"{choice_word(choice.name)} ({', '.join(choice_level(choice.name, level) for level in choice.levels)})"
-        for choice in choices
+        f"{factor_word(choice)} ({', '.join(choice_level(choice, level) for level in choice.levels)})"
+        for choice in map(plan.study.factor, names)
     )
     return escaped(
         f"The documents leave open {named}. A universe is one combination of these; the first of each is the "
@@ -118,8 +118,8 @@ def universes_page(universes: PublishedUniverses, judgement: Judgement | None, c
 
 def designed(plan: Plan) -> str:
     """The universes as a table: in what each differs from the reference, and how many of its cells are its own."""
-    choices = plan.study.choices
-    heads = ["universe", *(choice_word(choice.name) for choice in choices), "networks of its own"]
+    choices = [plan.study.factor(choice.name) for choice in plan.study.choices]
+    heads = ["universe", *(escaped(factor_word(choice)) for choice in choices), "networks of its own"]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     taken: set[str] = set()
     for number, universe in enumerate(plan.universes):
@@ -136,26 +136,27 @@ def designed(plan: Plan) -> str:
 
 def levels_words(plan: Plan, universe: Universe) -> list[str]:
     """The level of each choice; a dash where another universe than the reference has its level."""
-    reference, is_reference = plan.study.reference, universe.levels == plan.study.reference
+    study, is_reference = plan.study, universe.levels == plan.study.reference
     return [
-        choice_level(name, level) if is_reference or level != reference[name] else "\N{EN DASH}"
+        choice_level(study.factor(name), level) if is_reference or level != study.reference[name] else "\N{EN DASH}"
         for name, level in universe.levels.items()
     ]
 
 
 def tuned(universes: PublishedUniverses) -> str:
     """How settings were tuned, the winner of each cell, and which lie at the edge of their range."""
-    tuning = universes.plan.study.tuning
+    study, tuning = universes.plan.study, universes.plan.study.tuning
     assert tuning is not None
     ranges = ", ".join(
-        f"{in_sentence(name)} from {low:g} to {high:g} times what it is otherwise"
+        f"{word(name, study.words)} from {low:g} to {high:g} times what it is otherwise"
         for name, (low, high) in tuning.ranges.items()
     )
+    metric = metric_word(tuning.metric, study.metric(tuning.metric))
     how = "lowest" if tuning.direction == "minimize" else "highest"
     lines = [
         f"In a tuned universe each cell has a search of its own, all with the same budget: {tuning.budget} trials of "
         f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
-        f"{tuning.at_once} at a time. The winner has the {how} mean of {in_sentence(tuning.metric)}, which comes from "
+        f"{tuning.at_once} at a time. The winner has the {how} mean of {escaped(metric)}, which comes from "
         "the validation split; it was then trained on the seeds that are reported. "
         + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
         + (
@@ -178,11 +179,15 @@ def tuned(universes: PublishedUniverses) -> str:
 
 def winners(universes: PublishedUniverses) -> str:
     """The winning settings as a table."""
-    tuning = universes.plan.study.tuning
+    study, tuning = universes.plan.study, universes.plan.study.tuning
     assert tuning is not None
     won = universes.tuning[universes.tuning["winner"].astype(bool)]
-    lines = [f"| cell | {' | '.join(map(in_sentence, tuning.ranges))} | {in_sentence(tuning.metric)} | |", ""]
-    lines[1] = "|" + "---|" * (len(tuning.ranges) + 3)
+    heads = [
+        "cell",
+        *(word(name, study.words) for name in tuning.ranges),
+        metric_word(tuning.metric, study.metric(tuning.metric)),
+    ]
+    lines = [f"| {' | '.join(map(escaped, heads))} | |", "|" + "---|" * (len(heads) + 1)]
     for _, row in won.iterrows():
         ends = universes.edges.get(row["cell"], {})
         edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""

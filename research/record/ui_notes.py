@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from research.design.description import field_words
 from research.design.plan import TUNING, Cell, Plan
 from research.design.wording import escaped
-
-if TYPE_CHECKING:
-    pass
 
 
 def experiment_note(plan: Plan, experiment: str) -> str:
@@ -41,7 +36,7 @@ def cell_note(plan: Plan, cell: Cell, num_seeds: int) -> str:
     return (
         f"{escaped(plan.study.question)}\n\n| factor | level |\n|---|---|\n{levels}\n\n"
         f"{task.summary} Mean of {num_seeds} seeds, run {cell.stack_size} at a time.\n\n"
-        f"Fixed: {field_words(task, fixed)}.\n\n"
+        f"Fixed: {escaped(field_words(task, fixed))}.\n\n"
         f"Key `{cell.key}`, fingerprint `{cell.fingerprint}`.\n"
     )
 

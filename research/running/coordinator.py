@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Stack
+from research.design.task import Task
 from research.design.trials import trial_scatter, trial_value
-from research.design.wording import word
+from research.design.wording import metric_label
 from research.record.search_trials import trials_to_come
 from research.record.state import Run
 from research.record.store import Store
@@ -81,7 +82,9 @@ class Coordinator:
                 else:
                     self.recorder.write_stack(stack, outcome)
                     self.progress.line(
-                        stack, result_words(self.recorder.plan, outcome), outcome.ended - outcome.started
+                        stack,
+                        result_words(self.recorder.plan, stack.cell.task, outcome),
+                        outcome.ended - outcome.started,
                     )
         return self.failures
 
@@ -98,7 +101,8 @@ class Coordinator:
         tuning = self.searches.tuning_of(stack)
         value = trial_value(tuning, result)
         self.recorder.write_trial(stack, result, value, trial_scatter(tuning, result))
-        self.progress.line(stack, f"{word(tuning.metric)} {value:.4f}", result.ended - result.started)
+        name = metric_label(tuning.metric, stack.cell.task.gives()[tuning.metric])
+        self.progress.line(stack, f"{name} {value:.4f}", result.ended - result.started)
         self._train_next(self.searches.told(stack, value))
 
     def _train_next(self, stacks: list[Stack]) -> None:
@@ -114,11 +118,12 @@ def trials_missing(stacks: Iterable[Stack], recorded: Mapping[str, Run]) -> list
     return [trial for cell in cells.values() for trial in trials_to_come(cell, recorded)]
 
 
-def result_words(plan: Plan, result: StackResult) -> str:
+def result_words(plan: Plan, task: Task, result: StackResult) -> str:
     """What the seeds that are asked for came to in a line: means of the headline metrics, else of its first two."""
     values = [replicate.metrics for replicate in result.replicates if replicate.seed in plan.seeds]
     first = sorted(set(values[0]) - {"diverged_step"})[:2]
     names = [name for name in plan.study.headline if name in values[0]] or first
-    means = [f"{word(name)} {sum(v[name] for v in values) / len(values):.4f}" for name in names]
+    known = task.gives()
+    means = [f"{metric_label(name, known[name])} {sum(v[name] for v in values) / len(values):.4f}" for name in names]
     diverged = sum("diverged_step" in v for v in values)
     return ", ".join(means) + (f", {diverged} diverged" if diverged else "")

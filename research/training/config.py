@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from research.design.errors import UserError
 from research.design.task import Metric, Replicate, Report, Source, StackResult, Task
 from research.training.checks import CHOICES, LARGEST, SMALLEST, contradictions
+from research.training.vocabulary import PHRASES, WORDS
 
 if TYPE_CHECKING:
     from research.training.data_set import DataInfo
@@ -61,6 +62,8 @@ class TrainConfig(Task):
     paired: ClassVar[str] = (
         "the same split, the same order of examples and, where shapes agree, the same initial draws in every cell"
     )
+    words: ClassVar[Mapping[str, str]] = WORDS
+    phrases: ClassVar[Mapping[str, str]] = PHRASES
 
     dataset: str = "mnist"
     depth: int = 1
@@ -152,6 +155,12 @@ class TrainConfig(Task):
         found = {name: metric_of(name) for name in metrics_of(self)}
         found |= dict.fromkeys(layers_of(self), Metric(by="layer"))
         return found | {name: Metric(by="place") for one in self.measures for name in PROFILES.get(one, ())}
+
+    @classmethod
+    def explained(cls) -> Sequence[str]:
+        from research.training.metrics import METRICS
+
+        return list(METRICS)
 
     def run(self, seeds: Sequence[int], report: Report) -> Iterable[Replicate]:
         (result,) = self.run_together([self], seeds, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from research.design.task import Metric
 from research.training.config import TrainConfig
@@ -33,10 +33,128 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "round_trip_difference": OF_A_HUNDRED_STEPS,
     "scaled_twin_difference": OF_A_HUNDRED_STEPS,
 }
-METRICS: Mapping[str, Metric] = {  # of which more is known than whether it is of the trained network
-    "cross_entropy_formula_error": Metric(is_trained=False, cases="num_cases"),
-    "mse_formula_error": Metric(is_trained=False, cases="num_cases"),
-    "steps_to_target": Metric(arrived="reached_target"),
+METRICS: dict[str, Metric] = {  # in the order in which pages explain them
+    "test_accuracy": Metric("test accuracy", "share of the test set that is classified right after training", "%"),
+    "test_loss": Metric("test loss", "mean loss over the test set after training"),
+    "test_r_squared": Metric(
+        "R²",
+        "share of the variance of the test points' targets that the fit explains: 1 is perfect, 0 is no better than "
+        "their mean",
+    ),
+    "test_rmse": Metric("root mean squared error", "root of the mean squared error at the test points"),
+    "test_sup_error": Metric("largest error", "the largest distance between fit and target at any test point"),
+    "extrema_right": Metric(
+        "number of peaks and troughs that are about right",
+        "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % of the height",
+    ),
+    "train_loss": Metric("training loss", unit="nats"),
+    "train_progress": Metric(
+        "training progress",
+        "how far the mean training loss of the last epoch is from that of the best constant prediction towards none: 0 "
+        "% is no better than a constant, 100 % is perfect",
+        "%",
+    ),
+    "validation_loss": Metric("validation loss", unit="nats"),
+    "validation_accuracy": Metric("validation accuracy", unit="%"),
+    "validation_rmse": Metric("validation error (root mean square)"),
+    "backward_factor": Metric(
+        "share of the signal passed back by a layer",
+        "geometric mean over the hidden layers, before training, of what share of the loss's gradient at a layer's "
+        "pre-activations arrives at the layer before",
+        "%",
+    ),
+    "backward_log10_across_4": Metric(
+        "logarithm (base 10) of what is passed back by four layers", "before training; -1 is a tenth, -2 a hundredth"
+    ),
+    "search_failed": Metric("search failed", "whether a line search found no lower loss: training ends there"),
+    "function_evaluations": Metric(
+        "function evaluations", "evaluations of the loss and its gradient until a search failed, else the horizon"
+    ),
+    "steps_to_target": Metric(
+        "steps to the target accuracy",
+        "training steps until the validation accuracy was first seen to be at the target; of who never arrives it is "
+        "only known that they are more than were trained",
+        arrived="reached_target",
+    ),
+    "gradient_ratio": Metric(
+        "ratio of the two gradients, in networks",
+        "at the validation examples whose true class is given less than 1 %, the mean norm of cross-entropy's gradient "
+        "at the logits over that of squared error's",
+    ),
+    "cross_entropy_formula_error": Metric(
+        "error of cross-entropy's formula",
+        "the largest difference between the formula and automatic differentiation, in float64, at random logits",
+        says_where=True,
+        cases="num_cases",
+    ),
+    "mse_formula_error": Metric(
+        "error of squared error's formula",
+        "the same of squared error behind a softmax",
+        says_where=True,
+        cases="num_cases",
+    ),
+    "twin_difference": Metric(
+        "largest difference between the two trainings",
+        "training on permuted pixels and on the original ones side by side, in float64, the first layer's initial "
+        "weights permuted alike: the largest difference of any weight after 100 steps",
+        says_where=True,
+    ),
+    "untrained_test_accuracy": Metric(
+        "test accuracy before training", "share of the test set that is classified right before training", "%"
+    ),
+    "repeat_difference": Metric(
+        "difference between the training and the same once more",
+        "the largest difference of any weight between the trained network and the same training once more, with nobody "
+        "looking",
+    ),
+    "alone_difference": Metric(
+        "difference from plain PyTorch, one network alone",
+        "each seed trained alone in plain PyTorch, in float64: the largest difference of any weight after 100 steps",
+    ),
+    "round_trip_difference": Metric(
+        "difference after permuting the pixels there and back",
+        "training on images that are permuted and permuted back, and on the original ones: the largest difference of "
+        "any weight, or output on the test set, after 100 steps",
+    ),
+    "scaled_twin_difference": Metric(
+        "difference between the mean and the half-sum of squares",
+        "training on the mean of the squares, and on half their sum at the rate that makes up for it, in float64: the "
+        "largest difference of any weight after 100 steps",
+    ),
+    "product_difference": Metric(
+        "difference of the logits from those of the product of the weights",
+        "of a network without activations, in float64 on the test set: the largest difference between its logits and "
+        "those of the product of its weights, over the largest logit",
+    ),
+    "product_disagreement": Metric(
+        "difference of the accuracy from that of the product of the weights",
+        "of a network without activations: the difference between the test accuracy and that of the product of its "
+        "weights, in float64, on the images as they were loaded",
+    ),
+    "above_convex_bound": Metric(
+        "training loss above what softmax regression cannot pass (nats)",
+        "of a network without activations: its loss over the whole training part, minus a bound that no softmax "
+        "regression with its weights can pass, by convexity",
+    ),
+    "convex_optimum": Metric("training loss of the best softmax regression found (nats)"),
+    "above_capacity_bound": Metric(
+        "least error above that of the best piecewise-linear curve",
+        "the least root mean squared error at the test points of any evaluation, minus that of the best function that "
+        "is linear between as many kinks as the network can have",
+    ),
+    "backward_factor_score": Metric(
+        "standard deviations from the factor that theory gives",
+        "how far the share passed back by a layer, before training, is from what mean-field theory gives, in standard "
+        "deviations at this width",
+    ),
+}
+AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
+FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
+METRICS |= {
+    f"steady_{name}": replace(
+        METRICS[name], label=f"steady {METRICS[name].label}", meaning=f"{METRICS[name].meaning}: {FIVE}"
+    )
+    for name in AT_THE_END
 }
 
 
@@ -54,7 +172,7 @@ def layers_of(config: TrainConfig) -> list[str]:
 
 def metric_of(name: str) -> Metric:
     """What is known of a metric."""
-    return METRICS.get(name, Metric(is_trained=name not in DEPENDS_ON))
+    return replace(METRICS.get(name, Metric()), is_trained=name not in DEPENDS_ON)
 
 
 def seen_in(config: TrainConfig, metric: str) -> Hashable:

@@ -1,0 +1,14 @@
+"""The words for configurations are of fields and values that there are."""
+
+from dataclasses import fields
+
+from research.training.config import CHOICES, TrainConfig
+from research.training.vocabulary import PHRASES, WORDS
+
+
+def test_words_are_of_fields_and_of_their_values():
+    names = {field.name for field in fields(TrainConfig)}
+    values = {value for choices in CHOICES.values() for value in choices}
+    assert set(WORDS) <= names | values
+    assert set(PHRASES) <= names
+    assert not names & values & set(WORDS)  # one word stands for one thing
