@@ -4,9 +4,15 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from research.design.study_files import load_study, study_names
+from research.training.config import TrainConfig
+from research.training.metrics import DEPENDS_ON, LAYERS, METRICS, PROFILES
+from research.training.vocabulary import WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESEARCH = ROOT / "research"
@@ -26,6 +32,9 @@ FOLDERS: dict[str, set[str]] = {
     "running": {"design", "record"},
     "publishing": {"design", "judging", "record"},
 }
+
+
+EXCEPTED = {"difference", "right"}  # how numbers are joined, a side of a figure: metrics of `perceptron_xor` too
 
 
 def layout() -> list[str]:
@@ -78,6 +87,21 @@ def test_a_module_imports_only_what_may_stand_before_it(name):
             assert name == "training.config" or LAYOUT.index(other) < LAYOUT.index(name)
         else:
             assert not folder or other.partition(".")[0] in FOLDERS[folder]
+
+
+def test_only_training_and_the_studies_know_fields_and_metrics_of_networks():
+    """All else knows them by what a task says of them; a word that stands for something else too is excepted."""
+    names = {field.name for field in fields(TrainConfig)} | set(WORDS) | set(METRICS) | set(DEPENDS_ON)
+    names |= {*LAYERS, *(name for profiles in PROFILES.values() for name in profiles)}
+    names |= {name for study in map(load_study, study_names()) for name in study.metrics}
+    found = {
+        f"{path.relative_to(RESEARCH)}: {node.value}"
+        for folder in set(FOLDERS) - {"training"}
+        for path in (RESEARCH / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names - EXCEPTED
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
