@@ -21,6 +21,8 @@ from beside import moved
 from research.design.streams import stream
 from research.design.study import Claim, Factor, Metric, Number, Replicate, Study, Task, Tier
 
+DISTANCE = Metric(promised=True, label="way from the start", meaning="as the crow flies", unit="m")
+
 
 @dataclass(frozen=True)
 class Walk(Task):
@@ -30,7 +32,7 @@ class Walk(Task):
     drift: float = 0.0
 
     def gives(self):
-        return {"distance": Metric(promised=True), "turns": Metric(), "path": Metric(by="place")}
+        return {"distance": DISTANCE, "turns": Metric(), "path": Metric(by="place")}
 
     def run(self, seeds, report):
         for done, seed in enumerate(seeds, 1):
@@ -48,8 +50,12 @@ def configure(steps, drift):
 def figures(tables):
     from matplotlib import pyplot as plt
 
+    from research.publishing.figures import draw_against, place_legend
+
     figure, ax = plt.subplots()
     ax.scatter(tables.runs["steps"], tables.runs["distance"])
+    draw_against(ax, STUDY, tables.runs, "steps", "distance", "steps", STUDY.arms.levels)
+    place_legend(figure, STUDY.arms, STUDY.arms.levels, marked=True)
     return {"distances": figure}
 
 
@@ -59,9 +65,9 @@ STUDY = Study(
     question="Does a walk of many steps end further away?",
     passage="B 1",
     configure=configure,
-    arms=Factor("steps", (16, 1600)),
+    arms=Factor("steps", (16, 1600), "length of the walk", words={16: "short", 1600: "long"}),
     blocks=(),
-    choices=(Factor("drift", ("none", "some")),),
+    choices=(Factor("drift", ("none", "some"), "weather", "in {} weather", {"none": "calm"}, {"some": "windy"}),),
     universes=({"drift": "some"},),
     tiers={"full": Tier(seeds=30), "quick": Tier(seeds=5)},
     headline=("distance",),
@@ -70,6 +76,8 @@ STUDY = Study(
             "further", "The longer walk ends further away.", "B 1", "most",
             Number("distance", (1600, 16), {}, "difference", "only"), above=0.0,
         ),
+        Claim("near", "The short walk stays near.", "B 1", "most", Number("distance", (16,), {}, "only", "only"),
+              below=5.0),
     ),
 )
 '''
@@ -153,6 +161,19 @@ def test_its_page_is_drawn_again_from_its_tables(copied):
 
 def test_universes_of_such_a_study_are_run_and_judged(copied):
     assert "Holds in all 2 universes." in copied.ok("--universes", "all")
+    # What the file calls its factors, levels and metrics stands wherever people read of them.
+    folder = copied.folder / "reports" / "walk"
+    page, universes = ((folder / name).read_text() for name in ("README.md", "universes.md"))
+    assert "- What is compared: length of the walk: short, long." in page
+    assert "| way from the start of long minus that of short is above 0 in" in page
+    assert "- Way from the start: as the crow flies." in page
+    assert "The documents leave open weather (calm, some)." in page
+    assert "| universe | weather | networks of its own |" in universes
+    assert "Holds in calm weather; fails in windy weather." in page
+    figures = [(folder / f"{name}.svg").read_text() for name in ("distances", "universes_claims")]
+    for text, figure in (("length of the walk", 0), ("way from the start (m)", 0), ("short", 0), ("weather", 1),
+                         ("calm", 1)):  # fmt: skip
+        assert f"<!-- {text} -->" in figures[figure]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +197,7 @@ def test_changed_code_is_noticed_and_what_is_harmless_can_be_declared_so(copied,
 @pytest.mark.parametrize(
     ("old", "new"),
     [('"""A random walk on the line."""', '"""A walk."""'), ("ends further away.", "goes further."),
-     ("above=0.0", "above=1.0"), ("ax.scatter(", "ax.plot(")],
+     ("above=0.0", "above=1.0"), ("ax.scatter(", "ax.plot("), ('unit="m"', 'unit="km"'), ("short", "brief")],
 )  # fmt: skip
 def test_words_and_claims_may_change_without_running_anything_again(copied, old, new):
     copied.edit(old, new)
