@@ -14,7 +14,10 @@ SINE = TrainConfig(dataset="sine", output="raw", loss="mse")
 CNN = TrainConfig(network="cnn")
 NAMES = ", ".join(MEASURES)
 NO_PROBABILITIES = "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities"
-ALONE = "measures: 'alone' goes with a plain network='mlp', pixels='original', classes and any optimizer but 'lbfgs'"
+ALONE = (
+    "measures: 'alone' goes with network='mlp' without dropout or steps, pixels='original', classes and any optimizer "
+    "but 'lbfgs'"
+)
 ROUND_TRIP = (
     "measures: 'round_trip' goes with classes, labels='true', a test part that all seeds share and standardize=False"
 )

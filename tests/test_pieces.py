@@ -17,6 +17,7 @@ from research.training.cost import num_parameters
 from research.training.models import network
 from research.training.module import StackModule
 from research.training.pieces import EPSILON, Dropout
+from research.training.plain import plain_network
 from research.training.train import train_stack
 
 SEEDS = (4, 0, 7)
@@ -29,45 +30,9 @@ COMBINED = [
 ]
 
 
-class Block(nn.Module):
-    """A hidden layer as a user of torch.nn would write it."""
-
-    def __init__(self, config, fan_in):
-        super().__init__()
-        width = config.width
-        self.linear = nn.Linear(fan_in, width)
-        self.norm = {"none": nn.Identity, "layer": nn.LayerNorm, "batch": nn.BatchNorm1d}[config.normalization]
-        self.norm = self.norm(width)
-        self.activation = nn.PReLU() if config.activation == "prelu" else nn.Tanh()
-        self.skip = config.skip if fan_in == width else "none"
-        self.scale = config.branch_scale
-
-    def forward(self, inputs):
-        branch = self.norm(self.linear(inputs))
-        if self.skip == "before":
-            return self.activation(inputs + self.scale * branch)
-        outputs = self.activation(branch)
-        return inputs + self.scale * outputs if self.skip == "after" else outputs
-
-
 def alone(module, row):
-    """One replicate of a stack as blocks of torch.nn, with a copy of its parameters."""
-    config, model = module.config, module.model
-    blocks = [Block(config, fan_in) for fan_in in (64, config.width, config.width)]
-    found = nn.Sequential(*blocks, nn.Linear(config.width, 10)).double()
-    with torch.no_grad():
-        for linear, weight, bias in zip(
-            [*(block.linear for block in blocks), found[-1]], model.weights, model.biases, strict=True
-        ):
-            linear.weight.copy_(weight[row].T)
-            linear.bias.copy_(bias[row, 0])
-        for block, piece in zip(blocks, model.pieces, strict=True):
-            if piece.normalization is not None:
-                block.norm.weight.copy_(piece.normalization.gain[row, 0])
-                block.norm.bias.copy_(piece.normalization.shift[row, 0])
-            if piece.slope is not None:
-                block.activation.weight.copy_(piece.slope[row, 0])
-    return found
+    """One replicate as a network of torch.nn, from its own draws."""
+    return plain_network(module.config, SEEDS[row])
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +80,16 @@ def test_a_replicate_is_the_same_to_the_bit_whoever_trains_beside_it(options):
 def _almost(one, other):
     """Products of other shapes may be rounded otherwise; what is drawn is the same, so little comes of it."""
     return all(math.isclose(value, other.metrics[name], abs_tol=0.02) for name, value in one.metrics.items())
+
+
+@pytest.mark.parametrize("activation", [name for name in CHOICES["activation"] if name != "step"])
+@pytest.mark.parametrize("normalization", CHOICES["normalization"])
+def test_a_hundred_steps_end_where_plain_torch_ends(activation, normalization):
+    config = replace(
+        BASE, activation=activation, normalization=normalization, skip="after", measures=("alone",), num_train=0
+    )
+    found = [replicate.metrics["alone_difference"] for replicate in train_stack(config, SEEDS).replicates]
+    assert max(found) < 1e-9
 
 
 def test_dropout_leaves_out_its_share_and_keeps_the_mean():

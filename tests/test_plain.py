@@ -42,5 +42,5 @@ def test_no_step_leaves_the_start():
     network = plain_network(CONFIG, 3)
     start = plain_parameters(CONFIG, 3, data.load("digits"), 0)
     assert [tuple(values.shape) for values in start] == [(64, 16), (16, 16), (16, 10), (16,), (16,), (10,)]
-    assert torch.equal(start[0], network[0].weight.detach().T)
+    assert torch.equal(start[0], network[0].linear.weight.detach().T)
     assert not torch.equal(start[0], plain_parameters(CONFIG, 3, data.load("digits"), 1)[0])

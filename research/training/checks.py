@@ -187,13 +187,14 @@ def _has_images(config: TrainConfig) -> bool:
 
 
 def _as_loaded(config: TrainConfig) -> bool:
-    """Whether a plain MLP tells classes by inputs just as they were loaded, with a test part that all seeds share."""
-    return _has_images(config) and config.network == "mlp" and config.is_plain and config.pixels == "original"
+    """Whether an MLP tells classes by inputs just as they were loaded, with a test part that all seeds share."""
+    return _has_images(config) and config.network == "mlp" and config.pixels == "original"
 
 
 def _is_linear(config: TrainConfig) -> bool:
     """Whether the network is an MLP that is a linear function of images as they are."""
-    return _as_loaded(config) and (config.activation == "identity" or not config.depth)
+    is_linear = config.activation == "identity" or not config.depth
+    return _as_loaded(config) and is_linear and config.is_plain
 
 
 # What each measure goes with: in words, and as a test of the configuration.
@@ -206,8 +207,8 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
     ),
     "repeated": ("any configuration", lambda _: True),
     "alone": (
-        "a plain network='mlp', pixels='original', classes and any optimizer but 'lbfgs'",
-        lambda c: _as_loaded(c) and c.optimizer != "lbfgs",
+        "network='mlp' without dropout or steps, pixels='original', classes and any optimizer but 'lbfgs'",
+        lambda c: _as_loaded(c) and c.optimizer != "lbfgs" and not c.dropout and c.activation != "step",
     ),
     "round_trip": (
         "classes, labels='true', a test part that all seeds share and standardize=False",

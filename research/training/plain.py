@@ -26,11 +26,45 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
     "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "silu": nn.SiLU,
+    "relu6": nn.ReLU6,
+    "hardswish": nn.Hardswish,
 }
+NORMALIZATIONS: dict[str, type[nn.Module]] = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
+
+
+class PlainLayer(nn.Module):
+    """A hidden layer as one writes it with torch.nn: linear, normalisation, activation, and a skip around them."""
+
+    def __init__(self, config: TrainConfig, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear, self.activation = linear, ACTIVATIONS[config.activation]()
+        has_norm = config.normalization != "none"
+        self.norm = NORMALIZATIONS[config.normalization](linear.out_features) if has_norm else nn.Identity()
+        self.skip = config.skip if linear.in_features == linear.out_features else "none"
+        self.scale = config.branch_scale
+        self.double()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [B, H] of inputs [B, D]."""
+        branch = self.norm(self.linear(inputs))
+        if self.skip == "before":
+            found: Tensor = self.activation(inputs + self.scale * branch)
+            return found
+        outputs: Tensor = self.activation(branch)
+        return inputs + self.scale * outputs if self.skip == "after" else outputs
+
+    def others(self) -> list[Tensor]:
+        """The learnt numbers beside weight and bias: the slope of a PReLU, then gain and shift."""
+        return [*self.activation.parameters(), *self.norm.parameters()]
 
 
 def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) -> list[Tensor]:
-    """The weights [fan_in, fan_out] of all layers, then their biases [fan_out], after the first steps, in float64.
+    """The weights [fan_in, fan_out] of all layers, then their biases [fan_out], then what else is learnt, layer by
+    layer, after the first steps, in float64.
 
     Of an MLP that tells classes by original pixels.
     """
@@ -47,12 +81,15 @@ def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) 
         optimizer.step()
         if config.schedule == "cosine":
             falling.step()
-    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return [*(layer.weight.detach().T for layer in layers), *(layer.bias.detach() for layer in layers)]
+    hidden = [layer for layer in network if isinstance(layer, PlainLayer)]
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    weights, biases = [layer.weight.T for layer in linear], [layer.bias for layer in linear]
+    others = [parameter for layer in hidden for parameter in layer.others()]
+    return [parameter.detach() for parameter in (*weights, *biases, *others)]
 
 
 def plain_network(config: TrainConfig, seed: int) -> nn.Sequential:
-    """The untrained network of a seed: linear layers with the hidden activation between them, in float64."""
+    """The untrained network of a seed in float64: hidden layers, then a linear one."""
     layers: list[nn.Module] = []
     sizes = list(itertools.pairwise(layer_sizes(config)))
     for number, (fan_in, fan_out) in enumerate(sizes, start=1):
@@ -61,8 +98,8 @@ def plain_network(config: TrainConfig, seed: int) -> nn.Sequential:
             bias[0] += config.output_bias
         linear = nn.Linear(fan_in, fan_out, dtype=torch.float64)
         linear.load_state_dict({"weight": torch.from_numpy(weight.T), "bias": torch.from_numpy(bias)})
-        layers += [linear, ACTIVATIONS[config.activation]()]
-    return nn.Sequential(*layers[:-1])
+        layers.append(PlainLayer(config, linear) if number < len(sizes) else linear)
+    return nn.Sequential(*layers)
 
 
 def plain_train(config: TrainConfig, seed: int, data: DataSet) -> np.ndarray:

@@ -1,0 +1,193 @@
+"""How deep can a plain network be, and what makes a hundred layers trainable?
+
+Question. Document A says that networks of more than 20 layers were very hard to train until identity skips,
+y = f(x) + x, let gradients through without loss, and 152 layers and more were trained. Document B (8.1) names four
+things that "work together to unlock 100+ layer depth": units of the ReLU family, He's start, a normalisation, skips.
+
+Cost. Full tier: 16 recipes at 3 depths, 20 seeds each, and one case for a control; most of the time for 100 layers.
+
+What to expect. Mean-field theory says that a signal of a sigmoid network dies within a few layers, that of ReLU under
+PyTorch's start too (its weights have a sixth of He's variance), and that He's start keeps it. So ReLU with He's start
+alone may train where document B has four things work together.
+
+All 16 subsets of the four are trained, on 10,000 images of MNIST, so that the deep ones are affordable. Without ReLU
+the units are sigmoid, the document's saturating ones; without He's start it is PyTorch's. A network "trains" where more
+than half of the way from the best constant prediction to none of its loss is made by the last epoch: none that passes
+that is stuck, and none that is stuck passes it. Sizes and regions were fixed before any run but smoke.
+"""
+
+import itertools
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from research.design.study import Claim, Control, Factor, Number, Study, Tier
+from research.record.frames import Frames
+from research.training.config import TrainConfig
+
+PIECES = ("relu", "he", "norm", "skip")
+RECIPES = tuple("+".join(chosen) or "none" for n in range(5) for chosen in itertools.combinations(PIECES, n))
+ALL = "+".join(PIECES)
+NAMES = {ALL: "all four", "none": "none of them"}
+DEPTHS = (8, 24, 100)  # the documents speak of more than 20 layers, and of more than 100
+TRAINS = 0.5
+PROGRESS = (float("-inf"), 1.0)  # what progress can be, that of a replicate that diverged too
+FACTOR = (0.0, float("inf"))
+
+
+def configure(
+    recipe: str, depth: int, norm: str, optimizer: str, rate: str, horizon: int, saturating: str
+) -> TrainConfig:
+    """784-64xdepth-10 on 10,000 images."""
+    pieces = {"silent": ("relu", "he", "skip"), "shuffled": PIECES}.get(recipe, tuple(recipe.split("+")))
+    config = TrainConfig(
+        depth=depth,
+        width=64,
+        activation="relu" if "relu" in pieces else saturating,
+        init="he" if "he" in pieces else "default",
+        normalization=norm if "norm" in pieces else "none",
+        skip="after" if "skip" in pieces else "none",  # y = f(x) + x, with all of a layer as f
+        num_train=10_000,
+        optimizer=optimizer,
+        # as in activation_depth: what is customary
+        lr={"sgd": 0.1, "adam": 0.001}[optimizer] * (0.1 if rate == "tenth" else 1),
+        epochs=horizon,
+        probe_epochs=(0,),
+        measures=("alone", "repeated") if depth == DEPTHS[0] else (),
+    )
+    if recipe == "silent":
+        return replace(config, branch_scale=1e-30, probe_epochs=(0, 1), probes=("weight_change",))
+    return replace(config, labels="shuffled", measures=()) if recipe == "shuffled" else config
+
+
+def progress(*recipes: str, depths: tuple[int, ...] = DEPTHS[-1:]) -> Number:
+    """Training progress: of two recipes the first minus the second, over several depths the largest."""
+    return Number(
+        "train_progress", recipes, {"depth": depths}, "only" if len(recipes) == 1 else "difference",
+        "only" if len(depths) == 1 else "max", PROGRESS,
+    )  # fmt: skip
+
+
+def at_depth(metric: str, recipe: str, depth: int, missing: tuple[float, float] = FACTOR) -> Number:
+    return Number(metric, (recipe,), {"depth": (depth,)}, "only", "only", missing)
+
+
+def needed(piece: str, text: str) -> Claim:
+    """That all four train a hundred layers clearly better than the other three."""
+    without = "+".join(each for each in PIECES if each != piece)
+    return Claim(f"needs-{piece}", text, "B 8.1", "most", progress(ALL, without), above=0.1, by_hand=CLEARLY)
+
+
+CLEARLY = "a tenth of the way counts as a clear difference"
+DEEP = "more than half of the way counts as training"
+STUDY = Study(
+    name="residual_depth",
+    question="How deep can a plain network be, and what makes a hundred layers trainable?",
+    passage="A (ResNet), B 8.1",
+    says="Networks of more than 20 layers were very hard to train until identity skips let gradients pass without "
+    "loss; since then more than 100 layers are trained. ReLU, He's start, a normalisation and skips all work together "
+    "for it.",
+    configure=configure,
+    arms=Factor("recipe", RECIPES, words=NAMES),
+    blocks=(Factor("depth", DEPTHS, label="hidden layers"),),
+    choices=(
+        Factor("norm", ("batch", "layer"), label="normalisation", phrase="with normalisation of the {}"),
+        Factor("optimizer", ("sgd", "adam")),
+        Factor("rate", ("customary", "tenth"), phrase="at {} rate",
+               words={"customary": "the customary", "tenth": "a tenfold lower"}),
+        Factor("horizon", (5, 15), phrase="at a horizon of {} epochs"),
+        Factor("saturating", ("sigmoid", "tanh"), label="saturating unit", phrase="with {} as the saturating unit"),
+    ),
+    universes=({"norm": "layer"}, {"optimizer": "adam"}, {"rate": "tenth"}, {"horizon": 15}, {"saturating": "tanh"}),
+    universe_reasons="What the documents leave open, each alone: which normalisation, optimiser and its rate, horizon, "
+    "and what stands where ReLU does not. Left out: where the skip begins and ends, other widths, more images, and a "
+    "rate tuned for each recipe, which would cost ten times as much.",
+    tiers={
+        "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
+        "quick": Tier(seeds=5, overrides={"epochs": 2}, levels={"depth": (8, 24)}),
+        "smoke": Tier(seeds=2, overrides={"epochs": 1, "num_train": 300},
+                      levels={"recipe": ("relu", ALL), "depth": (8,), "horizon": (5,)}),
+    },
+    headline=("train_progress", "steady_test_accuracy"),
+    controls=(
+        Control(
+            name="as-in-plain-pytorch",
+            text="Each network of 8 layers trains as it does alone in plain PyTorch, normalised and with skips too",
+            kind="identity",
+            number=Number("alone_difference", RECIPES, {"depth": (8,)}, "max", "only"),
+            below=1e-6,  # after 100 steps in float64
+        ),
+        Control(
+            name="the-same-again",
+            text="The same training once more, with nobody looking, ends at the same weights to the bit",
+            kind="identity",
+            number=Number("repeat_difference", RECIPES, {"depth": (8,)}, "max", "only"),
+            below=1e-30,
+        ),
+        Control(
+            name="depth-that-adds-nothing",
+            text="An effect that must show: a hundred layers, of which all but one add nothing to their skip, train",
+            kind="most",
+            number=at_depth("train_progress", "silent", 100, PROGRESS),
+            above=TRAINS,
+            cells=({"recipe": "silent", "depth": 100},),
+        ),
+        Control(
+            name="what-adds-nothing-stays",
+            text="Weights that add nothing are not moved: those of the 50th of these layers are what they were",
+            kind="identity",
+            number=replace(at_depth("weight_change", "silent", 100), at={"layer": 50, "epoch": 1}),
+            below=1e-30,
+            cells=({"recipe": "silent", "depth": 100},),
+        ),
+        Control(
+            name="nothing-to-learn",
+            text="An effect that must not show: trained on labels dealt out at random, all four are at chance",
+            number=at_depth("steady_test_accuracy", "shuffled", 8, (0.0, 1.0)),
+            above=0.07,  # a tenth, to three points
+            below=0.13,
+            cells=({"recipe": "shuffled", "depth": 8},),
+        ),
+    ),
+    claims=(
+        Claim("plain-is-stuck", "Without skips, even with the other three, more than 20 layers hardly train.", "A",
+              "most", progress("relu+he+norm", depths=(24, 100)), below=TRAINS, by_hand=DEEP),
+        Claim("default-is-stuck", "ReLU networks of more than 20 layers, as PyTorch starts them, hardly train.", "A",
+              "most", progress("relu", depths=(24, 100)), below=TRAINS, by_hand=DEEP),
+        Claim("skips-carry", "With identity skips, and nothing else, ReLU networks of 100 layers train.", "A", "most",
+              progress("relu+skip"), above=TRAINS, by_hand=DEEP),
+        Claim("without-loss", "A layer with an identity skip passes the gradient back without loss.", "A", "most",
+              at_depth("backward_factor", "relu+skip", 100), above=0.9, by_hand="a tenth lost a layer counts as loss"),
+        Claim("all-four", "With all four, 100 layers train.", "B 8.1", "most", progress(ALL), above=TRAINS,
+              by_hand=DEEP),
+        needed("relu", "Of the four that work together, ReLU is needed for 100 layers."),
+        needed("he", "Of the four that work together, He's start is needed for 100 layers."),
+        needed("norm", "Of the four that work together, normalisation is needed for 100 layers."),
+        needed("skip", "Of the four that work together, skips are needed for 100 layers."),
+    ),
+)  # fmt: skip
+CAPTIONS = {
+    "recipes": "How far each of the 16 recipes comes at each depth: the median progress of its seeds, and in brackets "
+    "how many of them make more than half of the way. White is none of it, dark all.",
+}
+
+
+def figures(tables: Frames) -> dict[str, Figure]:
+    from matplotlib import pyplot as plt
+
+    runs = tables.runs[tables.runs["recipe"].isin(RECIPES)]
+    depths = sorted(runs["depth"].unique())
+    figure, ax = plt.subplots(figsize=(4.6, 5.4))
+    cells = {key: group["train_progress"].fillna(-1.0) for key, group in runs.groupby(["recipe", "depth"])}
+    rows = [recipe for recipe in RECIPES if (recipe, depths[0]) in cells]
+    medians = [[cells[recipe, depth].median() for depth in depths] for recipe in rows]
+    ax.imshow(medians, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, recipe), (column, depth) in itertools.product(enumerate(rows), enumerate(depths)):
+        found, median = cells[recipe, depth], cells[recipe, depth].median()
+        text = f"{100 * max(median, 0):.0f} % ({(found > TRAINS).sum()}/{len(found)})"
+        ax.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if median > 0.6 else "black")
+    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+    ax.set_yticks(range(len(rows)), [NAMES.get(recipe, recipe) for recipe in rows])
+    ax.set_xlabel("hidden layers")
+    ax.tick_params(length=0)
+    return {"recipes": figure}
