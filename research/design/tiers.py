@@ -42,7 +42,9 @@ class Tier:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
+    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned", be it the first.
+
+    Where no choice of the study has that level, every cell is tuned, those of the reference universe too.
 
     `ranges` gives fields of the task with the lowest and highest multiple of what `configure` sets them to, searched
     on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from research.design.errors import UserError
-from research.design.study import FAMILY_ERROR, TUNED, Claim, Factor, Levels, MainEffect, Study
+from research.design.study import FAMILY_ERROR, Claim, Factor, Levels, MainEffect, Study
 from research.design.task import Task
+from research.design.tuned_cells import tuning_of
 from research.design.universes import departures
 from research.design.wording import digits
 from research.judging.choice_shares import ChoiceShare, Point, choice_shares
@@ -147,9 +148,10 @@ def seen_by(study: Study, claim: Claim, universe: Levels) -> Iterator[Hashable]:
     metric, names = claim.number.metric, (study.arms.name, *claim.number.blocks)
     for point in itertools.product(claim.number.arms, *claim.number.blocks.values()):
         cell = dict(zip(names, point, strict=True))
-        task = configured(study, cell, universe)
-        away = departures(study, universe, partial(configured, study, cell))
-        ranges = study.tuning.ranges if study.tuning and TUNED in away.values() else {}
+        task, of_cell = configured(study, cell, universe), partial(configured, study, cell)
+        placed = study.universe(departures(study, universe, of_cell))
+        tuning = tuning_of(study.tuning, study.choices, placed, of_cell)
+        ranges = tuning.ranges if tuning else {}
         changed = {name: getattr(task, name) * (low if low != 1 else high) for name, (low, high) in ranges.items()}
         seen = task.depends_on(metric)
         tuned = (name for name, value in changed.items() if replace(task, **{name: value}).depends_on(metric) != seen)
