@@ -9,7 +9,7 @@ from made_up import write_universes
 from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
 from research.publishing.publication import REPORTS
-from research.publishing.universe_tables import read_universes
+from research.publishing.results import read_universes
 from research.training.config import MEASURES, REGRESSION, TrainConfig
 from research.training.metrics import DEPENDS_ON, METRICS, OF_MEASURES, metric_of, metrics_of, seen_in
 from research.training.train import train_stack

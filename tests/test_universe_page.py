@@ -10,9 +10,8 @@ from test_universe_tables import STUDY, by_init
 from research.design.plan import make_plan
 from research.design.study import Control
 from research.publishing.drawing import page, render
-from research.publishing.tables import read_published
+from research.publishing.results import read_published, read_universes
 from research.publishing.universe_page import universes_page
-from research.publishing.universe_tables import read_universes
 from research.study import universes_text
 
 

@@ -33,7 +33,8 @@ def design_lines(plan: Plan) -> str:
     names = [factor.name for factor in (study.arms, *study.blocks)]
     tasks = [cell.task for cell in grid]
     kinds = {type(task) for task in tasks}
-    shown = [name for name in shown_fields(tasks) if name not in names] if len(kinds) == 1 else []
+    tuned = tuned_fields(grid)
+    shown = [name for name in shown_fields(tasks) if name not in (*names, *tuned)] if len(kinds) == 1 else []
     fixed = [name for name in shown if len({getattr(task, name, None) for task in tasks}) == 1]
     used = {judged.number.metric for judged in study.judged}
     own = [cell for cell in plan.cells if cell not in grid]
@@ -49,7 +50,8 @@ def design_lines(plan: Plan) -> str:
         f"Seed *s* means {grid[0].task.paired}, so differences are paired.",
         *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
         *filter(None, (varying_words(name, grid) for name in shown if name not in fixed)),
-        *([f"{escaped(cell.name)}: {kind_words(cell.task)}" for cell in grid] if len(kinds) > 1 else []),
+        *([f"{escaped(cell.name)}: {kind_words(cell.task, tuned)}" for cell in grid] if len(kinds) > 1 else []),
+        *([f"Tuned for each cell: {', '.join(map(in_sentence, tuned))}."] if tuned else []),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),
         *(
             f"{in_sentence(name)[0].upper()}{in_sentence(name)[1:]}: {METRICS[name]}."
@@ -65,10 +67,16 @@ def design_lines(plan: Plan) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def kind_words(task: Task) -> str:
-    """What a task of one of several kinds is: the first sentence about it in its file, and its fields."""
+def tuned_fields(cells: Iterable[Cell]) -> list[str]:
+    """The fields that are tuned in any of these cells."""
+    return list(dict.fromkeys(name for cell in cells if cell.tuning for name in cell.tuning.ranges))
+
+
+def kind_words(task: Task, tuned: Sequence[str] = ()) -> str:
+    """What a task of one of several kinds is: the first sentence about it in its file, and its fields but the tuned."""
     about = " ".join((type(task).__doc__ or type(task).__name__).partition("\n\n")[0].split())
-    fields_of = field_words(task, [name for name in task.shown if name in {f.name for f in fields(task)}])
+    own = {f.name for f in fields(task)} - {*tuned}
+    fields_of = field_words(task, [name for name in task.shown if name in own])
     return escaped(about) + (f" Here: {fields_of}." if fields_of else "")
 
 

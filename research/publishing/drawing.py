@@ -25,23 +25,10 @@ from research.publishing.index import Entry, index_html, index_markdown, with_re
 from research.publishing.pages import study_page
 from research.publishing.pipeline import with_studies
 from research.publishing.publication import REPORTS
-from research.publishing.results import gathered
-from research.publishing.tables import (
-    AGAIN,
-    PROVENANCE,
-    SUMS,
-    TABLES,
-    UNIVERSE_TABLES,
-    Published,
-    csv,
-    export,
-    findings_frame,
-    read_published,
-    write,
-)
+from research.publishing.results import Published, PublishedUniverses, gathered, read_published, read_universes
+from research.publishing.tables import AGAIN, RUNS, UNIVERSES, csv, export, exported, findings_frame, write
+from research.publishing.tuning_section import tuning_section
 from research.publishing.universe_page import PAGE, universes_page, universes_section
-from research.publishing.universe_tables import FOLDER as UNIVERSES
-from research.publishing.universe_tables import PublishedUniverses, read_universes
 from research.record.state import State
 from research.record.store import Store
 
@@ -85,7 +72,7 @@ def publish_universes(
     universes = read_universes(plan.study, folder)
     if universes is None:
         return None
-    found = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
+    found = read_published(plan.study, folder) if (folder / RUNS).is_file() else None
     files = render(found, universes) if found else render_universes(universes, None)
     write({folder / name: content for name, content in files.items()})
     return universes
@@ -198,9 +185,16 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
         from research.publishing.universe_figures import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
-    amended = amendments_section(published.study, read_exploration(published.folder))
     return study_page(
-        published.plan, published.judgement, published.tables.runs, captions, notes, published.changed, section, amended
+        published.plan,
+        published.judgement,
+        published.tables.runs,
+        captions,
+        notes,
+        published.changed,
+        section,
+        amendments_section(published.study, read_exploration(published.folder)),
+        tuning_section(published.plan, published.trials),
     )
 
 
@@ -220,12 +214,13 @@ def entry(published: Published, files: Mapping[str, bytes], universes: Published
 
 
 def num_networks(published: Published, universes: PublishedUniverses | None) -> int:
-    """How many networks were trained and are reported: those of the reference, and those of other universes."""
+    """How many networks were trained and are reported: those of the reference, of other universes, and of searches."""
+    seeds = published.study.tuning.seeds if published.study.tuning else 0
     if universes is None:
-        return len(published.tables.runs)
+        return len(published.tables.runs) + seeds * len(published.trials.table)
     reference = {cell.name for cell in published.plan.cells}
-    trials = len(universes.tuning) * (published.study.tuning.seeds if published.study.tuning else 0)
-    return len(published.tables.runs) + int((~universes.runs["cell"].isin(reference)).sum()) + trials
+    others = int((~universes.runs["cell"].isin(reference)).sum())
+    return len(published.tables.runs) + others + seeds * len(universes.trials.table)
 
 
 def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
@@ -275,13 +270,7 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
     wrong = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
     for name in names:
         folder = reports / Path(name).stem
-        exported = (PROVENANCE, SUMS)
-        known = {*files, *(folder / file for file in (*TABLES, *exported))}
-        known |= {
-            folder / FOLDER,
-            folder / UNIVERSES,
-            *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported)),
-        }
+        known = {*files, folder / FOLDER, folder / UNIVERSES, *exported(folder), *exported(folder / UNIVERSES)}
         found = (*folder.glob("[!.]*"), *folder.glob(f"{UNIVERSES}/[!.]*"))
         wrong += sorted(path for path in found if path not in known)
     return wrong

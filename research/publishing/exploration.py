@@ -18,19 +18,17 @@ from research.judging.universe_findings import Across, across_frame, summary_fra
 from research.judging.verdict import Judgement
 from research.publishing.pages import SIGNS, counts_words, measured
 from research.publishing.publication import FINDINGS
+from research.publishing.results import read_published, read_universes
 from research.publishing.tables import (
     PROVENANCE,
     SUMS,
-    TABLES,
-    UNIVERSE_TABLES,
+    UNIVERSES,
     content_of,
     csv,
     findings_frame,
-    read_published,
     sums,
+    tables_of,
 )
-from research.publishing.universe_tables import FOLDER as UNIVERSES
-from research.publishing.universe_tables import read_universes
 
 FOLDER = "exploration"  # in that of the study
 CODE = "code.json"  # by which numerics and revision of the study the results were made
@@ -59,11 +57,11 @@ def freeze(study: Study, folder: Path) -> dict[Path, bytes]:
         raise UserError(f"{folder}: {study.name} claims nothing, so there is nothing to freeze")
     across = universes.across if universes else None
     now = {FINDINGS: csv(findings_frame(published.judgement))}
-    kept = [*TABLES, PROVENANCE]
-    if across:
+    kept = [*tables_of(published.plan), PROVENANCE]
+    if universes and across:
         now[f"{UNIVERSES}/{FINDINGS}"] = csv(across_frame(across), across.choices)
         now[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
-        kept += [f"{UNIVERSES}/{name}" for name in (*UNIVERSE_TABLES, PROVENANCE)]
+        kept += [f"{UNIVERSES}/{name}" for name in (*tables_of(universes.plan), PROVENANCE)]
     for name, content in now.items():
         if not (folder / name).is_file() or (folder / name).read_bytes() != content:
             raise UserError(f"{folder / name}: is not what its tables say; python -m research.report draws it again")

@@ -1,4 +1,4 @@
-"""The published tables of a study's universes: read back with every check, and what they say."""
+"""The published trials of searches: checked, and which cells were searched but are not tuned by them."""
 
 from __future__ import annotations
 
@@ -9,74 +9,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from research.design.digests import claim_digests
 from research.design.errors import UserError
 from research.design.plan import Cell, Plan, Universe
-from research.design.study import Claim, Study
+from research.design.study import Claim
 from research.design.trials import Settings, at_edge, num_trials, searched_ranges, stands_out
-from research.judging.universe_findings import Across, AcrossFinding, judge_across
-from research.publishing.tables import (
-    AGAIN,
-    UNIVERSE_TABLES,
-    changed_claims,
-    check_rows,
-    check_runs,
-    published_plan,
-    read_provenance,
-    read_tables,
-)
-
-FOLDER = "universes"  # in that of the study
+from research.judging.verdict import Finding
+from research.publishing.tables import AGAIN
 
 
 @dataclass(frozen=True)
-class PublishedUniverses:
-    """The published tables of universes, by what plan they were made, and what they say.
+class Trials:
+    """The trials of a plan's searches, a row each, and which of its cells were searched but are not tuned.
 
-    `edges` gives the tuned cells whose winning setting lies at an end of its range: by the cell's name, the end of each
-    such field. `plateaus` are those whose winner does not stand out from most of what was tried. `changed` names claims
-    and controls that are not now what they were when the runs were made.
+    `edges` gives the cells whose winning setting lies at an end of its range: by the cell's name, the end of each such
+    field. `plateaus` are those whose winner does not stand out from most of what was tried.
     """
 
-    plan: Plan
-    runs: pd.DataFrame
-    tuning: pd.DataFrame
-    across: Across
+    table: pd.DataFrame
     edges: Mapping[str, Mapping[str, str]]
     plateaus: frozenset[str]
-    changed: tuple[str, ...]
 
 
-def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
-    """What is published of a study's universes in the folder of the study; None where nothing is.
+def checked_trials(path: Path, table: pd.DataFrame | None, plan: Plan) -> Trials:
+    """The trials of a plan's searches from their table; none where it has none, since nothing is tuned.
 
-    Without the reference universe there is nothing to compare with: of its tables nothing is said either.
-    Raises UserError for tables that are not what an export of the study writes.
+    Raises UserError where they are not those of the plan's searches, each with one winner.
     """
-    folder = folder / FOLDER
-    if not folder.is_dir():
-        return None
-    runs, tuning = read_tables(folder, UNIVERSE_TABLES, study)
-    made_with = read_provenance(folder)
-    plan = published_plan(study, made_with, folder)
-    if not plan.of_universes:
-        raise UserError(f"{folder}: holds tables of the reference universe alone; {AGAIN}")
-    if plan.universes[0].levels != study.reference:
-        return None
-    check_rows(folder / UNIVERSE_TABLES[0], runs, plan, ())
-    check_runs(folder / UNIVERSE_TABLES[0], runs, plan)
-    check_trials(folder / UNIVERSE_TABLES[1], tuning, plan)
-    frames = [(universe.levels, runs_of(universe, runs)) for universe in plan.universes]
-    across = judge_across(study, frames, plan.num_seeds, plan.complete)
-    edges, plateaus = edges_of(plan, tuning), plateaus_of(plan, tuning)
-    changed = tuple(changed_claims(claim_digests(study), made_with["claims"]))
-    across = with_untuned(across, plan, edges, plateaus)
-    return PublishedUniverses(plan, runs, tuning, across, edges, plateaus, changed)
-
-
-def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the cells that stand in a universe."""
-    return runs[runs["cell"].isin({cell.name for cell in universe.cells})]
+    if table is None:
+        return Trials(pd.DataFrame(), {}, frozenset())
+    check_trials(path, table, plan)
+    return Trials(table, edges_of(plan, table), plateaus_of(plan, table))
 
 
 def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
@@ -142,29 +104,19 @@ def plateaus_of(plan: Plan, trials: pd.DataFrame) -> frozenset[str]:
     return frozenset(found)
 
 
-def with_untuned(
-    across: Across, plan: Plan, edges: Mapping[str, Mapping[str, str]], plateaus: frozenset[str]
-) -> Across:
-    """The findings, each saying in its reason which of the cells that it rests on were searched but are not tuned."""
-
-    def told(found: AcrossFinding, claim: Claim) -> AcrossFinding:
-        points = []
-        for point, universe in zip(found.points, plan.universes, strict=True):
-            names = [cell.name for cell in cells_of(claim, plan.study, universe)]
-            ends = [f"{field} of {name} ({end} end)" for name in names for field, end in edges.get(name, {}).items()]
-            ends += [f"{name} (no better than most of what was tried)" for name in names if name in plateaus]
-            more = f"; not tuned: {', '.join(ends)}" if ends else ""
-            points.append(replace(point, finding=replace(point.finding, reason=point.finding.reason + more)))
-        return replace(found, points=tuple(points))
-
-    claims = zip(across.claims, plan.study.claims, strict=True)
-    return replace(across, claims=tuple(told(found, claim) for found, claim in claims))
+def with_untuned(finding: Finding, claim: Claim, universe: Universe, trials: Trials) -> Finding:
+    """The finding of a universe, saying in its reason which of the cells that it rests on are not tuned."""
+    names = [cell.name for cell in cells_of(claim, universe)]
+    ends = [f"{field} of {name} ({end} end)" for name in names for field, end in trials.edges.get(name, {}).items()]
+    ends += [f"{name} (no better than most of what was tried)" for name in names if name in trials.plateaus]
+    return replace(finding, reason=finding.reason + (f"; not tuned: {', '.join(ends)}" if ends else ""))
 
 
-def cells_of(claim: Claim, study: Study, universe: Universe) -> Iterator[Cell]:
+def cells_of(claim: Claim, universe: Universe) -> Iterator[Cell]:
     """The cells of a universe that a claim's number is made from."""
     for cell in universe.cells:
-        if cell.levels[study.arms.name] in claim.number.arms and all(
-            cell.levels[name] in levels for name, levels in claim.number.blocks.items()
+        arm, *blocks = cell.levels
+        if cell.levels[arm] in claim.number.arms and all(
+            cell.levels[name] in claim.number.blocks[name] for name in blocks
         ):
             yield cell

@@ -1,0 +1,61 @@
+"""What is written for people about what was tuned, in Markdown: for a study's page, and for that of its universes."""
+
+from __future__ import annotations
+
+from research.design.plan import Plan
+from research.design.study import TUNED
+from research.design.trials import STANDS_OUT
+from research.design.wording import escaped, in_sentence, quantity
+from research.publishing.tuning_tables import Trials
+
+
+def tuning_section(plan: Plan, trials: Trials) -> str:
+    """How settings were tuned, the winner of each cell, and which are not tuned after all; nothing without trials."""
+    tuning = plan.study.tuning
+    if tuning is None or trials.table.empty:
+        return ""
+    some = any(TUNED in choice.levels for choice in plan.study.choices)
+    which = "In a tuned universe each cell has" if some and plan.of_universes else "Each cell that is tuned has"
+    ranges = ", ".join(
+        f"{in_sentence(name)} from {low:g} to {high:g} times what it is otherwise"
+        for name, (low, high) in tuning.ranges.items()
+    )
+    how = "lowest" if tuning.direction == "minimize" else "highest"
+    text = (
+        f"{which} a search of its own, all with the same budget: {tuning.budget} trials of "
+        f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
+        f"{tuning.at_once} at a time. The winner has the {how} mean of {in_sentence(tuning.metric)}, which comes from "
+        "the validation split; it was then trained on the seeds that are reported. "
+        + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
+        + (
+            f"{len(trials.edges)} of {trials.table['cell'].nunique()} winners lie within a tenth of an end of "
+            "their range (on its logarithmic scale), so that a wider one might have done better."
+            if trials.edges
+            else "No winner lies at an end of its range."
+        )
+        + (
+            f" {len(trials.plateaus)} winners do not stand out: they are not better than the median trial by more "
+            f"than {STANDS_OUT:g} standard errors, which is what chance alone gives one search in twenty."
+            if trials.plateaus
+            else ""
+        )
+    )
+    if trials.edges or trials.plateaus:
+        text += " Such a cell is not tuned" + (", and neither is its universe." if plan.of_universes else ".")
+    return "\n\n".join(["## What was tuned", text, winners(plan, trials)])
+
+
+def winners(plan: Plan, trials: Trials) -> str:
+    """The winning settings as a table."""
+    tuning = plan.study.tuning
+    assert tuning is not None
+    won = trials.table[trials.table["winner"].astype(bool)]
+    lines = [f"| cell | {' | '.join(map(in_sentence, tuning.ranges))} | {in_sentence(tuning.metric)} | |", ""]
+    lines[1] = "|" + "---|" * (len(tuning.ranges) + 3)
+    for _, row in won.iterrows():
+        ends = trials.edges.get(row["cell"], {})
+        edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
+        edge = ", ".join(filter(None, (edge, "no better than most" * (row["cell"] in trials.plateaus))))
+        values = [quantity(float(row[name])) for name in (*tuning.ranges, "value")]
+        lines.append(f"| {' | '.join([escaped(row['cell']), *values, edge])} |")
+    return "\n".join(lines)
