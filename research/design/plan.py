@@ -323,7 +323,11 @@ def _cell(
     numerics: int,
 ) -> Cell:
     def configure(choices: Levels) -> Task:
-        task = replace(study.task({**choices, **levels}, tier), **values)
+        task = study.task({**choices, **levels}, tier)
+        if foreign := [name for name in values if name not in field_types(type(task))]:
+            has = f"{type(task).__name__} has no such field, and every cell must have it"
+            raise UserError(f"--set {foreign[0]}={values[foreign[0]]}: {has}")
+        task = replace(task, **values)
         if idle := [name for name in values if name in task.unused]:
             raise UserError(f"--set {idle[0]}={values[idle[0]]}: has no effect on {study.name}, by what else is set")
         return task
