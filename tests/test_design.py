@@ -288,9 +288,9 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
         *(
             (
                 {"tuning": replace(TUNING, ranges={name: (0.5, 2.0)})},
-                f"toy: .* cannot be tuned: '{name}' is no number of TrainConfig; there are init_std, .*lr,",
+                f"toy: .* cannot be tuned: '{name}' is no number of TrainConfig; there are batch_size, .*lr,",
             )
-            for name in ("rate_of_learning", "width")
+            for name in ("rate_of_learning", "optimizer")
         ),
         (
             {"tuning": replace(TUNING, metric="validation_rmse")},

@@ -1,5 +1,6 @@
 """Which cells are tuned: those at the level "tuned" of a choice that matters to them, or all of a study without one."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from test_design import CHOOSY, with_choices
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study import Factor
+from research.design.tuned_cells import multiplied
 
 INIT = CHOOSY.choices[1]
 EVERYWHERE = replace(
@@ -72,3 +74,20 @@ def test_a_tuned_reference_has_the_experiment_of_trials_and_another_fingerprint(
 def test_a_cell_that_cannot_be_tuned_is_refused_where_every_cell_is():
     with pytest.raises(UserError, match=r"toy: what configure\(\) gives cannot be tuned by test_loss"):
         replace(EVERYWHERE, tuning=replace(EVERYWHERE.tuning, metric="test_loss"))
+
+
+def test_whole_numbers_are_multiplied_to_whole_ones_and_never_below_one():
+    task = make_plan(EVERYWHERE).cells[0].task
+    assert task.width == 128
+    assert multiplied(task, {"width": 0.1}).width == 13
+    assert multiplied(task, {"width": 1.234}) == replace(task, width=158)
+    assert multiplied(task, {"width": 0.001, "lr": 1.23456789}) == replace(task, width=1, lr=0.1235)
+    assert type(multiplied(task, {"width": 1.0}).width) is int
+
+
+def test_the_identity_of_a_tuned_cell_has_the_ranges_that_its_task_has():
+    tuning = replace(CHOOSY.tuning, ranges={"lr": (0.1, 10.0), "width": (0.5, 2.0)})
+    (cell, *_) = make_plan(replace(EVERYWHERE, tuning=tuning)).cells
+    assert cell.tuning == tuning
+    assert json.loads(cell.identity)["tuning"]["ranges"] == {"lr": [0.1, 10.0], "width": [0.5, 2.0]}
+    assert make_plan(EVERYWHERE).cells[0].tuning == CHOOSY.tuning

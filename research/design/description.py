@@ -34,6 +34,7 @@ def design_lines(plan: Plan) -> str:
     tasks = [cell.task for cell in grid]
     kinds = {type(task) for task in tasks}
     tuned = tuned_fields(grid)
+    far = ", as far as its task has it" if len(kinds) > 1 else ""
     shown = [name for name in shown_fields(tasks) if name not in (*names, *tuned)] if len(kinds) == 1 else []
     fixed = [name for name in shown if len({getattr(task, name, None) for task in tasks}) == 1]
     used = {judged.number.metric for judged in study.judged}
@@ -51,7 +52,7 @@ def design_lines(plan: Plan) -> str:
         *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
         *filter(None, (varying_words(name, grid) for name in shown if name not in fixed)),
         *([f"{escaped(cell.name)}: {kind_words(cell.task, tuned)}" for cell in grid] if len(kinds) > 1 else []),
-        *([f"Tuned for each cell: {', '.join(map(in_sentence, tuned))}."] if tuned else []),
+        *([f"Tuned for each cell{far}: {', '.join(map(in_sentence, tuned))}."] if tuned else []),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),
         *(
             f"{in_sentence(name)[0].upper()}{in_sentence(name)[1:]}: {METRICS[name]}."

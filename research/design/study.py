@@ -308,10 +308,12 @@ class Study:
             if tuned := [choice.name for choice in self.choices if TUNED in choice.levels]:
                 raise UserError(f"{self.name}: choice {tuned[0]!r} has the level {TUNED!r}, which needs a tuning")
             return
-        if taken := {factor.name for factor in self.factors} & {*TRIAL_COLUMNS, *self.tuning.ranges}:
-            raise UserError(
-                f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
-            )
+        named = {**dict.fromkeys(self.tuning.ranges, "tuned field"), **{f.name: "factor" for f in self.factors}}
+        for name in sorted(named):
+            if name in (*TRIAL_COLUMNS, *(self.tuning.ranges if named[name] == "factor" else RESERVED)):
+                column = f"the table of trials has a column {name}"
+                raise UserError(f"{self.name}: {named[name]} {name!r} needs another name: {column}")
+        searched: set[str] = set()
         for levels, task in tasks.items():
             place = len(levels) - len(self.choices)
 
@@ -321,6 +323,10 @@ class Study:
             universe = dict(zip(self.reference, levels[place:], strict=True))
             if tuning := tuning_of(self.tuning, self.choices, universe, configure):
                 check_tuned(f"{self.name}: what configure() gives", task, tuning)
+                searched |= {*tuning.ranges}
+        if idle := [name for name in self.tuning.ranges if name not in searched]:
+            there = ", ".join(sorted(searched)) or "none"
+            raise UserError(f"{self.name}: tuning names {idle[0]!r}, which no tuned cell has; they have {there}")
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
@@ -396,7 +402,6 @@ class Study:
         names = [factor.name for factor in self.factors]
         grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
         tasks = [(levels, self.task(levels)) for levels in grid]
-        self._check_tuning({tuple(levels.values()): task for levels, task in tasks})
         for factor in self.factors:
             others: dict[Any, set[Task]] = {}
             for levels, task in tasks:
@@ -405,3 +410,4 @@ class Study:
             untuned = [level for level in factor.levels if level != TUNED]
             if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
                 raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")
+        self._check_tuning({tuple(levels.values()): task for levels, task in tasks})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from research.design.plan import Plan
+from research.design.plan import Cell, Plan
 from research.design.study import TUNED
 from research.design.trials import STANDS_OUT
+from research.design.tuned_cells import is_whole
 from research.design.wording import escaped, in_sentence, quantity
 from research.publishing.tuning_tables import Trials
 
@@ -16,14 +17,16 @@ def tuning_section(plan: Plan, trials: Trials) -> str:
         return ""
     some = any(TUNED in choice.levels for choice in plan.study.choices)
     which = "In a tuned universe each cell has" if some and plan.of_universes else "Each cell that is tuned has"
+    begun = "what it is otherwise" if some else "where its search begins"
     ranges = ", ".join(
-        f"{in_sentence(name)} from {low:g} to {high:g} times what it is otherwise"
-        for name, (low, high) in tuning.ranges.items()
+        f"{in_sentence(name)} from {low:g} to {high:g} times {begun}" for name, (low, high) in tuning.ranges.items()
     )
+    searched = [cell.tuning.ranges for cell in plan.cells if cell.tuning]
+    own = "the " if all(each == tuning.ranges for each in searched) else "those of these that its task has: "
     how = "lowest" if tuning.direction == "minimize" else "highest"
     text = (
         f"{which} a search of its own, all with the same budget: {tuning.budget} trials of "
-        f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
+        f"{tuning.seeds} seeds that are used for nothing else, over {own}{ranges}. Optuna's TPE chooses them, "
         f"{tuning.at_once} at a time. The winner has the {how} mean of {in_sentence(tuning.metric)}, which comes from "
         "the validation split; it was then trained on the seeds that are reported. "
         + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
@@ -52,10 +55,21 @@ def winners(plan: Plan, trials: Trials) -> str:
     won = trials.table[trials.table["winner"].astype(bool)]
     lines = [f"| cell | {' | '.join(map(in_sentence, tuning.ranges))} | {in_sentence(tuning.metric)} | |", ""]
     lines[1] = "|" + "---|" * (len(tuning.ranges) + 3)
-    for _, row in won.iterrows():
-        ends = trials.edges.get(row["cell"], {})
+    for cell in plan.cells:
+        if not cell.tuning:
+            continue
+        ends = trials.edges.get(cell.name, {})
         edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
-        edge = ", ".join(filter(None, (edge, "no better than most" * (row["cell"] in trials.plateaus))))
-        values = [quantity(float(row[name])) for name in (*tuning.ranges, "value")]
-        lines.append(f"| {' | '.join([escaped(row['cell']), *values, edge])} |")
+        edge = ", ".join(filter(None, (edge, "no better than most" * (cell.name in trials.plateaus))))
+        found = {name: float(won.loc[won["cell"] == cell.name, name].iloc[0]) for name in (*tuning.ranges, "value")}
+        settings = [setting(cell, name, found[name]) for name in tuning.ranges]
+        lines.append(f"| {' | '.join([escaped(cell.name), *settings, quantity(found['value']), edge])} |")
     return "\n".join(lines)
+
+
+def setting(cell: Cell, field: str, value: float) -> str:
+    """A setting of a tuned cell for people; nothing where it is not tuned over the field."""
+    assert cell.tuning is not None
+    if field not in cell.tuning.ranges:
+        return ""
+    return f"{value:,.0f}" if is_whole(cell.task, field) else quantity(value)

@@ -47,17 +47,25 @@ def check_trials(path: Path, trials: pd.DataFrame, plan: Plan) -> None:
     settings = plan.study.tuning.ranges if plan.study.tuning else ()
     if missing := [name for name in ("cell", "trial", *settings, "value", "winner") if name not in trials]:
         raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
-    numbers = {name: pd.to_numeric(trials[name], errors="coerce") for name in ("trial", "value")}
-    wrong = [name for name in settings if not all(is_positive(value) for value in trials[name])]
-    if wrong := [*wrong, *(name for name, column in numbers.items() if (column.isna() & trials[name].notna()).any())]:
-        raise UserError(f"{path}: has in column {wrong[0]!r} what no search tries; {AGAIN}")
     found = {str(name): rows for name, rows in trials.groupby("cell")}
     if wrong := sorted(set(tuned) ^ set(found)):
         raise UserError(f"{path}: has not the trials of the cells that are tuned: {wrong[0]}; {AGAIN}")
+    numbers = {name: pd.to_numeric(trials[name], errors="coerce") for name in ("trial", "value")}
+    wrong = [name for name in settings for cell in tuned.values() if not is_tried(name, cell, found[cell.name])]
+    if wrong := [*wrong, *(name for name, column in numbers.items() if (column.isna() & trials[name].notna()).any())]:
+        raise UserError(f"{path}: has in column {wrong[0]!r} what no search tries; {AGAIN}")
     for name, cell in tuned.items():
         expected = num_trials(cell, *tried(cell, found[name]))
         if sorted(found[name]["trial"]) != list(range(expected)) or found[name]["winner"].sum() != 1:
             raise UserError(f"{path}: {name} has not {expected} trials with one winner; {AGAIN}")
+
+
+def is_tried(field: str, cell: Cell, rows: pd.DataFrame) -> bool:
+    """Whether a cell's trials have what its search tries of a field: numbers above zero, nothing where it has none."""
+    assert cell.tuning is not None
+    if field not in cell.tuning.ranges:
+        return bool(rows[field].isna().all())
+    return all(isinstance(value, (int, float)) and 0 < value < math.inf for value in rows[field])
 
 
 def tried(cell: Cell, rows: pd.DataFrame) -> tuple[Settings, dict[int, float]]:
@@ -67,11 +75,6 @@ def tried(cell: Cell, rows: pd.DataFrame) -> tuple[Settings, dict[int, float]]:
     fields = {name: rows[name].astype(float) for name in cell.tuning.ranges}
     settings = {number: {name: fields[name].iloc[k] for name in fields} for k, number in enumerate(numbers)}
     return settings, dict(zip(numbers, rows["value"].astype(float), strict=True))
-
-
-def is_positive(value: object) -> bool:
-    """Whether a value of a table is a number above zero, and finite."""
-    return isinstance(value, (int, float)) and 0 < value < math.inf
 
 
 def edges_of(plan: Plan, trials: pd.DataFrame) -> dict[str, dict[str, str]]:
