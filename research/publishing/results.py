@@ -17,34 +17,17 @@ from research.judging.columns import with_columns
 from research.judging.universe_findings import Across, across_frame, judge_across, summary_frame
 from research.judging.verdict import Judgement, judge
 from research.publishing.publication import REPORTS
-from research.publishing.tables import RUNS, TABLES, TRIALS, UNIVERSES, changed_claims, findings_frame, read_export
+from research.publishing.tables import RUNS, TABLES, TRIALS, UNIVERSES, changed_claims, csv, findings_frame, read_export
 from research.publishing.tuning_tables import Trials, checked_trials, with_untuned
 from research.record.frames import Frames
 
 
 @dataclass(frozen=True)
-class Published:
-    """A study's published tables, by what plan they were made, and what they say.
-
-    `judgement` is None where the study declares nothing to judge; where the plan is not the study as declared, no
-    finding has a verdict. `changed` names claims and controls that are not now what they were when the runs were made.
-    """
-
-    plan: Plan
-    tables: Frames
-    trials: Trials
-    judgement: Judgement | None
-    changed: tuple[str, ...]
-    folder: Path
-
-    @property
-    def study(self) -> Study:
-        return self.plan.study
-
-
-@dataclass(frozen=True)
 class PublishedUniverses:
-    """The same of a study's universes."""
+    """The published tables of a study's universes, by what plan they were made, and what they say.
+
+    `changed` names claims and controls that are not now what they were when the runs were made.
+    """
 
     plan: Plan
     runs: pd.DataFrame
@@ -53,10 +36,31 @@ class PublishedUniverses:
     changed: tuple[str, ...]
 
 
-def read_published(study: Study, folder: Path) -> Published:
-    """The tables in a folder with what they say.
+@dataclass(frozen=True)
+class Published:
+    """The same of its reference universe, with what is published of others.
 
-    Raises UserError where there are none, or they are not what an export of the study writes (`read_export`).
+    `judgement` is None where the study declares nothing to judge; where the plan is not the study as declared, no
+    finding has a verdict.
+    """
+
+    plan: Plan
+    tables: Frames
+    trials: Trials
+    judgement: Judgement | None
+    changed: tuple[str, ...]
+    folder: Path
+    universes: PublishedUniverses | None
+
+    @property
+    def study(self) -> Study:
+        return self.plan.study
+
+
+def read_published(study: Study, folder: Path) -> Published:
+    """All that is published of a study in a folder, with what it says.
+
+    Raises UserError where there are no tables, or they are not what an export of the study writes (`read_export`).
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
@@ -68,7 +72,8 @@ def read_published(study: Study, folder: Path) -> Published:
         (universe,), declared = plan.universes, zip(judgement.claims, study.claims, strict=True)
         told = (with_untuned(finding, claim, universe, trials) for finding, claim in declared)
         judgement = replace(judgement, claims=tuple(told))
-    return Published(plan, frames, trials, judgement, changed_claims(judged_digests(study), claims), folder)
+    changed = changed_claims(judged_digests(study), claims)
+    return Published(plan, frames, trials, judgement, changed, folder, read_universes(study, folder))
 
 
 def read_universes(study: Study, folder: Path) -> PublishedUniverses | None:
@@ -102,6 +107,13 @@ def runs_of(universe: Universe, runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["cell"].isin({cell.name for cell in universe.cells})]
 
 
+def universe_files(universes: PublishedUniverses) -> dict[str, bytes]:
+    """The findings across universes as tables, by their place in the folder of the study."""
+    across = universes.across
+    tables = {"findings.csv": csv(across_frame(across), across.choices), "summary.csv": csv(summary_frame(across))}
+    return {f"{UNIVERSES}/{name}": content for name, content in tables.items()}
+
+
 class Results(NamedTuple):
     """The published results of a study as tidy frames: those of `store.Frames`, `findings`, and those of universes.
 
@@ -122,18 +134,13 @@ class Results(NamedTuple):
 def results(name: str, reports: str | Path = REPORTS) -> Results:
     """What is published of a study; see `research.results`."""
     study, folder = load_study(name), Path(reports) / Path(name).stem
-    return gathered(read_published(study, folder), read_universes(study, folder))
+    return gathered(read_published(study, folder))
 
 
-def gathered(published: Published, universes: PublishedUniverses | None) -> Results:
+def gathered(published: Published) -> Results:
     """The results that were read, as frames."""
-    found = Results(*published.tables, findings_frame(published.judgement))
+    found, universes = Results(*published.tables, findings_frame(published.judgement)), published.universes
     if universes is None:
         return found._replace(tuning=published.trials.table if published.plan.is_tuned else None)
-    across = universes.across
-    return found._replace(
-        universe_runs=universes.runs,
-        universe_findings=across_frame(across),
-        universe_summary=summary_frame(across),
-        tuning=universes.trials.table,
-    )
+    frames = (universes.runs, across_frame(universes.across), summary_frame(universes.across), universes.trials.table)
+    return Results(*found[:5], *frames)
