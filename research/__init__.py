@@ -25,7 +25,8 @@ def results(name: str, reports: str | Path | None = None) -> Results:
     `profiles` for each place of what is measured over places, all with the columns cell, the factors and seed;
     `findings` has a row for each control and claim. Where universes were run, `universe_runs` has a row for each of
     their networks, `universe_findings` for each claim in each, `universe_summary` for each claim, with the share of
-    universes in which it holds and the choice that decides, and `tuning` for each trial of a search.
+    universes in which it holds and the choice that decides. `tuning` has a row for each trial of a search, of all
+    universes that were run.
 
     All are read from `reports/NAME` (or NAME in another such folder) and checked against its SHA256SUMS. Raises
     `research.design.errors.UserError` where that is not what was exported.

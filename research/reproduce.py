@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import sys
 from collections import Counter
@@ -37,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "what",
         metavar="WHAT",
-        help="the id of a run (or how it begins), the key of a cell or stack, or with --sample a study, its file or an "
-        "experiment",
+        help="the id of a run (or how it begins), the key of a cell or stack, or with --sample a study or an "
+        "experiment; the path of a study's file may stand for its name, such as path/to/toy.py-tuning",
     )
     made.add_argument("--sample", type=int, metavar="N", help="N stacks of the study WHAT, drawn at random")
     made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
@@ -55,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         check_workers(options.workers)
         store = Store(options.store.absolute())
-        what = load_study(options.what).name if options.what.endswith(".py") else options.what
+        file = re.match(r".+?\.py(?=[-/]|$)", options.what)
+        what = load_study(file[0]).name + options.what[file.end() :] if file else options.what
         found = chosen(store, what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
         prepare_all(recorded.stack.cell.task for recorded in stacks)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from research.design.study import Study
-    from research.publishing.universe_tables import PublishedUniverses
+    from research.publishing.results import PublishedUniverses
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -221,7 +221,7 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
     """
     from research.design.study import FAMILY_ERROR
     from research.judging.verdict import judge
-    from research.publishing.universe_tables import runs_of
+    from research.publishing.results import runs_of
 
     if not (plan.study.judged or plan.study.main_effects):
         return cell_table(plan, frame)

@@ -104,7 +104,7 @@ FIELDS = {  # of each of them, fields with what they cannot be
     },
     "tuning": {
         "ranges": ("None", "{}", "('lr', 0.1, 10.0)", "{'lr': 10.0}", "{'lr': (10.0, 0.1)}", "{'lr': (0.1, 1, 10)}",
-                   "{'lr': ('0.1', '10')}", "{'width': (0.5, 2.0)}", "{'rate': (0.1, 10.0)}", "{'lr': (2.0, 3.0)}",
+                   "{'lr': ('0.1', '10')}", "{'output': (0.5, 2.0)}", "{'rate': (0.1, 10.0)}", "{'lr': (2.0, 3.0)}",
                    "{'lr': (0.1, float('nan'))}", "{'momentum': (0.5, 2.0)}"),
         "metric": (*WORD, "'test_accuracy'", "'steps_to_target'"),
         "direction": WORD,

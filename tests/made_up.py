@@ -14,7 +14,7 @@ from research.design.plan import Plan, make_plan
 from research.design.streams import stream
 from research.design.study import Factor, Study
 from research.design.task import Replicate, StackResult
-from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, csv, sums
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, TRIALS, UNIVERSE_TABLES, csv, sums, tables_of
 from research.training.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 
 PLAN = make_plan(TOY, num_seeds=3)
@@ -133,9 +133,25 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=empty[name])
         head = [*first, *(column for column in (clock, "layer", "place") if column in frame)]
         write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]], plan.columns)
+    if plan.is_tuned:
+        write_table(folder / TRIALS, made_up_trials(plan), plan.columns)
     write_provenance(plan, folder)
-    sign(folder)
+    sign(folder, tables_of(plan))
     return folder
+
+
+def made_up_trials(plan: Plan) -> pd.DataFrame:
+    """The trials of a plan's searches; each trial 3 wins."""
+    trials = [
+        {"cell": c.name, **plan.placed(c), "trial": number, "value": 1.0, "winner": number == 3,
+         **{name: getattr(c.task, name) for name in c.tuning.ranges}}
+        for c in plan.cells
+        if c.tuning
+        for number in range(c.tuning.budget)
+    ]  # fmt: skip
+    settings = plan.study.tuning.ranges if plan.study.tuning else ()
+    columns = ["cell", *(factor.name for factor in plan.columns), "trial", *settings, "value", "winner"]
+    return pd.DataFrame(trials, columns=columns)
 
 
 def more_metrics(judged: set[str]) -> set[str]:
@@ -148,7 +164,7 @@ def more_metrics(judged: set[str]) -> set[str]:
 
 def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own: Callable[[Row, Any], float]) -> Path:
     """Write the tables of all universes of a study (or of those of a plan of its own) into its folder, as
-    `write_tables` does; each trial 3 wins."""
+    `write_tables` does."""
     plan = plan or make_plan(study, scope=("all",))
     rng, metrics = stream(0, "test"), with_steady(METRICS | own)
     judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.main_effects}
@@ -156,19 +172,9 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     table = pd.DataFrame(runs)[[*heads[0], *sorted({"diverged_step", *names})]]
-    trials = [
-        {"cell": c.name, **plan.placed(c), "trial": number, "value": 1.0, "winner": number == 3,
-         **{name: getattr(c.task, name) for name in c.tuning.ranges}}
-        for c in plan.cells
-        if c.tuning
-        for number in range(c.tuning.budget)
-    ]  # fmt: skip
-    settings = plan.study.tuning.ranges if plan.study.tuning else ()
-    columns = ["cell", *(factor.name for factor in plan.columns), "trial", *settings, "value", "winner"]
     (folder / "universes").mkdir(parents=True)
-    tuning = pd.DataFrame(trials, columns=columns)
     write_table(folder / "universes" / "runs.csv", table, plan.columns)
-    write_table(folder / "universes" / "tuning.csv", tuning, plan.columns)
+    write_table(folder / "universes" / "tuning.csv", made_up_trials(plan), plan.columns)
     write_provenance(plan, folder / "universes")
     sign(folder / "universes", UNIVERSE_TABLES)
     return folder

@@ -20,7 +20,7 @@ from made_up import made_up_result, sign, write_tables, write_universes
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study_files import load_study
-from research.publishing.tables import read_published
+from research.publishing.results import read_published
 from research.record.recorder import Recorder
 from research.record.store import Store
 

@@ -279,15 +279,7 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tuning": None}, "toy: a tuning goes with a choice that has the level 'tuned', and only with it"),
-        (
-            {"choices": (Factor("rate", ("customary", "tenth")), CHOOSY.choices[1]), "universes": ({"init": "he"},)},
-            "toy: a tuning goes with a choice that has the level 'tuned', and only with it",
-        ),
-        (
-            {"choices": (Factor("rate", ("tuned", "tenth", "customary")), CHOOSY.choices[1])},
-            "toy: the reference level of rate cannot be 'tuned'",
-        ),
+        ({"tuning": None}, "toy: choice 'rate' has the level 'tuned', which needs a tuning"),
         ({"configure": of_sine}, "cannot be tuned by validation_loss: its validated metrics are validation_rmse"),
         *(
             ({"tuning": replace(TUNING, metric=name)}, f"cannot be tuned by {name}: its validated metrics are valid")
@@ -296,9 +288,9 @@ def of_sine(activation: str, depth: int, rate: str, init: str) -> TrainConfig:
         *(
             (
                 {"tuning": replace(TUNING, ranges={name: (0.5, 2.0)})},
-                f"toy: .* cannot be tuned: '{name}' is no number of TrainConfig; there are init_std, .*lr,",
+                f"toy: .* cannot be tuned: '{name}' is no number of TrainConfig; there are batch_size, .*lr,",
             )
-            for name in ("rate_of_learning", "width")
+            for name in ("rate_of_learning", "optimizer")
         ),
         (
             {"tuning": replace(TUNING, metric="validation_rmse")},

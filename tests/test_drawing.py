@@ -7,7 +7,8 @@ from test_tables import recorded_state
 from research.design.plan import make_plan
 from research.design.study_files import STUDIES, load_study
 from research.publishing.drawing import publish, render, script_of
-from research.publishing.tables import PROVENANCE, SUMS, TABLES, read_published
+from research.publishing.results import read_published
+from research.publishing.tables import PROVENANCE, SUMS, TABLES
 from research.record.store import Store
 from research.report import main
 

@@ -15,7 +15,7 @@ from research.design.study import Claim, Control
 from research.design.study_files import load_study
 from research.publishing.drawing import entry, render
 from research.publishing.index import index_html, index_markdown
-from research.publishing.tables import read_published
+from research.publishing.results import read_published
 from research.report import main
 
 STUDIES = ("loss_convergence", "pixel_shuffle")

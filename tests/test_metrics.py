@@ -10,7 +10,7 @@ from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
 from research.design.task import Metric
 from research.publishing.publication import REPORTS
-from research.publishing.universe_tables import read_universes
+from research.publishing.results import read_universes
 from research.training.checks import CURVES, MEASURES
 from research.training.config import TrainConfig
 from research.training.metrics import DEPENDS_ON, METRICS, OF_MEASURES, metric_of, metrics_of, seen_in

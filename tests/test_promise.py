@@ -10,7 +10,7 @@ from research.design.study import Claim
 from research.publishing.drawing import entry
 from research.publishing.index import index_html, index_markdown
 from research.publishing.promise import promise_lines, promise_rows, promises_of
-from research.publishing.tables import read_published
+from research.publishing.results import read_published
 
 WIDE = {0: 0.70, 1: 0.80, 2: 0.90}  # of three seeds the mean is 0.8, above 0.3 with an error of 0.7 %
 

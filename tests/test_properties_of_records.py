@@ -20,8 +20,8 @@ from research.design.levels import level_word
 from research.design.plan import Plan, Stack, make_plan
 from research.design.task import Replicate, StackResult
 from research.judging.universe_findings import judge_across
-from research.publishing.tables import export, read_published
-from research.publishing.universe_tables import read_universes, runs_of
+from research.publishing.results import read_published, read_universes, runs_of
+from research.publishing.tables import export
 from research.record.frames import Frames, read_frames
 from research.record.recorder import Recorder
 from research.record.state import state_of

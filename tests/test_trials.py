@@ -84,3 +84,10 @@ def test_a_search_among_settings_that_make_no_difference_seldom_has_a_winner():
     noise = rng.standard_normal((2000, 9, 2))
     found = [stands_out(TWO_SEEDS, each.mean(1).tolist(), each.std(1, ddof=1).tolist()) for each in noise]
     assert 0.02 < np.mean(found) < 0.055
+
+
+def test_a_whole_number_of_one_lies_at_no_edge_since_there_is_no_lower():
+    cell = replace(CELL, tuning=replace(TUNING, ranges={"width": (0.01, 4.0)}))
+    assert at_edge(cell, {"width": 1}) == {}
+    assert at_edge(cell, {"width": 2}) == {"width": "low"}
+    assert at_edge(cell, {"width": 4 * cell.task.width}) == {"width": "high"}

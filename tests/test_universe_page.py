@@ -10,9 +10,8 @@ from test_universe_tables import STUDY, by_init
 from research.design.plan import make_plan
 from research.design.study import Control
 from research.publishing.drawing import page, render
-from research.publishing.tables import read_published
+from research.publishing.results import read_published, read_universes
 from research.publishing.universe_page import universes_page
-from research.publishing.universe_tables import read_universes
 from research.study import universes_text
 
 
@@ -22,15 +21,15 @@ def folder(tmp_path):
 
 
 def test_the_studys_page_puts_both_verdicts_side_by_side(folder):
-    published, universes = read_published(STUDY, folder), read_universes(STUDY, folder)
-    text = page(published, ["findings"], universes)
+    published = read_published(STUDY, folder)
+    text = page(published, ["findings"])
     assert "## Across universes" in text
     assert (
         "| ReLU is good | **✔ supported** | **✔ 2 · ✘ 3 of 5** | Holds under He initialisation; fails under default "
         "initialisation. |" in text
     )
     assert "[all universes](universes.md)" in text
-    assert "## Across universes" not in page(published, ["findings"])
+    assert "## Across universes" not in page(replace(published, universes=None), ["findings"])
 
 
 def test_the_page_lists_every_universe_and_what_was_left_out(folder):
@@ -71,7 +70,7 @@ def test_where_nothing_is_claimed_the_pages_name_no_figure_that_is_not_drawn(tmp
     control = Control("sane", "ReLU is better than chance", STUDY.claims[0].number, above=0.1)
     study = replace(STUDY, claims=(), main_effects=(), controls=(control,))
     folder = write_universes(study, write_tables(study, tmp_path / "toy"), test_accuracy=by_init)
-    files = render(read_published(study, folder), read_universes(study, folder))
+    files = render(read_published(study, folder))
     for name in ("README.md", "universes.md"):
         text = files[name].decode()
         assert set(re.findall(r"\(([\w-]+\.(?:svg|md))\)", text)) <= {*files, "README.md"}
@@ -80,8 +79,8 @@ def test_where_nothing_is_claimed_the_pages_name_no_figure_that_is_not_drawn(tmp
 
 
 def test_all_figures_and_tables_are_drawn_and_the_same_each_time(folder):
-    published, universes = read_published(STUDY, folder), read_universes(STUDY, folder)
-    once, again = render(published, universes), render(published, universes)
+    published = read_published(STUDY, folder)
+    once, again = render(published), render(published)
     assert once == again
     assert {
         "universes.svg",

@@ -3,9 +3,8 @@
 import json
 from dataclasses import replace
 
-import pandas as pd
 import pytest
-from made_up import sign, write_table, write_universes
+from made_up import sign, write_universes
 from test_design import NUMBER, TOY
 
 from research.design.errors import UserError
@@ -13,8 +12,8 @@ from research.design.identity import NUMERICS
 from research.design.plan import make_plan
 from research.design.study import Claim, Factor, MainEffect, Tier, Tuning, crossed
 from research.publishing import universe_page
+from research.publishing.results import read_universes, runs_of
 from research.publishing.tables import PROVENANCE, UNIVERSE_TABLES
-from research.publishing.universe_tables import read_universes, runs_of
 from research.training.config import TrainConfig
 
 
@@ -87,90 +86,6 @@ def test_cells_that_ignore_a_choice_count_in_every_universe(tmp_path):
 
 def test_without_universes_there_is_nothing_to_read(tmp_path):
     assert read_universes(STUDY, tmp_path) is None
-
-
-def test_a_winner_at_the_edge_of_its_range_is_said_in_the_finding(folder):
-    path = folder / "universes" / "tuning.csv"
-    trials = pd.read_csv(path)
-    trials.loc[(trials["cell"] == "relu depth=1 rate=tuned") & trials["winner"], "lr"] = 2.9
-    write_table(path, trials)
-    sign(folder / "universes", UNIVERSE_TABLES)
-    universes = read_universes(STUDY, folder)
-    assert universes.edges == {"relu depth=1 rate=tuned": {"lr": "high"}}
-    *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
-    assert tuned.endswith("; not tuned: lr of relu depth=1 rate=tuned (high end)")
-    assert all("not tuned" not in reason for reason in others)
-
-
-def rewritten(folder, change):
-    """The universes with the rows of one search changed."""
-    path = folder / "universes" / "tuning.csv"
-    write_table(path, change(pd.read_csv(path)))
-    sign(folder / "universes", UNIVERSE_TABLES)
-
-
-def test_a_winner_that_does_not_stand_out_is_said_in_the_finding(folder):
-    assert read_universes(STUDY, folder).plateaus == frozenset()  # nothing says how the seeds scatter
-
-    def with_scatter(trials):
-        better = (trials["cell"] != "relu depth=1 rate=tuned") & trials["winner"]
-        return trials.assign(scatter=0.1, value=trials["value"].where(~better, 0.5))
-
-    rewritten(folder, with_scatter)
-    universes = read_universes(STUDY, folder)
-    assert universes.plateaus == {"relu depth=1 rate=tuned"}
-    *others, tuned = (point.finding.reason for point in universes.across.claims[0].points)
-    assert tuned.endswith("; not tuned: relu depth=1 rate=tuned (no better than most of what was tried)")
-    assert all("not tuned" not in reason for reason in others)
-
-
-def test_a_search_that_widens_has_its_trials_beyond_the_edge_and_is_judged_by_the_wider_range(tmp_path):
-    study = replace(STUDY, tuning=replace(STUDY.tuning, widen=True))
-    folder = write_universes(study, tmp_path / "toy", test_accuracy=by_init)
-    assert read_universes(study, folder).edges == {}
-    at_the_end, name = 0.1 * STUDY.tuning.ranges["lr"][1], "relu depth=1 rate=tuned"
-
-    def to_the_edge(trials):
-        trials = trials.astype({"value": float})
-        trials.loc[(trials["cell"] == name) & trials["winner"], ["lr", "value"]] = at_the_end, 0.5
-        return trials
-
-    rewritten(folder, to_the_edge)
-    with pytest.raises(UserError, match=f"{name} has not 7 trials with one winner"):
-        read_universes(study, folder)
-
-    def beyond(trials):
-        last = trials[trials["cell"] == name].iloc[-1]
-        more = [{**last, "trial": 4 + k, "lr": at_the_end * 10 ** ((k + 1) / 3), "value": 0.6} for k in range(3)]
-        return pd.concat([trials, pd.DataFrame(more).assign(winner=False)], ignore_index=True)
-
-    rewritten(folder, beyond)
-    assert read_universes(study, folder).edges == {}  # the old end is amid the new range
-
-    def best_is_last(trials):
-        rows = trials["cell"] == name
-        return trials.assign(winner=trials["winner"].where(~rows, trials["trial"] == 6))
-
-    rewritten(folder, best_is_last)
-    assert read_universes(study, folder).edges == {name: {"lr": "high"}}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda trials: trials.drop(columns="winner"), "has no column 'winner'"),
-        (lambda trials: trials.drop(columns="lr"), "has no column 'lr'"),
-        (lambda trials: trials[trials["cell"] != "relu depth=1 rate=tuned"], "relu depth=1 rate=tuned"),
-        (lambda trials: trials[trials["trial"] > 0], "has not 4 trials with one winner"),
-        (lambda trials: trials.assign(winner=True), "has not 4 trials with one winner"),
-    ],
-)
-def test_trials_that_no_search_writes_are_refused(folder, change, message):
-    path = folder / "universes" / "tuning.csv"
-    write_table(path, change(pd.read_csv(path)))
-    sign(folder / "universes", UNIVERSE_TABLES)
-    with pytest.raises(UserError, match=message):
-        read_universes(STUDY, folder)
 
 
 @pytest.mark.parametrize("table", UNIVERSE_TABLES)

@@ -33,7 +33,9 @@ def design_lines(plan: Plan) -> str:
     names = [factor.name for factor in (study.arms, *study.blocks)]
     tasks = [cell.task for cell in grid]
     kinds = dict.fromkeys(type(task) for task in tasks)
-    shown = [name for name in shown_fields(tasks) if name not in names] if len(kinds) == 1 else []
+    tuned = tuned_fields(grid)
+    far = ", as far as its task has it" if len(kinds) > 1 else ""
+    shown = [name for name in shown_fields(tasks) if name not in (*names, *tuned)] if len(kinds) == 1 else []
     fixed = [name for name in shown if len({getattr(task, name, None) for task in tasks}) == 1]
     explained = dict.fromkeys([*(name for kind in kinds for name in kind.explained()), *study.metrics])
     used = {judged.number.metric for judged in study.judged}
@@ -51,8 +53,9 @@ def design_lines(plan: Plan) -> str:
         f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. "
         f"Seed *s* means {grid[0].task.paired}, so differences are paired.",
         *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
-        *(varying_words(name, study, grid) for name in shown if name not in fixed),
-        *([f"{cell.name}: {kind_words(cell.task)}" for cell in grid] if len(kinds) > 1 else []),
+        *filter(None, (varying_words(name, study, grid) for name in shown if name not in fixed)),
+        *([f"{cell.name}: {kind_words(cell.task, tuned)}" for cell in grid] if len(kinds) > 1 else []),
+        *([f"Tuned for each cell{far}: {', '.join(word(name, study.words) for name in tuned)}."] if tuned else []),
         *(f"For a control, {cell_words(cell, grid[0])}." for cell in own),
         *(f"{capital(metric_word(name, one))}: {one.meaning}." for name, one in known.items() if one.meaning),
     ]
@@ -64,10 +67,16 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def kind_words(task: Task) -> str:
-    """What a task of one of several kinds is: the first sentence about it in its file, and its fields."""
+def tuned_fields(cells: Iterable[Cell]) -> list[str]:
+    """The fields that are tuned in any of these cells."""
+    return list(dict.fromkeys(name for cell in cells if cell.tuning for name in cell.tuning.ranges))
+
+
+def kind_words(task: Task, tuned: Sequence[str] = ()) -> str:
+    """What a task of one of several kinds is: the first sentence about it in its file, and its fields but the tuned."""
     about = " ".join((type(task).__doc__ or type(task).__name__).partition("\n\n")[0].split())
-    fields_of = field_words(task, [name for name in task.shown if name in {f.name for f in fields(task)}])
+    own = {f.name for f in fields(task)} - {*tuned}
+    fields_of = field_words(task, [name for name in task.shown if name in own])
     return about + (f" Here: {fields_of}." if fields_of else "")
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from research.design.errors import UserError
 from research.design.type_checks import check_types
@@ -28,8 +29,8 @@ class Factor:
     levels: tuple[Level, ...]
     label: str = ""
     phrase: str = ""
-    words: Mapping[Level, str] = field(default_factory=dict)
-    in_text: Mapping[Level, str] = field(default_factory=dict)
+    words: Mapping[Any, str] = field(default_factory=dict)
+    in_text: Mapping[Any, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.levels, (tuple, list)):

@@ -10,9 +10,10 @@ from typing import Any
 
 from research.design.errors import UserError
 from research.design.identity import NUMERICS, identity
-from research.design.study import TUNED, Factor, Level, Levels, Study, Tuning, check_tuned
+from research.design.study import Factor, Level, Levels, Study, Tuning
 from research.design.task import Task, field_types
 from research.design.tiers import MOST_SEEDS
+from research.design.tuned_cells import check_tuned, tuning_of
 from research.design.universes import ALL, REFERENCE, asked_for, departures, nearest
 
 TUNING = "-tuning"  # ends the name of the experiment with the trials of searches
@@ -153,7 +154,12 @@ class Plan:
     def experiments(self) -> tuple[str, ...]:
         """Every MLflow experiment that it is recorded in: those of its cells, and that of the trials of searches."""
         of_cells = dict.fromkeys(cell.experiment for cell in self.cells)
-        return (*of_cells, *([self.experiment + TUNING] if any(cell.tuning for cell in self.cells) else []))
+        return (*of_cells, *([self.experiment + TUNING] if self.is_tuned else []))
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether any of its cells is tuned."""
+        return any(cell.tuning for cell in self.cells)
 
     @property
     def columns(self) -> tuple[Factor, ...]:
@@ -317,14 +323,18 @@ def _cell(
     numerics: int,
 ) -> Cell:
     def configure(choices: Levels) -> Task:
-        task = replace(study.task({**choices, **levels}, tier), **values)
+        task = study.task({**choices, **levels}, tier)
+        if foreign := [name for name in values if name not in field_types(type(task))]:
+            has = f"{type(task).__name__} has no such field, and every cell must have it"
+            raise UserError(f"--set {foreign[0]}={values[foreign[0]]}: {has}")
+        task = replace(task, **values)
         if idle := [name for name in values if name in task.unused]:
             raise UserError(f"--set {idle[0]}={values[idle[0]]}: has no effect on {study.name}, by what else is set")
         return task
 
     departing = departures(study, universe, configure)
     task = configure(study.universe(departing))
-    tuning = study.tuning if TUNED in departing.values() else None
+    tuning = tuning_of(study.tuning, study.choices, study.universe(departing), configure)
     if tuning is not None:  # a study checks its grid when it is built; here are the cells of its controls, at any tier
         named = ", ".join(f"{name}={level}" for name, level in levels.items())
         check_tuned(f"{study.name}: the cell {named}", task, tuning)

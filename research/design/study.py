@@ -13,8 +13,9 @@ from typing import Any, Literal
 from research.design.claims import ANYTHING, COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
 from research.design.errors import UserError
 from research.design.levels import Factor, Level, Levels, check_levels, is_level
-from research.design.task import Metric, Replicate, Task, field_types
-from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, WIDENED, Tier, Tuning
+from research.design.task import Metric, Replicate, Task
+from research.design.tiers import LAST_FIRST_SEED, MOST_SEEDS, TUNED, Tier, Tuning
+from research.design.tuned_cells import check_tuned, tuning_of
 from research.design.type_checks import check_types
 
 __all__ = [
@@ -93,7 +94,9 @@ class Study:
     `configure`, that claims can divide what is measured by (`Number.over`) and figures draw.
 
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
-    levels in which it differs from the reference, and `universe_reasons` why these and what was left out.
+    levels in which it differs from the reference, and `universe_reasons` why these and what was left out. With a
+    `tuning` cells are tuned where a choice is at the level "tuned", which may be the first; every cell of every
+    universe where no choice has that level.
     `main_effects` are claims about all of them together. `amendments` say what was changed after results were seen, the
     oldest first; an amended study has seeds of its own (`Tier.first_seed`).
 
@@ -320,20 +323,31 @@ class Study:
             if missing := [levels for levels in crossed(**claim.choices) if self.universe(levels) not in self.designed]:
                 raise UserError(f"{self.name}: claim {claim.name!r} needs the universe {missing[0]}")
 
-    def _check_tuning(self, tasks: list[Task]) -> None:
-        tuned = [choice for choice in self.choices if TUNED in choice.levels]
-        if bool(tuned) != (self.tuning is not None):
-            raise UserError(f"{self.name}: a tuning goes with a choice that has the level {TUNED!r}, and only with it")
-        if first := [choice.name for choice in tuned if choice.levels[0] == TUNED]:
-            raise UserError(f"{self.name}: the reference level of {first[0]} cannot be {TUNED!r}")
+    def _check_tuning(self, tasks: Mapping[tuple[Level, ...], Task]) -> None:
+        """Raise UserError where a cell that is tuned cannot be. `tasks` are those at the levels of all factors."""
         if self.tuning is None:
+            if tuned := [choice.name for choice in self.choices if TUNED in choice.levels]:
+                raise UserError(f"{self.name}: choice {tuned[0]!r} has the level {TUNED!r}, which needs a tuning")
             return
-        if taken := {factor.name for factor in self.factors} & {*TRIAL_COLUMNS, *self.tuning.ranges}:
-            raise UserError(
-                f"{self.name}: factor {min(taken)!r} needs another name: the table of trials has a column {min(taken)}"
-            )
-        for task in tasks:
-            check_tuned(f"{self.name}: what configure() gives", task, self.tuning)
+        named = {**dict.fromkeys(self.tuning.ranges, "tuned field"), **{f.name: "factor" for f in self.factors}}
+        for name in sorted(named):
+            if name in (*TRIAL_COLUMNS, *(self.tuning.ranges if named[name] == "factor" else RESERVED)):
+                column = f"the table of trials has a column {name}"
+                raise UserError(f"{self.name}: {named[name]} {name!r} needs another name: {column}")
+        searched: set[str] = set()
+        for levels, task in tasks.items():
+            place = len(levels) - len(self.choices)
+
+            def configure(universe: Levels, cell: tuple[Level, ...] = levels[:place]) -> Task:
+                return tasks[*cell, *universe.values()]
+
+            universe = dict(zip(self.reference, levels[place:], strict=True))
+            if tuning := tuning_of(self.tuning, self.choices, universe, configure):
+                check_tuned(f"{self.name}: what configure() gives", task, tuning)
+                searched |= {*tuning.ranges}
+        if idle := [name for name in self.tuning.ranges if name not in searched]:
+            there = ", ".join(sorted(searched)) or "none"
+            raise UserError(f"{self.name}: tuning names {idle[0]!r}, which no tuned cell has; they have {there}")
 
     def _check_levels(self, place: str, named: Mapping[str, tuple[Level, ...]]) -> None:
         known = {factor.name: factor.levels for factor in self.factors}
@@ -409,7 +423,6 @@ class Study:
         names = [factor.name for factor in self.factors]
         grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
         tasks = [(levels, self.task(levels)) for levels in grid]
-        self._check_tuning([task for _, task in tasks])
         for factor in self.factors:
             others: dict[Any, set[Task]] = {}
             for levels, task in tasks:
@@ -418,23 +431,4 @@ class Study:
             untuned = [level for level in factor.levels if level != TUNED]
             if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
                 raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")
-
-
-def check_tuned(where: str, task: Task, tuning: Tuning) -> None:
-    """Raise UserError where a task cannot be tuned: nothing to tune by, or a multiple that is no setting of it."""
-    if tuning.metric not in task.validated:
-        there = ", ".join(task.validated) or "none"
-        raise UserError(f"{where} cannot be tuned by {tuning.metric}: its validated metrics are {there}")
-    numbers = [name for name, kind in field_types(type(task)).items() if kind == "float"]
-    for name, ends in tuning.ranges.items():
-        if name not in numbers:
-            there = ", ".join(sorted(numbers))
-            kind = type(task).__name__
-            raise UserError(f"{where} cannot be tuned: {name!r} is no number of {kind}; there are {there}")
-        if not (value := getattr(task, name)):
-            raise UserError(f"{where} cannot be tuned: its {name} is 0, which no multiple changes")
-        for multiple in (ends[0] / WIDENED, ends[1] * WIDENED) if tuning.widen else ends:
-            try:
-                replace(task, **{name: value * multiple})
-            except UserError as error:
-                raise UserError(f"{where} cannot be tuned to {multiple:g} times its {name}: {error}") from error
+        self._check_tuning({tuple(levels.values()): task for levels, task in tasks})

@@ -42,13 +42,16 @@ class Tier:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned".
+    """How nuisance settings are tuned for each cell of a universe with a choice at the level "tuned", be it the first.
 
-    `ranges` gives fields of the task with the lowest and highest multiple of what `configure` sets them to, searched
-    on a logarithmic scale. Each cell has `budget` trials, asked for `at_once` at a time, the first of them at what
-    `configure` sets and half way to either end; a trial is the mean of `metric`, which must see nothing that results
-    are measured on (`Task.validated`), over `seeds` seeds that are used for nothing else. With `widen` the ends at
-    which the winner lies are moved tenfold, once, and three more trials made beyond them.
+    Where no choice of the study has that level, every cell is tuned, those of the reference universe too.
+
+    `ranges` gives fields of tasks with the lowest and highest multiple of what `configure` sets them to, searched on a
+    logarithmic scale. A cell is tuned over those that its task has, one at least; whole numbers are rounded, to 1 at
+    the lowest. Each cell has `budget` trials, however many fields it is tuned over, asked for `at_once` at a time, the
+    first of them at what `configure` sets and half way to either end; a trial is the mean of `metric`, which must see
+    nothing that results are measured on (`Task.validated`), over `seeds` seeds that are used for nothing else. With
+    `widen` the ends at which the winner lies are moved tenfold, once, and three more trials made beyond them.
     """
 
     ranges: Mapping[str, tuple[float, float]]

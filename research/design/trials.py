@@ -6,12 +6,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from research.design.identity import identity
 from research.design.plan import Cell, Stack
 from research.design.task import StackResult
 from research.design.tiers import TUNING_SEED, WIDENED, Tuning
+from research.design.tuned_cells import is_whole, multiplied
 
 EDGE = 0.1  # of a range on its logarithmic scale: a winner nearer to its end lies at the edge
 MORE_TRIALS = 3  # beyond the edge, once
@@ -28,14 +28,19 @@ def best_trial(tuning: Tuning, values: Mapping[int, float]) -> int:
 
 
 def at_edge(cell: Cell, settings: Mapping[str, float], ranges: Ranges | None = None) -> dict[str, str]:
-    """The tuned fields whose setting lies at the "low" or "high" end of its range, of the cell's ranges or of these."""
+    """The tuned fields whose setting lies at the "low" or "high" end of its range, of the cell's ranges or of these.
+
+    A whole number of 1 lies at none: there is no lower one.
+    """
     assert cell.tuning is not None
     found = {}
     for name, (low, high) in (cell.tuning.ranges if ranges is None else ranges).items():
         multiple = settings[name] / getattr(cell.task, name)
         place = math.log(multiple / low) / math.log(high / low)
-        if not EDGE <= place <= 1 - EDGE:
-            found[name] = "low" if place < EDGE else "high"
+        if place > 1 - EDGE:
+            found[name] = "high"
+        elif place < EDGE and not (is_whole(cell.task, name) and settings[name] <= 1):
+            found[name] = "low"
     return found
 
 
@@ -105,15 +110,9 @@ def stands_out(tuning: Tuning, values: Sequence[float], scatters: Sequence[float
     return plateau - min(losses) > STANDS_OUT * math.sqrt(statistics.fmean(better) / tuning.seeds)
 
 
-DIGITS = 4  # of a tuned setting: more would differ between platforms and tell nobody anything
-
-
 def tuned(cell: Cell, multiples: Mapping[str, float]) -> Cell:
     """A cell with its tuned fields multiplied: the same cell, whose configuration is now known."""
-    values: dict[str, Any] = {
-        name: float(f"{getattr(cell.task, name) * multiple:.{DIGITS}g}") for name, multiple in multiples.items()
-    }
-    return replace(cell, task=replace(cell.task, **values))
+    return replace(cell, task=multiplied(cell.task, multiples))
 
 
 def trial_stack(cell: Cell, number: int, multiples: Mapping[str, float]) -> Stack:
@@ -142,7 +141,7 @@ def seed_values(wanted: str, result: StackResult) -> list[float]:
     """What each seed of a trial came to, of a search whose `objective` is in these words."""
     _, metric = wanted.split(" ")
     return [
-        replicate.curves[metric][-1][1] if metric in replicate.curves else replicate.metrics[metric]
+        replicate.curves[metric][-1][1] if replicate.curves.get(metric) else replicate.metrics.get(metric, math.nan)
         for replicate in result.replicates
     ]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from research.design.errors import UserError
-from research.design.study import TUNED, Level, Levels, Study, crossed
-from research.design.task import Task
+from research.design.study import Level, Levels, Study, crossed
+from research.design.tuned_cells import Configure, makes_difference
 
 REFERENCE, ALL = "reference", "all"
 
@@ -59,21 +59,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}" if known else ""
 
 
-def departures(study: Study, universe: Levels, configure: Callable[[Levels], Task]) -> Levels:
+def departures(study: Study, universe: Levels, configure: Configure) -> Levels:
     """In which choices a cell of a universe differs from the reference.
 
     A choice that makes no difference to the cell's task, which `configure` gives at a level of every choice,
-    is at the reference there, so that universes share the cells in which they do not differ. Being tuned makes a
-    difference where another level of the same choice does.
+    is at the reference there, so that universes share the cells in which they do not differ.
     """
     kept = dict(universe)
     for choice in study.choices:
-        reference, level = choice.levels[0], kept[choice.name]
-        if level == reference:
-            continue
-        others = [other for other in choice.levels if other not in (reference, TUNED)] if level == TUNED else [level]
-        usual = configure({**kept, choice.name: reference})
-        if others and all(configure({**kept, choice.name: other}) == usual for other in others):
+        reference = choice.levels[0]
+        if kept[choice.name] != reference and not makes_difference(choice, kept, configure):
             kept[choice.name] = reference
     return departing(study, kept)
 

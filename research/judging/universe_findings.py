@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from research.design.errors import UserError
-from research.design.study import FAMILY_ERROR, TUNED, Claim, Factor, Levels, MainEffect, Study
+from research.design.study import FAMILY_ERROR, Claim, Factor, Levels, MainEffect, Study
 from research.design.task import Task
+from research.design.tuned_cells import multiplied, tuning_of
 from research.design.universes import departures
 from research.design.wording import digits
 from research.judging.choice_shares import ChoiceShare, Point, choice_shares
@@ -150,13 +151,13 @@ def seen_by(study: Study, claim: Claim, universe: Levels) -> Iterator[Hashable]:
     metric, names = claim.number.metric, (study.arms.name, *claim.number.blocks)
     for point in itertools.product(claim.number.arms, *claim.number.blocks.values()):
         cell = dict(zip(names, point, strict=True))
-        task = configured(study, cell, universe)
-        away = departures(study, universe, partial(configured, study, cell))
-        ranges = study.tuning.ranges if study.tuning and TUNED in away.values() else {}
-        changed = {name: getattr(task, name) * (low if low != 1 else high) for name, (low, high) in ranges.items()}
+        task, of_cell = configured(study, cell, universe), partial(configured, study, cell)
+        placed = study.universe(departures(study, universe, of_cell))
+        tuning = tuning_of(study.tuning, study.choices, placed, of_cell)
         seen = task.depends_on(metric)
-        tuned = (name for name, value in changed.items() if replace(task, **{name: value}).depends_on(metric) != seen)
-        yield seen, tuple(tuned)
+        ranges = tuning.ranges.items() if tuning else ()
+        ends = {name: [multiplied(task, {name: end}).depends_on(metric) for end in at] for name, at in ranges}
+        yield seen, tuple(name for name, found in ends.items() if any(other != seen for other in found))
 
 
 def check_universes(study: Study, universes: Sequence[Levels]) -> None:

@@ -18,30 +18,23 @@ from research.design.plan import Plan
 from research.design.study import Study
 from research.design.study_files import STUDIES, load_study, study_names
 from research.design.wording import word
-from research.judging.universe_findings import across_frame, summary_frame
 from research.judging.verdict import Judgement
 from research.publishing.exploration import FOLDER, amendments_section, read_exploration
 from research.publishing.index import Entry, index_html, index_markdown, with_results
 from research.publishing.pages import study_page
 from research.publishing.pipeline import with_studies
 from research.publishing.publication import REPORTS
-from research.publishing.results import gathered
-from research.publishing.tables import (
-    AGAIN,
-    PROVENANCE,
-    SUMS,
-    TABLES,
-    UNIVERSE_TABLES,
+from research.publishing.results import (
     Published,
-    csv,
-    export,
-    findings_frame,
+    PublishedUniverses,
+    gathered,
     read_published,
-    write,
+    read_universes,
+    universe_files,
 )
+from research.publishing.tables import AGAIN, RUNS, UNIVERSES, csv, export, exported, findings_frame, write
+from research.publishing.tuning_section import tuning_section
 from research.publishing.universe_page import PAGE, universes_page, universes_section
-from research.publishing.universe_tables import FOLDER as UNIVERSES
-from research.publishing.universe_tables import PublishedUniverses, read_universes
 from research.record.state import State
 from research.record.store import Store
 
@@ -68,7 +61,7 @@ def publish(
     """
     export(store, plan, state, folder, published)
     found = read_published(plan.study, folder)
-    files = render(found, read_universes(plan.study, folder))
+    files = render(found)
     write({folder / name: content for name, content in files.items()})
     return found.tables.runs, found.judgement if plan.declared else None
 
@@ -82,11 +75,11 @@ def publish_universes(
     nothing to compare with, so nothing is drawn.
     """
     export(store, plan, state, folder / UNIVERSES, published)
-    universes = read_universes(plan.study, folder)
+    found = read_published(plan.study, folder) if (folder / RUNS).is_file() else None
+    universes = found.universes if found else read_universes(plan.study, folder)
     if universes is None:
         return None
-    found = read_published(plan.study, folder) if (folder / TABLES[0]).is_file() else None
-    files = render(found, universes) if found else render_universes(universes, None)
+    files = render(found) if found else render_universes(universes, None)
     write({folder / name: content for name, content in files.items()})
     return universes
 
@@ -115,7 +108,7 @@ def needed_columns(script: ModuleType) -> Iterator[None]:
         raise UserError(f"{script.__file__}: needs {error}, which no table has; {AGAIN}") from error
 
 
-def render(published: Published, universes: PublishedUniverses | None = None) -> dict[str, bytes]:
+def render(published: Published) -> dict[str, bytes]:
     """All that is drawn from a study's tables, as file name -> bytes: figures, and if it is judged findings and page.
 
     The same tables give the same bytes. A study's own figures come from `reports/NAME.py`, where there is one.
@@ -134,8 +127,8 @@ def render(published: Published, universes: PublishedUniverses | None = None) ->
     files = drawn(figures)
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))
-        files["README.md"] = page(published, figures, universes).encode()
-    return files | (render_universes(universes, judgement) if universes else {})
+        files["README.md"] = page(published, figures).encode()
+    return files | (render_universes(published.universes, judgement) if published.universes else {})
 
 
 def render_universes(universes: PublishedUniverses, judgement: Judgement | None) -> dict[str, bytes]:
@@ -143,11 +136,8 @@ def render_universes(universes: PublishedUniverses, judgement: Judgement | None)
     from research.publishing.universe_figures import universe_captions, universe_figures
 
     begin_drawing()
-    across = universes.across
-    files = drawn(universe_figures(across))
-    files[f"{UNIVERSES}/findings.csv"] = csv(across_frame(across), across.choices)
-    files[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
-    files[PAGE] = universes_page(universes, judgement, universe_captions(across)).encode()
+    files = drawn(universe_figures(universes.across)) | universe_files(universes)
+    files[PAGE] = universes_page(universes, judgement, universe_captions(universes.across)).encode()
     return files
 
 
@@ -174,7 +164,7 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     return files
 
 
-def page(published: Published, figures: Iterable[str], universes: PublishedUniverses | None = None) -> str:
+def page(published: Published, figures: Iterable[str]) -> str:
     """The Markdown page of a judged study with the figures of these names.
 
     What `reports/NAME.py` concludes (`notes`) stands there where the study and its universes are as declared.
@@ -182,12 +172,12 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
     from research.publishing.figures import margin_captions
 
     assert published.judgement is not None
-    script = script_of(published.study)
+    script, universes = script_of(published.study), published.universes
     told: Mapping[str, str] = getattr(script, "CAPTIONS", {})
     notes = ""
     if published.plan.declared and universes and universes.plan.declared and script and hasattr(script, "notes"):
         with needed_columns(script):
-            notes = script.notes(gathered(published, universes))
+            notes = script.notes(gathered(published))
     own = {name for name in figures if name not in ("findings", "universes", "universes_claims")}
     order = sorted(own, key=[*told, *sorted(own)].index)
     captions = {name: told.get(name, f"{word(name).capitalize()}.") for name in order}
@@ -198,34 +188,42 @@ def page(published: Published, figures: Iterable[str], universes: PublishedUnive
         from research.publishing.universe_figures import OVERVIEW
 
         section = universes_section(universes, published.judgement, OVERVIEW)
-    amended = amendments_section(published.study, read_exploration(published.folder))
     return study_page(
-        published.plan, published.judgement, published.tables.runs, captions, notes, published.changed, section, amended
+        published.plan,
+        published.judgement,
+        published.tables.runs,
+        captions,
+        notes,
+        published.changed,
+        section,
+        amendments_section(published.study, read_exploration(published.folder)),
+        tuning_section(published.plan, published.trials),
     )
 
 
-def entry(published: Published, files: Mapping[str, bytes], universes: PublishedUniverses | None = None) -> Entry:
+def entry(published: Published, files: Mapping[str, bytes]) -> Entry:
     """What the index shows of a judged study whose files are these."""
     assert published.judgement is not None
     figures = {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")}
     return Entry(
         published.study,
         published.judgement,
-        page(published, figures, universes),
+        page(published, figures),
         figures,
-        num_networks(published, universes),
-        universes.across if universes else None,
-        files[PAGE].decode() if universes else "",
+        num_networks(published),
+        published.universes.across if published.universes else None,
+        files[PAGE].decode() if published.universes else "",
     )
 
 
-def num_networks(published: Published, universes: PublishedUniverses | None) -> int:
-    """How many networks were trained and are reported: those of the reference, and those of other universes."""
-    if universes is None:
-        return len(published.tables.runs)
-    reference = {cell.name for cell in published.plan.cells}
-    trials = len(universes.tuning) * (published.study.tuning.seeds if published.study.tuning else 0)
-    return len(published.tables.runs) + int((~universes.runs["cell"].isin(reference)).sum()) + trials
+def num_networks(published: Published) -> int:
+    """How many networks were trained and are reported: those of the reference, of other universes, and of searches."""
+    number, universes = len(published.tables.runs), published.universes
+    if universes:
+        reference = {cell.name for cell in published.plan.cells}
+        number += int((~universes.runs["cell"].isin(reference)).sum())
+    seeds = published.study.tuning.seeds if published.study.tuning else 0
+    return number + seeds * len((universes or published).trials.table)
 
 
 def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
@@ -238,28 +236,27 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
     entries: list[Entry] = []
     left_out: dict[str, str] = {}
     for name, asked_for in sorted(every.items()):
-        folder = reports / name
-        if asked_for in names:
-            study = load_study(asked_for)
-            published, universes = read_published(study, folder), read_universes(study, folder)
-            found = render(published, universes)
-            files |= {folder / file: content for file, content in found.items()}
-        elif not has_tables(folder):
+        folder, is_drawn = reports / name, asked_for in names
+        if not is_drawn and not has_tables(folder):
             continue
+        try:
+            published = read_published(load_study(asked_for), folder)
+        except UserError as error:
+            if is_drawn:
+                raise
+            left_out[name] = str(error)
+            continue
+        if is_drawn:
+            found = render(published)
+            files |= {folder / file: content for file, content in found.items()}
         else:
-            try:
-                study = load_study(asked_for)
-                published, universes = read_published(study, folder), read_universes(study, folder)
-            except UserError as error:
-                left_out[name] = str(error)
-                continue
-            if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if universes else []))):
+            if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if published.universes else []))):
                 left_out[name] = "it is not drawn yet"
                 continue
             drawn_before = [path for path in folder.glob("*.*") if path.suffix in (".svg", ".md") and path.is_file()]
             found = {path.name: path.read_bytes() for path in drawn_before}
         if published.judgement is not None:
-            entries.append(entry(published, found, universes))
+            entries.append(entry(published, found))
     if entries:
         index = (index_html(entries), index_markdown(entries))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
@@ -275,13 +272,7 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
     wrong = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
     for name in names:
         folder = reports / Path(name).stem
-        exported = (PROVENANCE, SUMS)
-        known = {*files, *(folder / file for file in (*TABLES, *exported))}
-        known |= {
-            folder / FOLDER,
-            folder / UNIVERSES,
-            *(folder / UNIVERSES / file for file in (*UNIVERSE_TABLES, *exported)),
-        }
+        known = {*files, folder / FOLDER, folder / UNIVERSES, *exported(folder), *exported(folder / UNIVERSES)}
         found = (*folder.glob("[!.]*"), *folder.glob(f"{UNIVERSES}/[!.]*"))
         wrong += sorted(path for path in found if path not in known)
     return wrong

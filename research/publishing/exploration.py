@@ -14,23 +14,21 @@ import pandas as pd
 from research.design.errors import UserError
 from research.design.study import Study
 from research.design.wording import escaped, number_words
-from research.judging.universe_findings import Across, across_frame, summary_frame
+from research.judging.universe_findings import Across
 from research.judging.verdict import Judgement
 from research.publishing.pages import SIGNS, counts_words, measured
 from research.publishing.publication import FINDINGS
+from research.publishing.results import read_published, universe_files
 from research.publishing.tables import (
     PROVENANCE,
     SUMS,
-    TABLES,
-    UNIVERSE_TABLES,
+    UNIVERSES,
     content_of,
     csv,
     findings_frame,
-    read_published,
     sums,
+    tables_of,
 )
-from research.publishing.universe_tables import FOLDER as UNIVERSES
-from research.publishing.universe_tables import read_universes
 
 FOLDER = "exploration"  # in that of the study
 CODE = "code.json"  # by which numerics and revision of the study the results were made
@@ -54,21 +52,20 @@ def freeze(study: Study, folder: Path) -> dict[Path, bytes]:
     target = folder / FOLDER
     if target.exists():
         raise UserError(f"{target}: is frozen already, and nothing writes it again")
-    published, universes = read_published(study, folder), read_universes(study, folder)
+    published = read_published(study, folder)
     if published.judgement is None:
         raise UserError(f"{folder}: {study.name} claims nothing, so there is nothing to freeze")
-    across = universes.across if universes else None
+    universes = published.universes
     now = {FINDINGS: csv(findings_frame(published.judgement))}
-    kept = [*TABLES, PROVENANCE]
-    if across:
-        now[f"{UNIVERSES}/{FINDINGS}"] = csv(across_frame(across), across.choices)
-        now[f"{UNIVERSES}/summary.csv"] = csv(summary_frame(across))
-        kept += [f"{UNIVERSES}/{name}" for name in (*UNIVERSE_TABLES, PROVENANCE)]
+    kept = [*tables_of(published.plan), PROVENANCE]
+    if universes:
+        now |= universe_files(universes)
+        kept += [f"{UNIVERSES}/{name}" for name in (*tables_of(universes.plan), PROVENANCE)]
     for name, content in now.items():
         if not (folder / name).is_file() or (folder / name).read_bytes() != content:
             raise UserError(f"{folder / name}: is not what its tables say; python -m research.report draws it again")
     files = {name: content_of(folder / name) for name in kept} | now
-    files[FINDINGS] = csv(shown_frame(study, published.judgement, across))
+    files[FINDINGS] = csv(shown_frame(study, published.judgement, universes.across if universes else None))
     files[CODE] = (json.dumps({"numerics": published.plan.numerics, "revision": study.revision}) + "\n").encode()
     return {target / name: content for name, content in (files | {SUMS: sums(files)}).items()}
 

@@ -37,10 +37,11 @@ def study_page(
     changed: Sequence[str] = (),
     universes: str = "",
     amendments: str = "",
+    tuned: str = "",
 ) -> str:
     """The whole page. `captions` are those of the figures that were drawn; `changed` names the claims that were not yet
     so when the runs were made; `universes` is the section about other universes, where these were run, `amendments`
-    that about what was declared otherwise before."""
+    that about what was declared otherwise before, `tuned` that about what was tuned."""
     study = plan.study
     variant = "" if plan.declared else f" These runs are not the study as declared, but `{plan.report_name}`."
     parts = [
@@ -63,6 +64,7 @@ def study_page(
         *(f"![{caption.split('. ')[0]}]({name}.svg)\n\n*{caption}*" for name, caption in captions.items()),
         "## Design",
         design_lines(plan),
+        tuned,
         "## What the findings do not say",
         caveats(study, judgement, runs, changed),
         amendments,
@@ -71,7 +73,8 @@ def study_page(
         numerics_line(plan),
         "Tables: [runs.csv](runs.csv), a row a trained network; [curves.csv](curves.csv), a row an evaluation; "
         "[layers.csv](layers.csv), a row a layer; [profiles.csv](profiles.csv), a row a place; "
-        "[findings.csv](findings.csv). What they were made with: [provenance.json](provenance.json). "
+        + ("[tuning.csv](tuning.csv), a row a trial; " if tuned else "")
+        + "[findings.csv](findings.csv). What they were made with: [provenance.json](provenance.json). "
         "`python -m research.report` draws this page from them, without training.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

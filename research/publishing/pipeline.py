@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from research.publishing.universe_tables import FOLDER
+from research.publishing.tables import UNIVERSES
 
 
 def with_studies(text: str, studies: Sequence[str], reports: Path) -> str:
@@ -17,7 +17,7 @@ def with_studies(text: str, studies: Sequence[str], reports: Path) -> str:
     """
     lists = {
         "run": studies,
-        "universes": [name for name in studies if (reports / name / FOLDER).is_dir()],
+        "universes": [name for name in studies if (reports / name / UNIVERSES).is_dir()],
         "report": [name for name in studies if (reports / f"{name}.py").is_file()],
         "page": [name for name in studies if not (reports / f"{name}.py").is_file()],
     }

@@ -9,13 +9,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from research.design.digests import judged_digests
 from research.design.errors import UserError
 from research.design.identity import NUMERICS
 from research.design.levels import level_word
@@ -24,16 +23,23 @@ from research.design.study import Factor, Study
 from research.design.type_checks import is_a
 from research.design.universes import REFERENCE
 from research.judging.columns import with_columns
-from research.judging.verdict import Judgement, judge
-from research.record.frames import Frames, read_frames
+from research.judging.verdict import Judgement
+from research.record.frames import read_frames
 from research.record.search_trials import trials_frame
 from research.record.state import State
 from research.record.store import Store
 from research.record.system_errors import as_user_error
 
-TABLES = ("runs.csv", "curves.csv", "layers.csv", "profiles.csv")
-UNIVERSE_TABLES = ("runs.csv", "tuning.csv")
-KEYS = ((), ("epoch", "step"), ("epoch", "step", "layer"), ("place",))  # what tells the rows of a replicate apart
+RUNS, TRIALS = "runs.csv", "tuning.csv"
+KEYS: Mapping[str, tuple[str, ...]] = {  # of each table of replicates, what tells the rows of one apart
+    RUNS: (),
+    "curves.csv": ("epoch", "step"),
+    "layers.csv": ("epoch", "step", "layer"),
+    "profiles.csv": ("place",),
+}
+TABLES = tuple(KEYS)
+UNIVERSE_TABLES = (RUNS, TRIALS)
+UNIVERSES = "universes"  # the folder of their tables, in that of the study
 PROVENANCE = "provenance.json"
 SUMS = "SHA256SUMS"
 MADE_WITH = {  # what provenance.json says, as far as it is read back
@@ -51,38 +57,22 @@ AGAIN = "run the study to export it again"
 LARGEST_WHOLE = 1e15  # beyond it not every whole number is a float
 
 
-@dataclass(frozen=True)
-class Published:
-    """A study's published tables, by what plan they were made, and what they say.
-
-    `judgement` is None where the study declares nothing to judge; where the plan is not the study as declared, no
-    finding has a verdict. `changed` names claims and controls that are not now what they were when the runs were made.
-    """
-
-    plan: Plan
-    tables: Frames
-    judgement: Judgement | None
-    changed: tuple[str, ...]
-    folder: Path
-
-    @property
-    def study(self) -> Study:
-        return self.plan.study
+def tables_of(plan: Plan) -> tuple[str, ...]:
+    """The tables that are exported of a plan: in the reference universe the trials of searches where any cell is tuned,
+    of other universes always, but no curves."""
+    return UNIVERSE_TABLES if plan.of_universes else (*TABLES, *([TRIALS] if plan.is_tuned else []))
 
 
 def export(store: Store, plan: Plan, state: State, folder: Path, published: bool = False) -> None:
     """Write the tables of a plan, their provenance and their sums. `published` says that it is for reports/.
 
-    The tables hold results only, to six significant digits; what they were made with stands in provenance.json. Of
-    other universes than the reference there are the replicates and the trials of searches, no curves.
+    The tables hold results only, to six significant digits; what they were made with stands in provenance.json.
     """
     frames = read_frames(store, plan, state)
+    tables = {**dict(zip(TABLES, frames, strict=True)), TRIALS: trials_frame(plan, state.trials)}
     if plan.of_universes:  # what is read elsewhere than in the runs goes along with them
-        runs = with_columns(plan.study, *frames)
-        tables = dict(zip(UNIVERSE_TABLES, (runs, trials_frame(plan, state.trials)), strict=True))
-    else:
-        tables = dict(zip(TABLES, frames, strict=True))
-    files = {name: csv(frame, plan.columns) for name, frame in tables.items()}
+        tables[RUNS] = with_columns(plan.study, *frames)
+    files = {name: csv(tables[name], plan.columns) for name in tables_of(plan)}
     files[PROVENANCE] = (json.dumps({"published": published, **provenance(plan, state)}, indent=1) + "\n").encode()
     write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
 
@@ -147,22 +137,26 @@ def sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
 
 
-def read_published(study: Study, folder: Path) -> Published:
-    """The tables in a folder with what they say.
+def read_export(
+    study: Study, folder: Path, of_universes: bool
+) -> tuple[Plan, dict[str, pd.DataFrame], Mapping[str, list[str]]]:
+    """The tables in a folder by their names, with the plan that they were made by and the digests of its claims then.
 
-    Raises UserError where there are none, one is missing or was changed by hand, they come from another configuration
-    than the study has now, or they are not what an export of the study writes.
+    Raises UserError where one is missing or was changed by hand, they come from another configuration than the study
+    has now, or they are not what an export of the study writes, of the reference universe or `of_universes`.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no tables of {study.name} yet; python -m research.study {study.name} makes them")
-    frames = Frames(*read_tables(folder, TABLES, study))
+    read_tables(folder, (), study)  # the sums first: what they were made with decides which there are
     made_with = read_provenance(folder)
     plan = published_plan(study, made_with, folder)
-    for name, frame, keys in zip(TABLES, frames, KEYS, strict=True):
-        check_rows(folder / name, frame, plan, keys)
-    check_runs(folder / TABLES[0], frames.runs, plan)
-    judgement = judge(study, with_columns(study, *frames), plan.num_seeds, plan.declared) if study.judged else None
-    return Published(plan, frames, judgement, tuple(changed_claims(judged_digests(study), made_with["claims"])), folder)
+    if plan.of_universes != of_universes:
+        what = "the reference universe alone" if of_universes else "other universes"
+        raise UserError(f"{folder}: holds tables of {what}; {AGAIN}")
+    tables = dict(zip(tables_of(plan), read_tables(folder, tables_of(plan), study), strict=True))
+    for name, table in tables.items():
+        if name in KEYS:
+            check_rows(folder / name, table, plan, KEYS[name])
+    check_runs(folder / RUNS, tables[RUNS], plan)
+    return plan, tables, made_with["claims"]
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
@@ -208,6 +202,13 @@ def read_tables(folder: Path, names: Sequence[str], study: Study) -> list[pd.Dat
         except ValueError as error:
             raise UserError(f"{folder / name}: cannot be read ({error}); {AGAIN}") from error
     return tables
+
+
+def exported(folder: Path) -> list[Path]:
+    """The files of an export in a folder, by its sums."""
+    path = folder / SUMS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [path, *(folder / line.partition("  ")[2] for line in lines)]
 
 
 def content_of(path: Path) -> bytes:
@@ -307,9 +308,9 @@ def check_runs(path: Path, runs: pd.DataFrame, plan: Plan) -> None:
         raise UserError(f"{path}: has no column {missing[0]!r}, which {needed[missing[0]]} needs; {AGAIN}")
 
 
-def changed_claims(now: Mapping[str, str], recorded: Mapping[str, list[str]]) -> list[str]:
+def changed_claims(now: Mapping[str, str], recorded: Mapping[str, list[str]]) -> tuple[str, ...]:
     """The names of what is judged, by their digests, that are not now what they were when the runs were made."""
-    return [name for name, digest in now.items() if recorded.get(name) != [digest]]
+    return tuple(name for name, digest in now.items() if recorded.get(name) != [digest])
 
 
 def findings_frame(judgement: Judgement | None) -> pd.DataFrame:

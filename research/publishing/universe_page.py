@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Universe
-from research.design.trials import STANDS_OUT
-from research.design.wording import choice_level, escaped, factor_word, metric_word, quantity, word
+from research.design.wording import choice_level, escaped, factor_word
 from research.judging.outcomes import VERDICTS
 from research.judging.universe_findings import Across
 from research.publishing.pages import SIGNS, counts_words, measured, numerics_line, verdict_words
-from research.publishing.universe_tables import PublishedUniverses
+from research.publishing.results import PublishedUniverses
+from research.publishing.tuning_section import tuning_section
 
 if TYPE_CHECKING:
     from research.judging.verdict import Finding, Judgement
@@ -103,7 +103,7 @@ def universes_page(universes: PublishedUniverses, judgement: Judgement | None, c
         "## The universes",
         designed(plan),
         escaped(study.universe_reasons),
-        *(["## What was tuned", tuned(universes)] if len(universes.tuning) else []),
+        tuning_section(plan, universes.trials),
         "## What the findings do not say",
         caveats(universes),
         "## Run it again",
@@ -141,60 +141,6 @@ def levels_words(plan: Plan, universe: Universe) -> list[str]:
         choice_level(study.factor(name), level) if is_reference or level != study.reference[name] else "\N{EN DASH}"
         for name, level in universe.levels.items()
     ]
-
-
-def tuned(universes: PublishedUniverses) -> str:
-    """How settings were tuned, the winner of each cell, and which lie at the edge of their range."""
-    study, tuning = universes.plan.study, universes.plan.study.tuning
-    assert tuning is not None
-    ranges = ", ".join(
-        f"{word(name, study.words)} from {low:g} to {high:g} times what it is otherwise"
-        for name, (low, high) in tuning.ranges.items()
-    )
-    metric = metric_word(tuning.metric, study.metric(tuning.metric))
-    how = "lowest" if tuning.direction == "minimize" else "highest"
-    lines = [
-        f"In a tuned universe each cell has a search of its own, all with the same budget: {tuning.budget} trials of "
-        f"{tuning.seeds} seeds that are used for nothing else, over the {ranges}. Optuna's TPE chooses them, "
-        f"{tuning.at_once} at a time. The winner has the {how} mean of {escaped(metric)}, which comes from "
-        "the validation split; it was then trained on the seeds that are reported. "
-        + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
-        + (
-            f"{len(universes.edges)} of {universes.tuning['cell'].nunique()} winners lie within a tenth of an end of "
-            "their range (on its logarithmic scale), so that a wider one might have done better."
-            if universes.edges
-            else "No winner lies at an end of its range."
-        )
-        + (
-            f" {len(universes.plateaus)} winners do not stand out: they are not better than the median trial by more "
-            f"than {STANDS_OUT:g} standard errors, which is what chance alone gives one search in twenty."
-            if universes.plateaus
-            else ""
-        )
-        + (" Such a cell is not tuned, and neither is its universe." if universes.edges or universes.plateaus else ""),
-        winners(universes),
-    ]
-    return "\n\n".join(lines)
-
-
-def winners(universes: PublishedUniverses) -> str:
-    """The winning settings as a table."""
-    study, tuning = universes.plan.study, universes.plan.study.tuning
-    assert tuning is not None
-    won = universes.tuning[universes.tuning["winner"].astype(bool)]
-    heads = [
-        "cell",
-        *(word(name, study.words) for name in tuning.ranges),
-        metric_word(tuning.metric, study.metric(tuning.metric)),
-    ]
-    lines = [f"| {' | '.join(map(escaped, heads))} | |", "|" + "---|" * (len(heads) + 1)]
-    for _, row in won.iterrows():
-        ends = universes.edges.get(row["cell"], {})
-        edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
-        edge = ", ".join(filter(None, (edge, "no better than most" * (row["cell"] in universes.plateaus))))
-        values = [quantity(float(row[name])) for name in (*tuning.ranges, "value")]
-        lines.append(f"| {' | '.join([escaped(row['cell']), *values, edge])} |")
-    return "\n".join(lines)
 
 
 def caveats(universes: PublishedUniverses) -> str:

@@ -55,15 +55,18 @@ def replicate_numbers(replicate: Replicate) -> Iterator[tuple[str, int, float]]:
 def trial_numbers(result: StackResult, value: float) -> Iterator[tuple[str, int, float]]:
     """All numbers of a trial as the record holds them: its value, and the mean curves of its tuning seeds.
 
-    Nothing of the test part (`test_...`) is among them, since nothing of it may be used.
+    Nothing of the test part (`test_...`) is among them, since nothing of it may be used. Where seeds end at different
+    times a curve goes as far as all of them do.
     """
     if math.isfinite(value):
         yield "value", 0, value
     for name in sorted(result.replicates[0].curves):
         if "/" in name or name.startswith("test_"):  # of a layer
             continue
-        for points in zip(*(replicate.curves[name] for replicate in result.replicates), strict=True):
-            yield name, points[0][0], sum(point for _, point in points) / len(points)
+        curves = [dict(replicate.curves.get(name, ())) for replicate in result.replicates]
+        for time in curves[0]:
+            if all(time in curve for curve in curves):
+                yield name, time, sum(curve[time] for curve in curves) / len(curves)
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ def checked_task(run: Run, params: Mapping[str, str]) -> Task:
         now = str(task.identity(NUMERICS)["code"])
         same_as = dict(sys.modules[kind.__module__].STUDY.same_as) if now != content["code"] else {}
     tuned = content.pop("tuning", {}).get("ranges", {})
-    begun = {name: content["config"].get(name, getattr(kind, name)) for name in tuned}
+    begun = {name: content["config"][name] if name in content["config"] else getattr(kind, name) for name in tuned}
     recorded = json.dumps(content, sort_keys=True)
     found = identity(replace(task, **begun), content["stack_size"], content["revision"], same_as=same_as)
     if found != recorded:

@@ -77,7 +77,7 @@ def settings_of(cell: Cell, run: Run) -> dict[str, float]:
     """The settings that a recorded trial of a cell's search has tried."""
     assert cell.tuning is not None
     config = json.loads(run.tags["identity"])["config"]
-    return {name: config.get(name, getattr(type(cell.task), name)) for name in cell.tuning.ranges}
+    return {name: config[name] if name in config else getattr(type(cell.task), name) for name in cell.tuning.ranges}
 
 
 def as_won(cell: Cell, recorded: Mapping[str, Run]) -> Cell:
