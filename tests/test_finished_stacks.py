@@ -12,7 +12,7 @@ from test_design import CHOOSY, TOY
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study import Tier
-from research.design.trials import trial_stack
+from research.design.trials import objective, trial_stack
 from research.record.finished_stacks import asked_for, experiments, sampled, whole_stacks
 from research.record.recorder import Recorder
 from research.record.state import read_runs
@@ -35,7 +35,7 @@ def recorded(tmp_path_factory):
     recorder = Recorder(store, universes)
     recorder.write_stack(universes.stacks[0], made_up_result(universes.stacks[0].seeds))
     trial = trial_stack(universes.cells[0], 0, {})
-    recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
+    recorder.write_trial(trial, made_up_result(trial.seeds), objective(universes.study.tuning), 0.5)
     return store
 
 

@@ -17,7 +17,7 @@ from research.design.errors import UserError
 from research.design.identity import NUMERICS
 from research.design.plan import make_plan
 from research.design.study import Factor, Study, Tier
-from research.design.trials import trial_stack, tuned
+from research.design.trials import objective, trial_stack, tuned
 from research.record.finished_stacks import whole_stacks
 from research.record.frames import read_metrics
 from research.record.recorded_stacks import (
@@ -45,7 +45,11 @@ CASES = {
     "a cnn": TrainConfig("digits", network="cnn", head="pooled", output="sigmoid", optimizer="adam", lr=1e-300,
         schedule="cosine", labels="shuffled"),
     "in steps": TrainConfig(
-        "sine", output="raw", loss="mse_mean", steps=30, evaluate_every=10, measures=("curve_fit",), lr=1.7e308
+        "sine", output="raw", loss="mse_mean", steps=30, evaluate_every=10, measures=("curve_fit",), lr=1.7e308,
+        probe_steps=(0, 7), probes=("weight_change",),
+    ),
+    "in pieces": TrainConfig(
+        "wine", standardize=True, normalization="layer", dropout=0.1, skip="after", branch_scale=0.5
     ),
 }  # fmt: skip
 NAMES = tuple(case.replace(" ", "-") for case in CASES)
@@ -147,7 +151,7 @@ def test_a_trial_comes_back_with_what_its_value_is_of(tmp_path):
     recorder = Recorder(store, plan)
     trial = trial_stack(plan.stacks[0].cell, 4, {"lr": 0.5})
     result = result_of((1.0, 2.0))
-    recorder.write_trial(trial, result, 1.5)
+    recorder.write_trial(trial, result, objective(plan.study.tuning), 1.5)
     runs = runs_of(store, trial.key, "toy-tuning")
     found = read_back(store, runs)
     assert (found.stack.key, found.stack.seeds, found.objective) == (trial.key, trial.seeds, "minimize validation_loss")
@@ -170,7 +174,7 @@ def test_a_trial_comes_back_with_what_its_value_is_of(tmp_path):
 def test_a_trial_whose_value_is_no_number_and_a_key_that_is_none_are_refused(tmp_path):
     store, plan = Store(tmp_path), make_plan(CHOOSY, scope=("rate=tuned",), num_seeds=3)
     trial = trial_stack(plan.stacks[0].cell, 0, {})
-    Recorder(store, plan).write_trial(trial, result_of((1.0, 2.0)), 1.5)
+    Recorder(store, plan).write_trial(trial, result_of((1.0, 2.0)), objective(plan.study.tuning), 1.5)
     change(store, "UPDATE tags SET value = 'half' WHERE key = 'value'")
     with pytest.raises(
         UserError, match=r"trial=0/seeds=.*: its value 'half' is no number; the record was changed by hand"
@@ -185,7 +189,7 @@ def test_a_trial_whose_value_is_no_number_and_a_key_that_is_none_are_refused(tmp
 def test_a_trial_that_came_to_nothing_is_compared_by_its_tag(tmp_path):
     store, plan = Store(tmp_path), make_plan(CHOOSY, scope=("rate=tuned",), num_seeds=3)
     trial, result = trial_stack(plan.stacks[0].cell, 0, {}), result_of((1.0, math.nan))
-    Recorder(store, plan).write_trial(trial, result, math.inf)
+    Recorder(store, plan).write_trial(trial, result, objective(plan.study.tuning), math.inf)
     found = read_back(store, runs_of(store, trial.key, "toy-tuning"))
     assert comparisons(store, found, result)[0].differences == ()
     assert "tag value: recorded inf, now 1.0" in comparisons(store, found, result_of((1.0, 1.0)))[0].differences
@@ -226,8 +230,8 @@ DAMAGES = {
         r"check out commit [0-9a-f]{40}",
     ),
     "a field of another source": (
-        with_identity(config={"dropout": 0.5}),
-        "recorded with the field 'dropout', which this source does not have; check out commit",
+        with_identity(config={"gating": 0.5}),
+        "recorded with the field 'gating', which this source does not have; check out commit",
     ),
     "other data": (with_identity(data="0" * 64), r"recorded \(data: recorded with '0{64}', now '87f"),
     "a tampered identity": (with_tag("identity", "{}"), "its fingerprint is not that of its identity"),
@@ -241,7 +245,7 @@ DAMAGES = {
     ),
     "a data set of another source": (
         with_param("dataset", "cifar"),
-        "no TrainConfig of this source: dataset='cifar'",
+        "no TrainConfig of this source: unknown data set 'cifar'",
     ),
     "no number": (
         with_param("width", "wide"),

@@ -19,7 +19,7 @@ from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study import Claim, Tier
 from research.design.task import StackResult
-from research.design.trials import trial_stack
+from research.design.trials import objective, trial_stack
 from research.record.frames import read_metrics
 from research.record.recorder import Recorder
 from research.record.state import read_runs, state_of
@@ -324,7 +324,7 @@ def record_universes(store, plan, redo=False):
     missing = state_of(store, plan).missing(plan)
     for cell in {stack.cell.key: stack.cell for stack in missing if stack.cell.tuning}.values():
         trial = trial_stack(cell, 0, {"lr": 2.0})
-        recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
+        recorder.write_trial(trial, made_up_result(trial.seeds), objective(plan.study.tuning), 0.5)
     for stack in missing:
         recorder.write_stack(stack, made_up_result(stack.seeds))
     return recorder
@@ -421,7 +421,7 @@ def test_trials_of_another_device_class_are_refused(of_universes):
     recorder = Recorder(store, plan)
     trial = trial_stack(next(cell for cell in plan.cells if cell.tuning), 0, {})
     with pytest.raises(UserError, match=r"toy-tuning: recorded on cpu, this machine trains on cuda"):
-        recorder.write_trial(trial, replace(made_up_result(trial.seeds), device="cuda"), 0.5)
+        recorder.write_trial(trial, replace(made_up_result(trial.seeds), device="cuda"), "", 0.5)
     assert read_runs(store, "toy-tuning") == []
 
 

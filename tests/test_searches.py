@@ -14,7 +14,7 @@ from research.design.identity import identity
 from research.design.plan import in_one_pass, make_plan
 from research.design.task import Replicate, StackResult
 from research.design.tiers import TUNING_SEED
-from research.design.trials import at_edge, trial_scatter, trial_stack, trial_value, tuned
+from research.design.trials import at_edge, objective, trial_scatter, trial_stack, trial_value, tuned
 from research.record.frames import read_frames, read_metrics
 from research.record.optuna_studies import project_searches, search_space
 from research.record.recorder import Recorder
@@ -27,6 +27,7 @@ from research.training.train import train_stack
 STUDY = replace(CHOOSY, tuning=replace(TUNING, budget=8))
 PLAN = make_plan(STUDY, scope=("rate=tuned",), num_seeds=3)
 CELL = PLAN.cells[0]
+WANTED = objective(STUDY.tuning)
 
 
 def cell_with(**changes):
@@ -217,7 +218,7 @@ def test_a_widened_search_is_recorded_resumed_and_shown(tmp_path):
         while to_do and to_do[0].cell.trial is not None and done < known:
             stack = to_do.pop(0)
             value = falls(stack)
-            recorder.write_trial(stack, result_of((value - 0.1, value + 0.1)), value, 0.2)
+            recorder.write_trial(stack, result_of((value - 0.1, value + 0.1)), WANTED, value, 0.2)
             to_do += searches.told(stack, value)
             done += 1
         left = trials_to_come(cell, recorded(store, plan))
@@ -225,7 +226,7 @@ def test_a_widened_search_is_recorded_resumed_and_shown(tmp_path):
         assert as_won(cell, recorded(store, plan)) == cell
     (stack,) = Searches(plan.stacks, recorded(store, plan)).first()
     assert stack.cell.trial == 10
-    recorder.write_trial(stack, result_of((-9.0, -9.0)), -9.0, 0.0)
+    recorder.write_trial(stack, result_of((-9.0, -9.0)), WANTED, -9.0, 0.0)
     runs = recorded(store, plan)
     assert trials_to_come(cell, runs) == []
     assert [each.cell.task.lr for each in Searches(plan.stacks, runs).first()] == [10.0]
@@ -324,7 +325,7 @@ def complete(tmp_path_factory):
     recorder = Recorder(store, PLAN)
     trials, own = finish(Searches(waiting(), {}))
     for stack, value in trials.values():
-        recorder.write_trial(stack, result_of((value, value)), value)
+        recorder.write_trial(stack, result_of((value, value)), WANTED, value)
     return store, trials, own
 
 

@@ -8,8 +8,10 @@ from test_design import CHOOSY, with_choices
 
 from research.design.errors import UserError
 from research.design.plan import make_plan
-from research.design.study import Factor
-from research.design.tuned_cells import multiplied
+from research.design.study import Factor, Tier, Tuning
+from research.design.trials import objective
+from research.design.tuned_cells import check_tuned, multiplied, tuning_of
+from research.training.config import TrainConfig
 
 INIT = CHOOSY.choices[1]
 EVERYWHERE = replace(
@@ -91,3 +93,30 @@ def test_the_identity_of_a_tuned_cell_has_the_ranges_that_its_task_has():
     assert cell.tuning == tuning
     assert json.loads(cell.identity)["tuning"]["ranges"] == {"lr": [0.1, 10.0], "width": [0.5, 2.0]}
     assert make_plan(EVERYWHERE).cells[0].tuning == CHOOSY.tuning
+
+
+def test_a_cell_goes_by_the_first_of_several_metrics_that_its_task_has():
+    both = Tuning({"lr": (0.1, 10.0)}, ("validation_rmse", "validation_loss"), "minimize", 4, 2, 2)
+    classes = TrainConfig(dataset="wine")
+    numbers = TrainConfig(dataset="diabetes", output="raw", loss="mse")
+    for task, metric in ((classes, "validation_loss"), (numbers, "validation_rmse")):
+        found = tuning_of(both, (), {}, lambda _, task=task: task)
+        assert found == replace(both, metric=metric)
+        assert objective(found) == f"minimize {metric}"
+        check_tuned("here", task, found)
+    lacking = replace(both, metric=("validation_rmse", "steps_to_target"))
+    with pytest.raises(UserError, match="here cannot be tuned by validation_rmse or steps_to_target: its validated"):
+        check_tuned("here", classes, tuning_of(lacking, (), {}, lambda _: classes))
+    with pytest.raises(UserError, match="tuning: metric must name at least one metric"):
+        replace(both, metric=())
+
+
+def test_a_smaller_tier_can_have_fewer_trials():
+    study = replace(EVERYWHERE, tiers={**EVERYWHERE.tiers, "smoke": Tier(seeds=2, trials=2)})
+    budgets = {tier: {cell.tuning.budget for cell in make_plan(study, tier).cells} for tier in ("full", "smoke")}
+    assert budgets == {"full": {study.tuning.budget}, "smoke": {2}}
+    assert study.tuning.budget > 2
+    with pytest.raises(UserError, match="tier 'full' has the budget of the tuning; leave trials=2 out of it"):
+        replace(study, tiers={"full": replace(study.tiers["full"], trials=2)})
+    with pytest.raises(UserError, match="tier: trials=-1 must be at least 0"):
+        Tier(seeds=2, trials=-1)

@@ -336,6 +336,7 @@ def _cell(
     task = configure(study.universe(departing))
     tuning = tuning_of(study.tuning, study.choices, study.universe(departing), configure)
     if tuning is not None:  # a study checks its grid when it is built; here are the cells of its controls, at any tier
+        tuning = replace(tuning, budget=min(tuning.budget, study.tiers[tier].trials or tuning.budget))
         named = ", ".join(f"{name}={level}" for name, level in levels.items())
         check_tuned(f"{study.name}: the cell {named}", task, tuning)
     size = task.seeds_together(own_seeds(study, tier, bool(departing)))

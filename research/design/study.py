@@ -275,6 +275,10 @@ class Study:
                 raise UserError(f"{self.name}: tier {name!r} must be lower-case letters, digits and _, not {others}")
             if name == "full" and tier.levels:
                 raise UserError(f"{self.name}: tier 'full' keeps every level; leave {', '.join(tier.levels)} out of it")
+            if name == "full" and tier.trials:
+                raise UserError(
+                    f"{self.name}: tier 'full' has the budget of the tuning; leave trials={tier.trials} out of it"
+                )
             if empty := [factor for factor, levels in tier.levels.items() if not levels]:
                 raise UserError(f"{self.name}: tier {name!r} keeps no level of {empty[0]}")
             if tier.seeds < 1 or tier.universe_seeds < 0:

@@ -154,4 +154,5 @@ def trial_scatter(tuning: Tuning, result: StackResult) -> float:
 
 def objective(tuning: Tuning) -> str:
     """What a trial's value is, in words: `minimize validation_loss`."""
-    return f"{tuning.direction} {tuning.metric}"
+    (metric,) = tuning.metrics  # of a cell it is one
+    return f"{tuning.direction} {metric}"

@@ -32,15 +32,22 @@ def tuning_of(
     """How a cell is tuned in a universe, by the tuning of its study and its choices; None where it is not.
 
     It is where a choice that makes a difference to it is at the level "tuned", and everywhere where no choice has that
-    level; over those of the ranges whose fields its task has.
+    level; over those of the ranges whose fields its task has, by the first of the metrics that it has.
     """
     having = [choice for choice in choices if TUNED in choice.levels]
     at_it = [choice for choice in having if universe[choice.name] == TUNED]
     if tuning is None or (having and not any(makes_difference(choice, universe, configure) for choice in at_it)):
         return None
-    numbers = number_fields(configure(universe))
+    task = configure(universe)
+    numbers, validated = number_fields(task), validated_metrics(task)
     own = {name: ends for name, ends in tuning.ranges.items() if name in numbers}
-    return replace(tuning, ranges=own) if own else tuning  # without any it is refused by `check_tuned`
+    metric = next((name for name in tuning.metrics if name in validated), tuning.metric)
+    return replace(tuning, ranges=own or tuning.ranges, metric=metric)  # without any `check_tuned` refuses it
+
+
+def validated_metrics(task: Task) -> list[str]:
+    """The metrics of a task that a tuning may go by."""
+    return [name for name in task.validated if name in task.gives()]
 
 
 def number_fields(task: Task) -> list[str]:
@@ -64,10 +71,9 @@ def multiplied(task: Task, multiples: Mapping[str, float]) -> Task:
 
 def check_tuned(where: str, task: Task, tuning: Tuning) -> None:
     """Raise UserError where a task cannot be tuned: nothing to tune by, or a multiple that is no setting of it."""
-    validated = [name for name in task.validated if name in task.gives()]
-    if tuning.metric not in validated:
-        there = ", ".join(validated) or "none"
-        raise UserError(f"{where} cannot be tuned by {tuning.metric}: its validated metrics are {there}")
+    if tuning.metric not in (validated := validated_metrics(task)):
+        there, named = ", ".join(validated) or "none", " or ".join(tuning.metrics)
+        raise UserError(f"{where} cannot be tuned by {named}: its validated metrics are {there}")
     numbers, kind = number_fields(task), type(task).__name__
     if lacking := [name for name in tuning.ranges if name not in numbers]:
         named = f"{lacking[0]!r} is no" if len(lacking) == 1 else f"none of {', '.join(lacking)} is a"

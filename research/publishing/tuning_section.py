@@ -22,12 +22,12 @@ def tuning_section(plan: Plan, trials: Trials) -> str:
         f"{word(name, plan.study.words)} from {low:g} to {high:g} times {begun}"
         for name, (low, high) in tuning.ranges.items()
     )
-    searched = [cell.tuning.ranges for cell in plan.cells if cell.tuning]
-    own = "the " if all(each == tuning.ranges for each in searched) else "those of these that its task has: "
-    metric = metric_word(tuning.metric, plan.study.metric(tuning.metric))
+    searched = [cell.tuning for cell in plan.cells if cell.tuning]
+    own = "the " if all(each.ranges == tuning.ranges for each in searched) else "those of these that its task has: "
+    metric = " or ".join(metric_word(name, plan.study.metric(name)) for name in tuning.metrics)
     how = "lowest" if tuning.direction == "minimize" else "highest"
     text = (
-        f"{which} a search of its own, all with the same budget: {tuning.budget} trials of "
+        f"{which} a search of its own, all with the same budget: {searched[0].budget} trials of "
         f"{tuning.seeds} seeds that are used for nothing else, over {own}{ranges}. Optuna's TPE chooses them, "
         f"{tuning.at_once} at a time. The winner has the {how} mean of {escaped(metric)}, which comes from "
         "the validation split; it was then trained on the seeds that are reported. "
@@ -55,7 +55,7 @@ def winners(plan: Plan, trials: Trials) -> str:
     tuning = plan.study.tuning
     assert tuning is not None
     won = trials.table[trials.table["winner"].astype(bool)]
-    metric = metric_word(tuning.metric, plan.study.metric(tuning.metric))
+    metric = " or ".join(metric_word(name, plan.study.metric(name)) for name in tuning.metrics)
     heads = ["cell", *(word(name, plan.study.words) for name in tuning.ranges), metric]
     lines = [f"| {' | '.join(map(escaped, heads))} | |", "|" + "---|" * (len(heads) + 1)]
     for cell in plan.cells:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from research.design.digests import claim_digests
 from research.design.errors import UserError
 from research.design.plan import TUNING, Cell, Plan, Stack
-from research.design.trials import objective
 from research.design.universes import universe_name
 from research.judging.stats import mean_interval
 from research.record.database import NewRun, Number, finish_run, open_client, write_runs
@@ -118,13 +117,13 @@ class Recorder:
         name, more = f"{stack.cell.name} seed={replicate.seed}", {"seed": replicate.seed}
         return self._run(stack.cell, "replicate", name, *_times(result), tags, more, list(replicate_numbers(replicate)))
 
-    def write_trial(self, stack: Stack, result: StackResult, value: float, scatter: float = math.nan) -> None:
-        """Record a trial of a search as one run: its value, and how its seeds scatter about it."""
+    def write_trial(
+        self, stack: Stack, result: StackResult, wanted: str, value: float, scatter: float = math.nan
+    ) -> None:
+        """Record a trial of a search as one run: the `objective`, its value, and how its seeds scatter about it."""
         self._check_device(stack.cell, result)
-        assert self.plan.study.tuning is not None
         tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
-        tags["objective"] = objective(self.plan.study.tuning)
-        tags["scatter"] = repr(scatter)
+        tags |= {"objective": wanted, "scatter": repr(scatter)}
         seeds, numbers = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}, list(trial_numbers(result, value))
         self._write(self._run(stack.cell, "trial", stack.cell.name, *_times(result), tags, seeds, numbers))
 

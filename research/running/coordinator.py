@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Stack
 from research.design.task import Task
-from research.design.trials import trial_scatter, trial_value
+from research.design.trials import objective, trial_scatter, trial_value
 from research.design.wording import metric_label
 from research.record.search_trials import trials_to_come
 from research.record.state import Run
@@ -100,8 +100,9 @@ class Coordinator:
     def _tried(self, stack: Stack, result: StackResult) -> None:
         tuning = self.searches.tuning_of(stack)
         value = trial_value(tuning, result)
-        self.recorder.write_trial(stack, result, value, trial_scatter(tuning, result))
-        name = metric_label(tuning.metric, stack.cell.task.gives()[tuning.metric])
+        self.recorder.write_trial(stack, result, objective(tuning), value, trial_scatter(tuning, result))
+        (metric,) = tuning.metrics
+        name = metric_label(metric, stack.cell.task.gives()[metric])
         self.progress.line(stack, f"{name} {value:.4f}", result.ended - result.started)
         self._train_next(self.searches.told(stack, value))
 
