@@ -24,10 +24,10 @@ from scipy import stats
 
 from research.design.streams import stream
 from research.design.study import FAMILY_ERROR, Claim, Control, Factor, Number, Study, Tier
-from research.judging.outcomes import mean_verdict, outcome
+from research.judging.findings import judge
 from research.judging.samples import Sample
 from research.judging.stats import Array, two_groups
-from research.judging.verdict import judge
+from research.judging.verdict import mean_verdict, outcome
 from research.training.config import TrainConfig
 
 SIZES = (8, 10, 20)

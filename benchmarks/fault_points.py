@@ -32,7 +32,10 @@ if __name__ == "__main__":
 
 FOLDER = "RESEARCH_FAULTS"  # the variable with the folder of a start; all of its processes inherit it
 CLIENT = ("create_experiment", "set_experiment_tag", "update_run", "set_tag", "delete_run")
-WRITES = {"write_runs": "the writing of a stack", "finish_run": "the end of a cell"}  # of research.record.database
+WRITES = {
+    "write_runs": "the writing of a stack",
+    "finish_run": "the end of a cell",
+}  # of research.record.mlflow_database
 ROWS = "rows of the record"  # those of one table
 STORAGE = ("create_new_study", "delete_study", "_create_new_trial")
 NEW, RECORD, OPTUNA = "a commit of the new database", "a commit of the record", "a commit of Optuna's database"
@@ -185,7 +188,7 @@ def watch_coordinator(points: Points) -> None:
         "mlflow.tracking.client": client,
         "sqlalchemy.engine.default": commits,
         "optuna.storages._rdb.storage": storage,
-        "research.record.database": writes,
+        "research.record.mlflow_database": writes,
         "research.record.recorder": recorder,
     }
     sys.meta_path.insert(0, AfterImport(then))

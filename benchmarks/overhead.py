@@ -39,7 +39,7 @@ WORKER = {  # by part, the functions that it consists of; all else in train_hori
 }
 COORDINATOR = {
     "planning": ("research.study:make_plan",),
-    "importing MLflow": ("research.record.database:import_mlflow",),
+    "importing MLflow": ("research.record.mlflow_database:import_mlflow",),
     "opening the record": ("research.record.recorder:Recorder.__init__",),
     "preparing figures": ("research.study:prepare",),
     "recording": ("research.record.recorder:Recorder.write_stack",),

@@ -220,7 +220,7 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
     Of a study that claims nothing, the cells.
     """
     from research.design.study import FAMILY_ERROR
-    from research.judging.verdict import judge
+    from research.judging.findings import judge
     from research.publishing.results import runs_of
 
     if not (plan.study.judged or plan.study.main_effects):

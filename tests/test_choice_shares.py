@@ -12,7 +12,7 @@ from test_verdict import claim
 from research.design.streams import stream
 from research.design.study import Factor, Metric
 from research.judging.choice_shares import Point, choice_shares
-from research.judging.verdict import finding_of
+from research.judging.findings import finding_of
 
 CHOICES = (Factor("a", (1, 2, 3)), Factor("b", ("x", "y")), Factor("c", ("u", "v")))
 UNIVERSES = [

@@ -12,7 +12,7 @@ from research.design.errors import UserError
 from research.design.task import Metric
 from research.design.wording import number_words, unit_of
 from research.judging.columns import with_columns
-from research.judging.verdict import judge
+from research.judging.findings import judge
 
 RUNS = make_runs(6)
 HEAD = RUNS[["cell", "activation", "depth", "seed"]]

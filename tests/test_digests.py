@@ -8,7 +8,7 @@ from test_verdict import claim, control, make_runs, number, study
 
 from research.design.digests import claim_digest
 from research.design.study import Number
-from research.judging.verdict import judge
+from research.judging.findings import judge
 
 
 def test_a_threshold_is_part_of_a_claims_digest():

@@ -11,8 +11,8 @@ from test_design import NUMBER, TOY
 
 from research.design.streams import stream
 from research.design.study import Claim, Tier
+from research.judging.findings import judge
 from research.judging.stats import mean_interval
-from research.judging.verdict import judge
 from research.publishing.figures import (  # fmt: skip
     draw_against,
     draw_curves,

@@ -19,7 +19,7 @@ RESEARCH = ROOT / "research"
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
     "pytorch_lightning": {"module", "train"},
-    "mlflow": {"database", "recorder", "ui"},
+    "mlflow": {"mlflow_database", "recorder", "ui"},
     "optuna": {"optuna_studies", "searches"},
     "multiprocessing": {"workers"},
 }

@@ -10,8 +10,8 @@ from test_verdict import claim, number
 
 from research.design.streams import stream
 from research.judging.margins import margins
-from research.judging.outcomes import outcome
 from research.judging.samples import Sample, sample
+from research.judging.verdict import outcome
 
 INF = math.inf
 VALUES = stream(5, "margins").normal(size=20)

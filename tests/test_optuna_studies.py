@@ -151,7 +151,12 @@ beside.join()
     "names",
     [
         {"module": "record.optuna_studies", "function": "import_optuna", "package": "optuna", "late": "optuna.pruners"},
-        {"module": "record.database", "function": "import_mlflow", "package": "mlflow", "late": "mlflow.version"},
+        {
+            "module": "record.mlflow_database",
+            "function": "import_mlflow",
+            "package": "mlflow",
+            "late": "mlflow.version",
+        },
     ],
     ids=lambda names: names["package"],
 )

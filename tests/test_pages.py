@@ -10,7 +10,7 @@ from test_design import NUMBER, TOY
 from research.design.plan import make_plan
 from research.design.streams import stream
 from research.design.study import Claim, Control, Study
-from research.judging.verdict import judge
+from research.judging.findings import judge
 from research.publishing.pages import measured, study_page
 
 STUDY = replace(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from research.design.study_files import STUDIES, load_study
-from research.judging.verdict import judge
+from research.judging.findings import judge
 
 TEXT = (STUDIES / "perceptron_xor.py").read_text()
 FAULTS = {

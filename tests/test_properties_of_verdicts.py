@@ -16,10 +16,10 @@ from strategies import examples, frames, numbers_in, studies
 from research.design.claims import KINDS, Claim, Number
 from research.design.study import Study
 from research.design.wording import edge, number_words, region_text, unit_of
-from research.judging.outcomes import outcome
+from research.judging.findings import Judgement, judge
 from research.judging.samples import Sample
 from research.judging.stats import Interval
-from research.judging.verdict import Judgement, judge
+from research.judging.verdict import outcome
 
 DECIDED = ("supported", "refuted")
 scores = st.floats(-100, 100).map(lambda value: round(value, 6))

@@ -9,8 +9,8 @@ import pytest
 from research.design.errors import UserError
 from research.design.streams import stream
 from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, crossed
+from research.judging.findings import judge
 from research.judging.universe_findings import across_frame, judge_across, represented, same_universes, summary_frame
-from research.judging.verdict import judge
 from research.training.config import TrainConfig
 
 INITS, OPTIMIZERS, RATES, HORIZONS = ("default", "xavier", "he"), ("sgd", "adam"), ("customary", "tenth"), (5, 20)

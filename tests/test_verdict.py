@@ -1,323 +1,171 @@
-"""A claim and the runs give a finding: how a seed's number is made, what each kind says, when there is no verdict."""
+"""What each kind of claim says of the numbers of seeds, known or not."""
 
-import itertools
 import math
-from dataclasses import replace
 
-import pandas as pd
+import numpy as np
 import pytest
+from scipy import stats
+from test_verdict import claim, number
 
-from research.design.errors import UserError
 from research.design.streams import stream
-from research.design.study import Claim, Control, Factor, Number, Study, Tier
-from research.design.wording import region_text
-from research.judging.stats import mean_interval
-from research.judging.verdict import family_error, judge
-from research.publishing.text_tables import findings_table
-from research.training.config import TrainConfig
+from research.judging.samples import Sample
+from research.judging.stats import cautious_mean_interval
+from research.judging.verdict import chance, mean_verdict, outcome
 
-SCORES = {"tanh": 0.6, "relu": 0.8}
+NAN, INF = math.nan, math.inf
 
 
-def configure(activation: str, depth: int) -> TrainConfig:
-    return TrainConfig(dataset="digits", activation=activation, depth=depth)
-
-
-def number(arms=("relu",), depths=(1,), across_arms="only", across_depths="only", **rest):
-    return Number("score", arms, {"depth": depths}, across_arms, across_depths, **rest)
-
-
-def claim(name="c", kind="mean", measured=None, above=-math.inf, below=math.inf, **rest):
-    return Claim(name, f"What {name} says", "B 1", kind, measured or number(), above, below, **rest)
-
-
-def study(*claims, controls=()):
-    return Study(
-        name="toy",
-        question="?",
-        passage="B 1",
-        configure=configure,
-        arms=Factor("activation", ("tanh", "relu")),
-        blocks=(Factor("depth", (1, 2)),),
-        headline=("score",),
-        tiers={"full": Tier(seeds=20)},
-        claims=claims,
-        controls=controls,
+def seeds(*values, low=-INF, high=INF):
+    """Seeds of which those that are NaN lie somewhere from low to high."""
+    array = np.array(values, dtype=float)
+    return Sample(
+        np.where(np.isnan(array), low, array), np.where(np.isnan(array), high, array), int(np.isnan(array).sum())
     )
 
 
-def make_runs(num_seeds=5, scatter=0.01):
-    """Scores near 0.6 (tanh) and 0.8 (relu), 0.1 less at depth 2; each seed has its own shift in all cells."""
-    shifts = stream(0, "verdict tests").normal(0, scatter, num_seeds)
-    return pd.DataFrame(
-        [
-            {
-                "cell": f"{arm} depth={depth}",
-                "activation": arm,
-                "depth": depth,
-                "seed": seed,
-                "diverged_step": None,
-                "score": SCORES[arm] - 0.1 * (depth - 1) + shifts[seed],
-            }
-            for arm, depth, seed in itertools.product(SCORES, (1, 2), range(num_seeds))
-        ]
-    )
-
-
-def only_finding(judged, runs, num_declared=5, complete=True):
-    """The finding of a study's only claim."""
-    (finding,) = judge(study(judged), runs, num_declared, complete).claims
-    return finding
-
-
-def spoiled(runs, seed, **changes):
-    """The runs with other values in the replicate of a seed at relu, depth 1."""
-    runs = runs.astype({"diverged_step": float})
-    runs.loc[(runs["activation"] == "relu") & (runs["depth"] == 1) & (runs["seed"] == seed), list(changes)] = list(
-        changes.values()
-    )
-    return runs
-
-
-def test_what_all_cells_of_a_seed_share_does_not_widen_a_difference():
-    runs = make_runs(5, scatter=0.3)
-    finding = only_finding(claim(measured=number(("relu", "tanh"), across_arms="difference"), above=0.1), runs)
-    assert (finding.number, finding.verdict) == (pytest.approx(0.2), "supported")
-    assert finding.high - finding.low < 1e-5
-
-
-def test_the_claims_of_a_study_share_the_allowance_for_either_error():
-    judged = study(
-        claim("a", above=0.7),
-        claim("b", below=0.7),
-        claim("c", above=0.81),
-        claim("d", "existence"),
-        claim("e", "most"),
-    )
-    runs = make_runs()
-    supported, refuted, inconclusive, *_ = judge(judged, runs, 5, complete=True).claims
-    expected = mean_interval(runs["score"][(runs["activation"] == "relu") & (runs["depth"] == 1)], 1 - 2 * 0.05 / 4)
-    assert (supported.number, supported.low, supported.high, supported.n) == pytest.approx(expected)
-    assert supported.level == 1 - 2 * 0.05 / 4  # an existence has no part in it
-    assert [f.verdict for f in (supported, refuted, inconclusive)] == ["supported", "refuted", "inconclusive"]
-    assert [f.reason for f in (supported, refuted, inconclusive)] == [
-        "the whole interval lies inside the region",
-        "the whole interval lies outside the region",
-        "the interval reaches across the region's edge",
-    ]
-    assert family_error(judged) == 0.05 / 4
-    assert family_error(study()) == 0.05
-
-
-def test_where_all_seeds_agree_the_interval_is_the_resolution():
-    runs = make_runs(scatter=0.0)
-    finding = only_finding(claim(measured=number(resolution=0.01), above=0.795), runs)
-    assert (finding.low, finding.high) == pytest.approx((0.79, 0.81))
-    assert finding.verdict == "inconclusive"
-
-
-def test_the_order_of_the_rows_decides_nothing():
-    runs = make_runs()
-    judged = study(claim("a", above=0.79), claim("b", "existence", above=0.8), claim("c", "always", above=0.79))
-    shuffled = runs.sample(frac=1, random_state=1)
-    assert judge(judged, runs, 5, complete=True) == judge(judged, shuffled, 5, complete=True)
-
-
-def test_a_diverged_replicate_is_counted_and_has_no_number():
-    finding = only_finding(claim(measured=number(missing=(0.0, 1.0))), spoiled(make_runs(), 2, diverged_step=7.0))
-    assert math.isnan(finding.values[2])
-    assert (finding.num_diverged, finding.num_late, finding.n) == (1, 0, 5)
-    assert math.isnan(finding.number)
-
-
-def test_where_every_replicate_diverged_a_claim_is_judged_by_where_they_can_lie():
-    runs = make_runs().assign(score=math.nan, diverged_step=3.0)
-    finding = only_finding(claim(kind="most", measured=number(missing=(0.0, 0.4)), above=0.5), runs)
-    assert (finding.outside, finding.n, finding.num_diverged, finding.verdict) == (5, 5, 5, "refuted")
-    assert only_finding(claim(kind="most", above=0.5), runs).verdict == "inconclusive"
-
-
-def test_seeds_beyond_the_declared_ones_do_not_turn_a_verdict():
-    runs = make_runs(8)
-    runs.loc[runs["seed"] >= 5, "score"] = 0.0
-    assert only_finding(claim(above=0.7), runs) == only_finding(claim(above=0.7), make_runs(8)[lambda f: f["seed"] < 5])
+def verdict(judged, *values, error=0.05, **rest):
+    return outcome(judged, seeds(*values, **rest), error).verdict
 
 
 @pytest.mark.parametrize(
-    ("keep", "num_declared", "complete", "reason"),
+    ("num_inside", "expected"), [(8, "supported"), (7, "supported"), (6, "inconclusive"), (2, "inconclusive"),
+                                 (1, "refuted"), (0, "refuted")]
+)  # fmt: skip
+def test_of_eight_seeds_seven_decide(num_inside, expected):
+    values = [1.0] * num_inside + [0.0] * (8 - num_inside)
+    found = outcome(claim(kind="most", above=0.5), seeds(*values), 0.05)
+    assert (found.verdict, found.inside, found.outside) == (expected, num_inside, 8 - num_inside)
+    assert found.reason.startswith(f"{num_inside} of 8 seeds lie inside the region")
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
+@pytest.mark.parametrize("error", [0.05, 0.005])
+def test_a_share_is_judged_by_the_exact_binomial_test(share, error):
+    judged = claim(kind="share", above=0.5, share=share)
+    for hits in range(21):
+        found = verdict(judged, *[1.0] * hits, *[0.0] * (20 - hits), error=error)
+        more, fewer = stats.binom.sf(hits - 1, 20, share), stats.binom.cdf(hits, 20, share)
+        assert found == ("supported" if more <= error else "refuted" if fewer <= error else "inconclusive")
+
+
+def test_the_number_of_a_count_is_the_median_with_its_interval():
+    values = np.arange(20.0)
+    found = outcome(claim(kind="most", above=-1.0), seeds(*values), 0.05)
+    assert found.interval == (9.5, 5.0, 14.0, 20)
+
+
+def test_a_verdict_by_counts_must_be_the_same_wherever_the_unknown_lie():
+    most = claim(kind="most", above=0.5)
+    assert verdict(most, *[1.0] * 7, NAN) == "supported"  # seven are enough
+    assert verdict(most, *[0.0] * 7, NAN) == "refuted"
+    found = outcome(most, seeds(*[1.0] * 6, NAN, 0.0), 0.05)
+    assert (found.verdict, found.inside, found.outside) == ("inconclusive", 6, 1)
+    assert found.reason == (
+        "6 of 8 seeds lie inside the region, and 1 of 8 seeds diverged: the verdict depends on them"
+    )
+    assert verdict(most, *[1.0] * 6, NAN, 0.0, low=0.6, high=0.9) == "supported"  # it is known to be inside
+    assert outcome(most, seeds(*[1.0] * 6, NAN, 0.0, low=0.0, high=0.4), 0.05).reason.startswith("6 of 8 seeds")
+
+
+def test_one_that_never_arrived_is_above_every_number_that_it_is_known_to_be_beyond():
+    late = claim(kind="most", above=100.0)
+    found = Sample(np.full(8, 100.5), np.full(8, INF), 0, 8)
+    assert outcome(late, found, 0.05).verdict == "supported"
+    later = outcome(claim(kind="most", above=200.0), found, 0.05)
+    assert later.verdict == "inconclusive"
+    assert "8 of 8 seeds never arrived" in later.reason
+    assert math.isnan(later.interval.mean)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "above", "below", "expected"),
     [
-        (2, 2, True, "needs at least 3 seeds, has 2"),
-        (4, 5, True, "needs the 5 seeds that were declared, has 4"),
-        (5, 5, False, "the runs are not the whole study as declared"),
+        (0.0, 0.0, 1.0, "supported"),
+        (0.0, 0.5, 1.0, "refuted"),
+        (0.0, 0.0, 0.5, "refuted"),
+        (0.25, 0.25, 1.0, "inconclusive"),
+        (0.25, 0.0, 0.5, "inconclusive"),
+        (0.25, 0.75, 1.0, "refuted"),
     ],
 )
-def test_there_is_no_verdict_on_too_little(keep, num_declared, complete, reason):
-    finding = only_finding(claim(above=0.5), make_runs(keep), num_declared, complete)
-    assert (finding.verdict, finding.would_be, finding.reason) == ("not judged", "not judged", reason)
-    assert finding.number == pytest.approx(0.8, abs=0.05)
+def test_a_region_is_open_so_a_mean_on_its_edge_is_outside(resolution, above, below, expected):
+    judged = claim(measured=number(resolution=resolution), above=above, below=below)
+    assert verdict(judged, *[0.5] * 4) == expected
 
 
-def test_a_seed_that_lacks_one_of_its_cells_has_no_number():
-    runs = make_runs()
-    runs = runs[~((runs["seed"] == 3) & (runs["activation"] == "tanh"))]
-    finding = only_finding(claim(measured=number(("relu", "tanh"), across_arms="difference")), runs)
-    assert (finding.n, finding.verdict) == (4, "not judged")
+def test_at_one_edge_a_mean_is_judged_by_one_sided_tests_with_the_whole_allowance():
+    values = stream(2, "outcomes").normal(size=12)
+    for edge in np.linspace(-1.5, 1.5, 61):
+        greater = stats.ttest_1samp(values, edge, alternative="greater").pvalue < 0.05
+        less = stats.ttest_1samp(values, edge, alternative="less").pvalue < 0.05
+        expected = "supported" if greater else "refuted" if less else "inconclusive"
+        assert mean_verdict(claim(above=edge, measured=number(resolution=0.0)), values, 0.05)[1] == expected
 
 
-def test_what_was_not_measured_is_not_judged():
-    finding = only_finding(claim(), make_runs().drop(columns="score"))
-    assert (finding.verdict, finding.n) == ("not judged", 0)
-    assert finding.reason == "score was not measured at activation=relu, depth=1"
-    assert math.isnan(finding.number)
+def test_between_two_edges_it_is_equivalent_by_two_one_sided_tests_and_refuted_with_half_for_either_side():
+    values = stream(2, "outcomes").normal(size=12)
+    inner, outer = (cautious_mean_interval(values, level) for level in (0.9, 0.95))
+    within = claim(above=inner.low - 1e-9, below=inner.high + 1e-9, measured=number(resolution=0.0))
+    assert mean_verdict(within, values, 0.05)[:2] == (inner, "supported")
+    near = claim(above=inner.high + 1e-9, below=9.0, measured=number(resolution=0.0))
+    assert mean_verdict(near, values, 0.05)[1:] == (
+        "inconclusive", "the interval lies outside the region, but so near that it may be by chance",
+    )  # fmt: skip
+    assert mean_verdict(claim(above=outer.high, below=9.0), values, 0.05)[1] == "refuted"
 
 
-def test_a_number_that_leaves_a_factor_open_is_an_error():
-    open_number = Number("score", ("relu",), {}, "only", "only")
-    with pytest.raises(UserError, match="toy: claim 'c' leaves depth open"):
-        only_finding(claim(measured=open_number), make_runs())
+def test_a_mean_over_what_is_not_known_needs_the_same_verdict_at_both_ends():
+    values = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.9, 0.92]
+    judged = claim(above=0.5)
+    assert verdict(judged, *values, NAN, low=0.9, high=0.99) == "supported"
+    assert verdict(claim(below=0.5), *values, NAN, low=0.9, high=0.99) == "refuted"
+    found = outcome(judged, seeds(*values, NAN, low=-3.0, high=1.0), 0.05)
+    assert (found.verdict, found.reason) == ("inconclusive", "1 of 9 seeds diverged: the mean is not known")
+    assert math.isnan(found.interval.mean)
+    assert found.interval.low < 0.5 < found.interval.high
+    assert verdict(judged, *values, NAN) == "inconclusive"
 
 
-def control(above, **rest):
-    return Control(f"known-{above:g}", "Something known", number(("tanh",)), above=above, **rest)
+def test_an_identity_holds_if_its_largest_error_does_whatever_its_sign():
+    held = claim(kind="identity", below=1e-9)
+    assert outcome(held, seeds(1e-12, -1e-10, 0.0), 0.05)[:2] == ((1e-10, pytest.approx(NAN, nan_ok=True),
+        pytest.approx(NAN, nan_ok=True), 3), "supported")  # fmt: skip
+    assert verdict(held, 1e-12, -1e-8, 0.0) == "refuted"
+    assert verdict(held, 1e-9) == "refuted"  # the region is open
+    assert verdict(held, 1e-12, NAN) == "inconclusive"
+    assert verdict(held, 1e-8, NAN) == "refuted"
+    assert verdict(held, 1e-12, NAN, low=-1e-10, high=1e-10) == "supported"
 
 
-def test_a_control_that_comes_out_leaves_the_verdicts_and_has_an_allowance_of_its_own():
-    runs = make_runs()
-    judgement = judge(
-        study(claim("a", above=0.7), claim("b", above=0.7), controls=(control(0.5),)), runs, 5, complete=True
-    )
-    (found,) = judgement.controls
-    expected = mean_interval(runs["score"][(runs["activation"] == "tanh") & (runs["depth"] == 1)], 0.9)
-    assert (found.number, found.low, found.high, found.n) == pytest.approx(expected)
-    assert (found.verdict, found.level) == ("supported", 0.9)
-    assert [f.verdict for f in judgement.claims] == ["supported", "supported"]
+def test_one_witness_supports_an_existence_and_none_does_not_refute_it():
+    found = outcome(claim(kind="existence", above=0.8), seeds(0.1, 0.2, 0.9), 0.05)
+    assert found[1:3] == ("supported", "seed 2 shows it")
+    found = outcome(claim(kind="existence", above=0.8), seeds(0.1, 0.2, 0.9)._replace(seeds=(100, 101, 103)), 0.05)
+    assert found.reason == "seed 103 shows it"
+    assert verdict(claim(kind="existence", above=0.95), 0.1, 0.2, 0.9) == "inconclusive"
+    assert verdict(claim(kind="existence", above=0.95), 0.1, NAN) == "inconclusive"
 
 
-def test_a_control_that_is_refuted_withholds_every_verdict_that_it_guards():
-    claims = (claim("a", above=0.7), claim("b", above=0.9))
-    found = judge(study(*claims, controls=(control(0.5), control(0.9))), make_runs(), 5, complete=True).claims
-    assert [(f.verdict, f.would_be) for f in found] == [("withheld", "supported"), ("withheld", "refuted")]
-    assert found[0].reason == "control known-0.9 is refuted"
-    own = judge(study(*claims, controls=(control(0.9, guards=("b",)),)), make_runs(), 5, complete=True).claims
-    assert [f.verdict for f in own] == ["supported", "withheld"]
+def test_one_counter_example_refutes_what_is_always_so_and_none_bounds_their_share():
+    found = outcome(claim(kind="always", below=0.5), seeds(0.1, 0.2, 0.9), 0.05)
+    assert found[1:3] == ("refuted", "seed 2 is a counter-example")
+    held = outcome(claim(kind="always", below=1.0), seeds(*[0.5] * 20), 0.05)
+    assert held[1:3] == ("supported", "no counter-example in 20 seeds; at most 14 % of all seeds can be one")
+    assert verdict(claim(kind="always", below=1.0), 0.1, NAN) == "inconclusive"
+    assert verdict(claim(kind="always", below=0.5), 0.9, NAN) == "refuted"
 
 
-def test_a_control_that_is_open_is_said_beside_the_verdict():
-    claims = (claim("a", above=0.7), claim("b", above=0.9))
-    found = judge(study(*claims, controls=(control(0.61, guards=("a",)),)), make_runs(), 5, complete=True).claims
-    assert [f.verdict for f in found] == ["supported", "refuted"]
-    assert found[0].reason.endswith("region; control known-0.61 is inconclusive")
-    assert "control" not in found[1].reason
+@pytest.mark.parametrize("kind", ["most", "share", "mean"])
+def test_the_chance_of_a_verdict_is_the_least_error_at_which_it_is_given(kind):
+    values = stream(3, "outcomes").normal(0.8, 1, 20)
+    for judged in (claim(kind=kind, above=0.0, share=0.4), claim(kind=kind, below=-0.5, share=0.6)):
+        found = seeds(*values)
+        least = chance(judged, found, 0.05)
+        assert least < 0.05
+        assert outcome(judged, found, least * 1.02).verdict == outcome(judged, found, 0.05).verdict
+        assert outcome(judged, found, least * 0.98).verdict == "inconclusive"
+    assert math.isnan(chance(claim(kind=kind, above=np.median(values)), seeds(*values), 1e-4))
 
 
-@pytest.mark.parametrize(
-    ("kind", "above", "expected"),
-    [("most", 0.5, "supported"), ("always", 0.5, "supported"), ("identity", 0.9, "refuted"), ("most", 0.9, "refuted")],
-)
-def test_a_control_has_the_kinds_that_claims_have(kind, above, expected):
-    judged = study(claim("a", above=0.7), controls=(control(above, kind=kind),))
-    (found,) = judge(judged, make_runs(), 5, complete=True).controls
-    assert (found.kind, found.verdict) == (kind, expected)
-
-
-def test_a_control_without_its_cells_is_said_beside_the_verdict():
-    runs = make_runs()
-    missing = claim("b", measured=replace(number(), metric="other"))
-    judged = study(claim("a", above=0.7), missing, controls=(control(0.5),))
-    judgement = judge(judged, runs[runs["activation"] == "relu"], 5, complete=True)
-    assert [f.verdict for f in judgement.claims] == ["supported", "not judged"]
-    assert judgement.claims[0].reason.endswith("; control known-0.5 is not judged")
-
-
-def test_a_control_whose_cells_diverged_is_refuted_but_in_another_universe_it_is_not_applicable():
-    judged = study(claim("a", above=0.7), controls=(control(0.5),))
-    runs = make_runs().assign(diverged_step=math.nan)
-    runs.loc[(runs["activation"] == "tanh") & (runs["seed"] == 1), "diverged_step"] = 3.0
-    reference, other = (judge(judged, runs, 5, True, reference=where) for where in (True, False))
-    assert (reference.controls[0].verdict, reference.claims[0].verdict) == ("refuted", "withheld")
-    assert reference.controls[0].reason == "1 of its replicates diverged"
-    assert (other.controls[0].verdict, other.claims[0].verdict) == ("not applicable", "supported")
-    assert "control" not in other.claims[0].reason
-    gone = judge(judged, runs[runs["activation"] == "relu"], 5, True, reference=False)
-    assert (gone.controls[0].verdict, gone.claims[0].verdict) == ("not applicable", "supported")
-
-
-def test_an_error_that_is_given_replaces_that_of_the_family_for_claims_alone():
-    judged = study(claim("a", above=0.7), claim("b", below=0.7), controls=(control(0.5),))
-    family, plain = judge(judged, make_runs(), 5, complete=True), judge(judged, make_runs(), 5, True, error=0.05)
-    assert [f.level for f in plain.claims] == [0.9, 0.9]
-    assert plain.controls == family.controls
-    assert plain.claims[0].low > family.claims[0].low
-
-
-def test_margins_are_those_of_the_study_at_the_allowance_that_its_claims_have():
-    judged = study(claim("a", above=0.7), claim("b", "most", above=0.7))
-    found = judge(judged, make_runs(8), 8, complete=True).claims
-    assert [f.margins[0].high for f in found] == [f.low for f in found]
-    assert judge(judged, make_runs(), 5, True, error=0.05).claims[0].margins == ()
-
-
-def test_the_n_of_an_identity_is_its_cases():
-    of_logits = Number("mse_formula_error", ("relu",), {"depth": (1,)}, "only", "only")
-
-    def measuring(activation: str, depth: int) -> TrainConfig:
-        return replace(configure(activation, depth), measures=("logit_gradients",))
-
-    runs = make_runs(1).assign(num_cases=200, mse_formula_error=1e-16)
-    finding = only_finding(claim(kind="identity", below=1.0), runs, 1)
-    assert finding.n == 1  # another measurement has nothing to do with these cases
-    asked = replace(study(claim(kind="identity", measured=of_logits, below=1.0)), configure=measuring)
-    (finding,) = judge(asked, runs, 1, complete=True).claims
-    assert (finding.n, finding.verdict) == (200, "supported")
-    assert finding.reason == "the largest error of 200 cases lies inside the region"
-
-
-@pytest.mark.parametrize(
-    ("judged", "text"),
-    [
-        (claim(above=0.8), "above 0.8 on average"),
-        (claim(kind="identity", below=1e-9), "below 10⁻⁹"),
-        (claim(kind="most", above=-0.01, below=0.01), "between -0.01 and 0.01 in more than half of all seeds"),
-        (claim(kind="share", above=0, share=0.75), "above 0 in more than 75 % of all seeds"),
-        (claim(kind="existence", below=0), "below 0 in at least one seed"),
-        (claim(kind="always", below=1), "below 1 in every seed"),
-    ],
-)
-def test_a_region_is_said_in_words(judged, text):
-    assert region_text(judged, "") == text
-
-
-def test_a_mean_says_what_its_interval_cannot_promise():
-    few = only_finding(claim(above=0.5), make_runs())
-    assert "seeds like the 5 seen: up to 45 % of all seeds may do what none of these did" in few.caveat
-    assert "two groups" not in few.caveat
-    two = only_finding(claim("c", above=0.5), spoiled(make_runs(), 2, score=0.1))
-    assert two.caveat.startswith("The seeds of “What c says” fall into two groups, 1 near 0.100 and 4 near 0.8")
-    assert only_finding(claim(kind="always", above=0.5), make_runs()).caveat == ""
-
-
-def test_the_table_shows_every_finding_in_words_and_fits_the_page():
-    judged = study(
-        claim("mean", above=0.5),
-        claim("diverged", measured=number(missing=(0.0, 1.0)), above=0.5),
-        claim("always", "always", number(("tanh",)), above=0.5),
-        claim("identity", "identity", number(("tanh",)), below=1e-9),
-        claim("gone", measured=replace(number(), metric="other")),
-        controls=(control(0.5),),
-    )
-    text = findings_table(judge(judged, spoiled(make_runs(), 2, diverged_step=4.0), 5, complete=True))
-    words = " ".join(text.split())
-    assert max(map(len, text.splitlines())) <= 118
-    assert text.index("Something known") < text.index("What mean says")
-    for part in (
-        "of all seeds",
-        "counter-example in 5 seeds;",
-        "at most 45 %",
-        "each claim has 1.67 % of either",
-        "“What always says” (always)",
-        "diverged or lack it: 1",
-    ):
-        assert part in words, part
-    assert "nan" not in text
-    assert "not judged: other" in words
-    assert text.count("The interval of a mean speaks of seeds like the 5 seen") == 1
+def test_of_what_nothing_is_promised_there_is_no_chance():
+    assert math.isnan(chance(claim(kind="always", above=0.0), seeds(1.0, 1.0, 1.0), 0.05))

@@ -94,7 +94,7 @@ class Claim:
     """A sentence of a document made testable before the first full run: a number and the open interval it must be in.
 
     kind says what is judged. "most": that more than half of all seeds lie in the interval; "share": that more than
-    `share` of them do; "mean": that their mean does. Of these few verdicts are false (`verdict.judge`). The others
+    `share` of them do; "mean": that their mean does. Of these few verdicts are false (`findings.judge`). The others
     speak of the seeds seen: "identity", the largest error over random cases is in the interval; "existence", one seed
     is; "always", every seed is.
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.design.study import Factor, Levels
+from research.judging.findings import Finding
 from research.judging.stats import shapley_shares
-from research.judging.verdict import Finding
 
 
 @dataclass(frozen=True)

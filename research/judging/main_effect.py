@@ -14,9 +14,9 @@ from research.design.digests import main_effect_digest
 from research.design.levels import level_word
 from research.design.study import Claim, Level, Levels, MainEffect, Metric, Number, Study, crossed
 from research.design.wording import factor_word
+from research.judging.findings import Finding, family_error, finding_of
 from research.judging.samples import Sample, sample
 from research.judging.stats import Array, interaction_shares, main_effect_share
-from research.judging.verdict import Finding, family_error, finding_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from research.design.claims import Claim
-from research.judging.outcomes import Verdict, counts, outcome
 from research.judging.samples import Sample
 from research.judging.stats import Array
+from research.judging.verdict import Verdict, counts, outcome
 
 WHAT = {"above": "lower edge", "below": "upper edge", "within": "margin to either side", "threshold": "threshold"}
 

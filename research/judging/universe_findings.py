@@ -17,9 +17,9 @@ from research.design.universes import departures
 from research.design.wording import digits
 from research.judging.choice_shares import ChoiceShare, Point, choice_shares
 from research.judging.explanation import across_sentence
+from research.judging.findings import Finding, Judgement, guards, judge
 from research.judging.main_effect import judge_main_effect
-from research.judging.outcomes import VERDICTS, Verdict
-from research.judging.verdict import Finding, Judgement, guards, judge
+from research.judging.verdict import VERDICTS, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ class Across:
 def judge_across(study: Study, universes: Sequence[Universe], num_declared: int, complete: bool) -> Across:
     """The study's claims in each universe, and its main effects, from a frame of runs for each universe.
 
-    A universe gives a level of every choice; the first is the reference. Each is judged by itself (`verdict.judge`),
+    A universe gives a level of every choice; the first is the reference. Each is judged by itself (`findings.judge`),
     with 5 % for either error. Raises UserError where a universe leaves a choice open or comes twice, or the reference
     is not the first.
     """

@@ -1,235 +1,176 @@
-"""Claim + runs frame -> finding: a number for each seed, its interval, and what that says of the claim's region."""
+"""What is known of the numbers of the seeds + a claim's kind and region -> number with interval, verdict and reason."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from research.design.digests import judged_digests
-from research.design.levels import level_word
-from research.design.study import FAMILY_ERROR, Claim, Control, Metric, Study
-from research.design.wording import quantity, region_text, unit_of
-from research.judging.margins import Margin, margins
-from research.judging.outcomes import Verdict, chance, outcome
-from research.judging.samples import Sample, sample
-from research.judging.stats import Array, largest_unseen_share, two_groups
+from research.design.claims import COUNTED, PROMISED, Claim
+from research.judging.samples import Sample
+from research.judging.stats import (
+    Array,
+    Interval,
+    cautious_mean_interval,
+    chance_of_hits,
+    hits_that_decide,
+    largest_unseen_share,
+    median_interval,
+)
 
-if TYPE_CHECKING:
-    import pandas as pd
+Verdict = Literal["supported", "refuted", "inconclusive", "withheld", "not judged", "not applicable"]
+VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "withheld", "not judged")  # on claims
+NEVER_BY_CHANCE = 1e-15  # what is rarer is not told apart
 
-FEWEST_SEEDS = 3
 
+class Outcome(NamedTuple):
+    """What the seeds say of a claim.
 
-@dataclass(frozen=True)
-class Finding:
-    """What the runs say of a claim or a control.
-
-    `number` is, with its interval low..high at `level`, the mean over n seeds or their median; for an identity the
-    largest error of n cases, which has no interval. It is NaN where it rests on what is not known. `inside` and
-    `outside` count the seeds whose number surely lies in the region, and surely not. `unit` is the one in which people
-    are shown these (`wording.quantity`); here they are as measured.
-
-    `values` are the numbers of the seeds used, in order, and NaN where one is not known; of their replicates
-    `num_diverged` diverged (or lack the metric) and `num_late` never arrived.
-
-    `chance` is the least error that must be allowed for the verdict (`outcomes.chance`), `margins` say where it would
-    be another. `would_be` is the verdict before it was withheld; `caveat` what the interval cannot promise, a sentence
-    a line.
+    `interval` is the number with its interval: of an identity the largest error, of a mean the mean, of all others the
+    median. `inside` and `outside` count the seeds whose number surely lies in the region, and surely not.
     """
 
-    name: str
-    text: str
-    passage: str
-    kind: str
-    number: float
-    low: float
-    high: float
-    level: float
-    n: int
-    declared_n: int
+    interval: Interval
     verdict: Verdict
     reason: str
-    region: str
-    unit: str
-    above: float
-    below: float
-    values: tuple[float, ...]
     inside: int
     outside: int
-    num_diverged: int
-    num_late: int
-    chance: float
-    margins: tuple[Margin, ...]
-    digest: str
-    would_be: Verdict
-    caveat: str
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """The findings of a study, in the order in which it declares its controls and claims."""
+def outcome(claim: Claim, found: Sample, error: float) -> Outcome:
+    """The number, the verdict and its reason, where a false verdict of either kind may come at most at this rate.
 
-    controls: tuple[Finding, ...]
-    claims: tuple[Finding, ...]
-
-
-def judge(
-    study: Study,
-    runs: pd.DataFrame,
-    num_declared: int,
-    complete: bool,
-    error: float | None = None,
-    reference: bool = True,
-) -> Judgement:
-    """The findings of all controls and claims from one row a replicate: factors, seed, diverged_step, metrics.
-
-    At most 5 % of studies call any false claim supported, and at most 5 % any true one refuted: the claims of the kinds
-    that this is promised for share either allowance (`family_error`); or each has an `error` of its own, where one is
-    given. A control stands at 5 % by itself. Where it is refuted the verdicts on the claims that it guards are
-    withheld; where it is open they say so. A control whose cells diverged is refuted, but in another universe than the
-    reference it is not applicable then, or where it has no cells.
-
-    Of the seeds the first num_declared are used; fewer than declared, fewer than three, or runs that are not complete
-    give no verdict.
+    A verdict is the same wherever the numbers lie that are not known; else it is inconclusive.
     """
-    used = runs[runs["seed"] < runs["seed"].min() + num_declared]
-    each = family_error(study) if error is None else error
-    controls = tuple(
-        judged_control(study, control, used, num_declared, complete, reference) for control in study.controls
-    )
-    digests = judged_digests(study)
-    controls = tuple(replace(control, digest=digests[control.name]) for control in controls)
-    claims = []
-    for claim in study.claims:
-        found = sample_of(study, claim, used)
-        finding = finding_of(claim, study.metric(claim.number.metric), found, each, num_declared, complete)
-        if error is None:
-            finding = replace(finding, margins=margins_of(study, claim, found, used, each))
-        claims.append(guarded(replace(finding, digest=digests[claim.name]), study.controls, controls))
-    return Judgement(controls, tuple(claims))
-
-
-def sample_of(study: Study, judged: Claim | Control, runs: pd.DataFrame) -> Sample:
-    """What is known of the number of each seed."""
-    return sample(judged.number, study.arms.name, runs, study.metric(judged.number.metric))
-
-
-def family_error(study: Study) -> float:
-    """What of either allowance each claim has, so that all together have it (Bonferroni)."""
-    return FAMILY_ERROR / max(study.num_promised, 1)
-
-
-def judged_control(
-    study: Study, control: Control, runs: pd.DataFrame, num_declared: int, complete: bool, reference: bool
-) -> Finding:
-    """The finding on a control."""
-    claim = Claim(
-        control.name, control.text, "", control.kind, control.number, control.above, control.below, control.share
-    )
-    found = sample_of(study, control, runs)
-    metric = study.metric(claim.number.metric)
-    finding = finding_of(claim, metric, found, FAMILY_ERROR, num_declared, complete)
-    if not complete or (reference and finding.verdict == "not judged"):
-        return finding
-    verdict: Verdict = finding.verdict
-    if found.problem and not reference:
-        verdict, reason = "not applicable", found.problem
-    elif found.num_diverged:
-        verdict, reason = (
-            "refuted" if reference else "not applicable",
-            f"{found.num_diverged} of its replicates diverged",
-        )
+    inside, outside = counts(claim, found)
+    if claim.kind == "identity":
+        interval, verdict, reason = _identity(claim, found)
+    elif claim.kind == "mean":
+        interval, verdict, reason = _mean(claim, found, error)
     else:
-        return finding
-    return replace(finding, verdict=verdict, would_be=verdict, reason=reason)
+        interval = median_interval(found.low, found.high, error)
+        verdict, reason = _counted(claim, found, inside, outside, error)
+    return Outcome(interval, verdict, reason, inside, outside)
 
 
-def guards(control: Control, name: str) -> bool:
-    """Whether a control guards the claim of this name."""
-    return not control.guards or name in control.guards
+def counts(claim: Claim, found: Sample) -> tuple[int, int]:
+    """How many seeds surely lie in the open region, and how many surely do not."""
+    inside, outside = lies(claim, found)
+    return int(inside.sum()), int(outside.sum())
 
 
-def guarded(finding: Finding, declared: Sequence[Control], controls: Sequence[Finding]) -> Finding:
-    """The finding, withheld where a control that guards it is refuted; where one is open it says so."""
-    if finding.verdict == "not judged":
-        return finding
-    own = [found for control, found in zip(declared, controls, strict=True) if guards(control, finding.name)]
-    if refuted := [found.name for found in own if found.verdict == "refuted"]:
-        return replace(finding, verdict="withheld", reason=f"control {', '.join(refuted)} is refuted")
-    beside = [f"; control {f.name} is {f.verdict}" for f in own if f.verdict in ("inconclusive", "not judged")]
-    return replace(finding, reason=finding.reason + "".join(beside))
+def lies(claim: Claim, found: Sample) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each seed surely lies in the open region, and whether it surely does not. Where the region has no edge it
+    goes on: what is known to lie somewhere above a number is inside."""
+    above = (claim.above < found.low) | math.isinf(claim.above)
+    below = (found.high < claim.below) | math.isinf(claim.below)
+    inside = above & below
+    return inside, ((found.high <= claim.above) | (claim.below <= found.low)) & ~inside
 
 
-def finding_of(claim: Claim, metric: Metric, found: Sample, error: float, num_declared: int, complete: bool) -> Finding:
-    """The finding from what is known of the seeds; no verdict where they are too few or something is missing."""
-    num_seeds, unit = len(found.low), unit_of(claim.number, metric)
-    interval, verdict, reason, inside, outside = outcome(claim, found, error)
-    problems = (
-        "" if complete else "the runs are not the whole study as declared",
-        found.problem,
-        f"needs at least {FEWEST_SEEDS} seeds, has {num_seeds}" if interval.n < FEWEST_SEEDS else "",
-        f"needs the {num_declared} seeds that were declared, has {num_seeds}" if num_seeds < num_declared else "",
+def unknown_words(found: Sample) -> str:
+    """How many seeds have no number, and why: `2 of 20 seeds never arrived`."""
+    how = [text for count, text in ((found.num_diverged, "diverged"), (found.num_late, "never arrived")) if count]
+    return f"{found.num_open} of {len(found.low)} seeds {' or '.join(how) or 'lie beyond what was measured'}"
+
+
+def _counted(claim: Claim, found: Sample, inside: int, outside: int, error: float) -> tuple[Verdict, str]:
+    """ "most" and "share": the exact binomial test; "existence" and "always": by a witness, by a counter-example."""
+    n = len(found.low)
+    if claim.kind == "existence":
+        if inside:
+            return "supported", f"seed {found.seed_at(int(lies(claim, found)[0].argmax()))} shows it"
+        return "inconclusive", "no seed shows it, but another might"
+    if claim.kind == "always":
+        if outside:
+            return "refuted", f"seed {found.seed_at(int(lies(claim, found)[1].argmax()))} is a counter-example"
+        if inside < n:
+            return "inconclusive", f"no seed is seen to be a counter-example, but {unknown_words(found)}"
+        return "supported", (
+            f"no counter-example in {n} seeds; at most {100 * largest_unseen_share(n):.0f} % of all seeds can be one"
+        )
+    fewest, most = hits_that_decide(n, claim.more_than, error)
+    ends: list[Verdict] = [
+        "supported" if hits >= fewest else "refuted" if hits <= most else "inconclusive"
+        for hits in (inside, n - outside)
+    ]
+    half = "half" if claim.more_than == 0.5 else f"{100 * claim.more_than:g} %"
+    seen = f"{inside} of {n} seeds lie inside the region"
+    if ends[0] != ends[1]:
+        return "inconclusive", f"{seen}, and {unknown_words(found)}: the verdict depends on them"
+    if ends[0] == "inconclusive":
+        return "inconclusive", f"{seen}, neither clearly more than {half} nor clearly not: {fewest} would be needed"
+    if ends[0] == "supported":
+        return "supported", f"{seen}, clearly more than {half}"
+    return "refuted", f"{seen}, clearly not more than {half}"
+
+
+def _identity(claim: Claim, found: Sample) -> tuple[Interval, Verdict, str]:
+    """The largest size of any error; its n are the cases that each seed has, where it has several."""
+    nearest = np.where((found.low <= 0) & (found.high >= 0), 0.0, np.minimum(np.abs(found.low), np.abs(found.high)))
+    farthest = np.maximum(np.abs(found.low), np.abs(found.high))
+    least, most = (float(sizes.max()) if len(sizes) else math.nan for sizes in (nearest, farthest))
+    worst = Interval(most, math.nan, math.nan, found.num_cases or len(found.low))
+    inside, perhaps = (claim.above < size < claim.below for size in (most, least))
+    if inside != perhaps:
+        return worst, "inconclusive", f"{unknown_words(found)}: the largest error is not known"
+    reason = f"the largest error of {worst.n:,} cases lies {'inside' if inside else 'outside'} the region"
+    return worst, "supported" if inside else "refuted", reason
+
+
+def _mean(claim: Claim, found: Sample, error: float) -> tuple[Interval, Verdict, str]:
+    """Judged twice, at either end of what is not known: the verdict must be the same."""
+    (first, verdict, reason), (last, other, _) = (
+        mean_verdict(claim, values, error) for values in (found.low, found.high)
     )
-    if problem := next(filter(None, problems), ""):
-        verdict, reason = "not judged", problem
-    return Finding(
-        **{name: getattr(claim, name) for name in ("name", "passage", "kind")},
-        text=claim.text.rstrip("."),  # it stands within sentences, and before a colon
-        number=interval.mean,
-        low=interval.low,
-        high=interval.high,
-        level=1 - 2 * error,
-        n=interval.n,
-        declared_n=num_declared,
-        verdict=verdict,
-        reason=reason,
-        region=region_text(claim, unit),
-        unit=unit,
-        above=claim.above,
-        below=claim.below,
-        values=tuple(np.where(found.low == found.high, found.low, math.nan).tolist()),
-        inside=inside,
-        outside=outside,
-        num_diverged=found.num_diverged,
-        num_late=found.num_late,
-        chance=math.nan if verdict == "not judged" else chance(claim, found, error),
-        margins=(),
-        digest="",
-        would_be=verdict,
-        caveat=mean_caveat(claim.text, found, unit) if claim.kind == "mean" and num_seeds else "",
-    )
+    interval = first
+    if found.num_open:
+        mean = first.mean if first.mean == last.mean else math.nan
+        interval = Interval(mean, min(first.low, last.low), max(first.high, last.high), first.n)
+    if verdict != other or (found.num_open and verdict == "inconclusive"):
+        return interval, "inconclusive", f"{unknown_words(found)}: the mean is not known"
+    return interval, verdict, reason
 
 
-def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, error: float) -> tuple[Margin, ...]:
-    """At which margins the verdict on a claim would be another."""
+def mean_verdict(claim: Claim, values: Array, error: float) -> tuple[Interval, Verdict, str]:
+    """The mean of n known numbers, with the interval that misses it to either side at most at this rate.
 
-    def resampled(threshold: float) -> Sample:
-        return sample_of(study, replace(claim, number=replace(claim.number, threshold=threshold)), runs)
+    Supported: the interval lies in the open region. At one edge that is a one-sided test; at two, the two one-sided
+    tests of equivalence (Schuirmann 1987), both of which a mean outside must pass falsely, so each has the whole
+    allowance. Refuted, where the region has one edge: the interval lies outside, again a one-sided test. Where it has
+    two, a mean inside may be refuted falsely on either side, and if the region is narrow beside the scatter the two
+    errors add up; so each side has half of the allowance there: the interval that must lie outside is wider.
+    """
+    interval = cautious_mean_interval(values, 1 - 2 * error, claim.number.resolution)
+    if claim.above < interval.low and interval.high < claim.below:
+        return interval, "supported", "the whole interval lies inside the region"
+    wide = interval
+    if math.isfinite(claim.above) and math.isfinite(claim.below):
+        wide = cautious_mean_interval(values, 1 - error, claim.number.resolution)
+    if wide.high <= claim.above or claim.below <= wide.low:
+        return interval, "refuted", "the whole interval lies outside the region"
+    if interval.high <= claim.above or claim.below <= interval.low:
+        return interval, "inconclusive", "the interval lies outside the region, but so near that it may be by chance"
+    return interval, "inconclusive", "the interval reaches across the region's edge"
 
-    own = runs
-    for name, levels in {study.arms.name: claim.number.arms, **claim.number.blocks}.items():
-        own = own[own[name].map(level_word).isin([level_word(level) for level in levels])]
-    measured = own.get(claim.number.column)
-    places = np.array([] if measured is None else measured, dtype=float)
-    return margins(claim, found, error, resampled, places)
 
+def chance(claim: Claim, found: Sample, error: float) -> float:
+    """The least error at which the verdict is what it is at this one: exact for counts, to a hundredth for a mean.
 
-def mean_caveat(text: str, found: Sample, unit: str = "") -> str:
-    """What the interval of a claim's mean cannot promise, a sentence a line; measured in benchmarks/calibration.md."""
-    lines = []
-    values: Array = found.low[found.low == found.high]
-    if groups := two_groups(values):
-        near = [quantity(group.mean(), unit) for group in groups]
-        if near[0] != near[1]:  # else they are alike for all that a reader can see
-            low, high = (f"{len(group)} near {at}" for group, at in zip(groups, near, strict=True))
-            lines.append(f"The seeds of “{text}” fall into two groups, {low} and {high}: their mean describes neither.")
-    n = len(values)
-    lines.append(
-        f"The interval of a mean speaks of seeds like the {n} seen: up to {100 * largest_unseen_share(n):.0f} % of all "
-        "seeds may do what none of these did (95 % bound); and where numbers are strongly skewed, it errs more often."
-    )
-    return "\n".join(lines)
+    NaN where none is promised for the kind of the claim, or the verdict is open.
+    """
+    _, verdict, _, inside, outside = outcome(claim, found, error)
+    if claim.kind not in PROMISED or verdict == "inconclusive":
+        return math.nan
+    n = len(found.low)
+    if claim.kind in COUNTED:
+        more, fewer = chance_of_hits([inside, n - outside], n, claim.more_than)
+        return float(more[0] if verdict == "supported" else fewer[1])
+    least, most = math.log(NEVER_BY_CHANCE), math.log(error)
+    while most - least > 0.01:
+        middle = (least + most) / 2
+        same = outcome(claim, found, math.exp(middle)).verdict == verdict
+        least, most = (least, middle) if same else (middle, most)
+    return math.exp(most)

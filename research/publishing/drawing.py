@@ -18,7 +18,7 @@ from research.design.plan import Plan
 from research.design.study import Study
 from research.design.study_files import STUDIES, load_study, study_names
 from research.design.wording import word
-from research.judging.verdict import Judgement
+from research.judging.findings import Judgement
 from research.publishing.exploration import FOLDER, amendments_section, read_exploration
 from research.publishing.index import Entry, index_html, index_markdown, with_results
 from research.publishing.pages import study_page

@@ -14,8 +14,8 @@ import pandas as pd
 from research.design.errors import UserError
 from research.design.study import Study
 from research.design.wording import escaped, number_words
+from research.judging.findings import Judgement
 from research.judging.universe_findings import Across
-from research.judging.verdict import Judgement
 from research.publishing.pages import SIGNS, counts_words, measured
 from research.publishing.publication import FINDINGS
 from research.publishing.results import read_published, universe_files

@@ -25,7 +25,7 @@ from research.judging.stats import mean_interval
 from research.publishing.pages import IN_SEEDS, margin_words, measured, seeds_text, verdict_words
 
 if TYPE_CHECKING:
-    from research.judging.verdict import Finding
+    from research.judging.findings import Finding
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")

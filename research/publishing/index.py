@@ -21,9 +21,9 @@ from markupsafe import Markup, escape
 
 from research.design.study import DOCUMENTS, Study
 from research.design.wording import escaped, number_words
-from research.judging.outcomes import VERDICTS
+from research.judging.findings import Finding, Judgement
 from research.judging.universe_findings import Across, AcrossFinding
-from research.judging.verdict import Finding, Judgement
+from research.judging.verdict import VERDICTS
 from research.publishing.pages import SIGNS, counts_words, interval_text, number_text, summary, verdict_words
 from research.publishing.promise import Promise, promise_lines, promise_rows, promises_of
 

@@ -1,4 +1,4 @@
-"""What is written for people, in Markdown: a study's page, and the notes of its runs in the MLflow UI."""
+"""What is written for people, in Markdown: the page of a study, and the words that other pages share with it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from research.design.plan import Plan
 from research.design.study import DOCUMENTS, Claim, Control, Number, Study
 from research.design.wording import digits, edge, escaped, number_words, quantity
 from research.judging.margins import WHAT
-from research.judging.outcomes import VERDICTS
 from research.judging.stats import share_interval
+from research.judging.verdict import VERDICTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from research.judging.findings import Finding, Judgement
     from research.judging.margins import Margin
     from research.judging.universe_findings import AcrossFinding
-    from research.judging.verdict import Finding, Judgement
 
 SIGNS = {"supported": "✔", "refuted": "✘", "inconclusive": "?", "withheld": "\N{EN DASH}", "not judged": "○"}
 IN_SEEDS = ("most", "share", "existence", "always")  # kinds that say what seeds do, each by itself

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from research.design.claims import PROMISED
 from research.design.study import FAMILY_ERROR, Study
-from research.judging.verdict import Finding
+from research.judging.findings import Finding
 
 
 class Promise(NamedTuple):

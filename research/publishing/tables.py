@@ -23,7 +23,7 @@ from research.design.study import Factor, Study
 from research.design.type_checks import is_a
 from research.design.universes import REFERENCE
 from research.judging.columns import with_columns
-from research.judging.verdict import Judgement
+from research.judging.findings import Judgement
 from research.record.frames import read_frames
 from research.record.search_trials import trials_frame
 from research.record.state import State

@@ -13,8 +13,8 @@ from research.publishing.pages import counts_words, interval_text, number_text, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from research.judging.findings import Judgement
     from research.judging.universe_findings import Across
-    from research.judging.verdict import Judgement
 
 
 def cell_table(plan: Plan, frame: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from research.design.errors import UserError
 from research.design.plan import Cell, Plan, Universe
 from research.design.study import Claim
 from research.design.trials import Settings, at_edge, num_trials, searched_ranges, stands_out
-from research.judging.verdict import Finding
+from research.judging.findings import Finding
 from research.publishing.tables import AGAIN
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Universe
 from research.design.wording import choice_level, escaped, factor_word
-from research.judging.outcomes import VERDICTS
 from research.judging.universe_findings import Across
+from research.judging.verdict import VERDICTS
 from research.publishing.pages import SIGNS, counts_words, measured, numerics_line, verdict_words
 from research.publishing.results import PublishedUniverses
 from research.publishing.tuning_section import tuning_section
 
 if TYPE_CHECKING:
-    from research.judging.verdict import Finding, Judgement
+    from research.judging.findings import Finding, Judgement
 
 PAGE = "universes.md"
 

@@ -17,9 +17,9 @@ from research.design.errors import UserError
 from research.design.plan import TUNING, Cell, Plan, Stack
 from research.design.universes import universe_name
 from research.judging.stats import mean_interval
-from research.record.database import NewRun, Number, finish_run, open_client, write_runs
 from research.record.environment import environment
 from research.record.frames import read_metrics
+from research.record.mlflow_database import NewRun, Number, finish_run, open_client, write_runs
 from research.record.recorded_stacks import replicate_numbers, task_tags, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state

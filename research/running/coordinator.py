@@ -43,7 +43,7 @@ def train(
         stop_signals() as check,
         Workers(others, workers, bool(tuned), devices, [cell.task for cell in plan.cells]) as at_work,
     ):
-        from research.record.database import import_mlflow, writing
+        from research.record.mlflow_database import import_mlflow, writing
 
         import_mlflow()
         from research.record.recorder import Recorder

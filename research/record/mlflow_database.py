@@ -48,7 +48,7 @@ class NewRun:
 def import_mlflow() -> None:
     """Import MLflow, which takes two seconds, with its telemetry off."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # only works before the import
-    importlib.import_module("mlflow")  # first: see `search.import_optuna`
+    importlib.import_module("mlflow")  # first: see `optuna_studies.import_optuna`
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
