@@ -16,14 +16,19 @@ than half of the way from the best constant prediction to none of its loss is ma
 that is stuck, and none that is stuck passes it. Sizes and regions were fixed before any run but smoke.
 """
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import replace
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from research.design.study import Claim, Control, Factor, Number, Study, Tier
-from research.record.frames import Frames
 from research.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from research.record.frames import Frames
 
 PIECES = ("relu", "he", "norm", "skip")
 RECIPES = tuple("+".join(chosen) or "none" for n in range(5) for chosen in itertools.combinations(PIECES, n))

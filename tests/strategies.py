@@ -22,7 +22,7 @@ from research.design.errors import UserError
 from research.design.levels import Level, Levels, level_word
 from research.design.study import TUNED, Factor, Study, Tier, Tuning, crossed
 from research.design.wording import TIMES
-from research.training.checks import CHOICES, LARGEST, PROBES, SMALLEST
+from research.training.choices import CHOICES, LARGEST, PROBES, SMALLEST
 from research.training.config import TrainConfig
 from research.training.data import DATA
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from research.training.activations import ACTIVATIONS
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 
 MODULES = {
     "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),

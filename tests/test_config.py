@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from research.design.identity import identity
-from research.training.checks import CHOICES, CURVES, MEASURES
+from research.training.choices import CHOICES, CURVES, MEASURES
 from research.training.config import TrainConfig, without_horizon
 from research.training.data import DATA
 from research.training.losses import OUTPUTS

@@ -11,7 +11,7 @@ import pytest
 
 from research.design.errors import UserError
 from research.training import data
-from research.training.checks import CURVES
+from research.training.choices import CURVES
 
 
 @pytest.fixture(scope="module")

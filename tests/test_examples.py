@@ -7,7 +7,7 @@ import torch
 import research.training.examples
 from research.design.streams import stream
 from research.training import data, data_set
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.cost import NUM_BINS, num_train
 from research.training.examples import make_examples, pixel_order

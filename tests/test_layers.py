@@ -11,8 +11,8 @@ import pytest
 
 from research.design.study_files import load_study, study_names
 from research.training.config import TrainConfig
+from research.training.display_words import WORDS
 from research.training.metrics import DEPENDS_ON, LAYERS, METRICS, PROFILES
-from research.training.vocabulary import WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESEARCH = ROOT / "research"

@@ -11,7 +11,7 @@ from research.design.study_files import load_study, study_names
 from research.design.task import Metric
 from research.publishing.publication import REPORTS
 from research.publishing.results import read_universes
-from research.training.checks import CURVES, MEASURES
+from research.training.choices import CURVES, MEASURES
 from research.training.config import TrainConfig
 from research.training.metrics import DEPENDS_ON, METRICS, OF_MEASURES, metric_of, metrics_of, seen_in
 from research.training.train import train_stack

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from research.design.streams import stream
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.losses import cross_entropies
 from research.training.models import StackedMLP, initial_layer, network

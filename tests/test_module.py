@@ -11,7 +11,7 @@ from torch import nn
 
 from research.design.streams import stream
 from research.training import data, data_set
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.module import StackModule
 from research.training.train import quiet_trainer

@@ -14,7 +14,7 @@ from torch import nn
 
 from research.design.streams import stream
 from research.training import data, data_set
-from research.training.checks import CHOICES, CURVES
+from research.training.choices import CHOICES, CURVES
 from research.training.config import TrainConfig
 from research.training.models import StackedCNN
 from research.training.module import StackModule

@@ -14,7 +14,7 @@ from research.design.errors import UserError
 from research.design.identity import identity, identity_difference
 from research.training import data, data_set, probes
 from research.training.activations import ACTIVATIONS
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.module import StackModule
 from research.training.probes import (

@@ -1,4 +1,7 @@
-"""The activations, each told once: its function, its gradient as calls that write in place, and its range."""
+"""The activations, each told once: its function, its gradient as calls that write in place, and its range.
+
+Their names stand in `choices.CHOICES` too, which a configuration is checked by without importing torch.
+"""
 
 from __future__ import annotations
 

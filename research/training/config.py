@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from research.design.errors import UserError
 from research.design.task import Metric, Replicate, Report, Source, StackResult, Task
-from research.training.checks import CHOICES, LARGEST, SMALLEST, contradictions
-from research.training.vocabulary import PHRASES, WORDS
+from research.training.choices import CHOICES, LARGEST, SMALLEST, contradictions
+from research.training.display_words import PHRASES, WORDS
 
 if TYPE_CHECKING:
     from research.training.data_set import DataInfo
@@ -33,7 +33,7 @@ class TrainConfig(Task):
     convolutions before them (`models.StackedCNN`), whose maps are flattened ("dense" head) or averaged ("pooled").
     Behind the affine map of a hidden layer come, where they are asked for: a normalisation of the "layer" or "batch",
     the activation, dropout at this rate, and a skip that adds the layer's inputs "before" or "after" the activation to
-    branch_scale times what has become of them (`pieces.Pieces`).
+    branch_scale times what has become of them (`layer_pieces.Pieces`).
     init is a name of `models.initial_layer`; init_std is used by "normal" alone. output_bias is added to the initial
     bias of the first output: at 10 the network starts out sure of the first class.
 

@@ -15,7 +15,7 @@ from research.design.streams import stream
 from research.training.activations import ACTIVATIONS
 from research.training.config import TrainConfig
 from research.training.cost import KERNEL, kernel_sizes, layer_sizes
-from research.training.pieces import Pieces
+from research.training.layer_pieces import Pieces
 from research.training.products import affine
 
 

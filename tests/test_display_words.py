@@ -2,10 +2,10 @@
 
 from dataclasses import fields
 
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.data import DATA
-from research.training.vocabulary import PHRASES, WORDS
+from research.training.display_words import PHRASES, WORDS
 
 
 def test_words_are_of_fields_and_of_their_values():

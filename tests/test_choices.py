@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from research.design.errors import UserError
-from research.training.checks import CHOICES, LARGEST, MEASURES, SMALLEST
+from research.training.choices import CHOICES, LARGEST, MEASURES, SMALLEST
 from research.training.config import TrainConfig
 from research.training.data import DATA
 

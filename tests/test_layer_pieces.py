@@ -11,12 +11,12 @@ from torch import nn
 
 from research.design.errors import UserError
 from research.training import data
-from research.training.checks import CHOICES
+from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.cost import num_parameters
+from research.training.layer_pieces import EPSILON, Dropout
 from research.training.models import network
 from research.training.module import StackModule
-from research.training.pieces import EPSILON, Dropout
 from research.training.plain import plain_network
 from research.training.train import train_stack
 
