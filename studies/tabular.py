@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -89,6 +89,11 @@ class Boosting(Task):
     """Scikit-learn's histogram gradient boosting, on the same parts of the same table as a network of the seed."""
 
     imports = ("sklearn.ensemble", "research.training.train")
+    paired = "the same training, validation and test part of a table in every cell"
+    words: ClassVar[Mapping[str, str]] = {
+        "learning_rate": "learning rate of the trees", "max_leaf_nodes": "leaves of a tree",
+        "min_samples_leaf": "examples in a leaf", "l2_regularization": "L2 regularisation", "twice": "grown twice",
+    }  # fmt: skip
 
     dataset: str
     num_train: int = 0

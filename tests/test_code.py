@@ -94,6 +94,7 @@ def test_it_changes_with_what_the_task_uses_of_a_module_beside_it(digest, helper
         (('label="points"', 'label="score"'), ("", "")),
         (('unit="m"', 'unit="km"'), ("", "")),
         (('Metric(label="points", unit="m",', 'Metric("score",'), ("", "")),
+        (("    size: int = 1\n", '    words = {"size": "how large"}\n    size: int = 1\n'), ("", "")),
         (("return UNUSED", "return 2 * UNUSED"), ("", "")),
         (("UNUSED = 4", "UNUSED = 5"), ("", "")),
         (("", ""), ("    return x\n", "    return -x\n")),

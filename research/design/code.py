@@ -11,6 +11,7 @@ from pathlib import Path
 
 Import = ast.Import | ast.ImportFrom
 FOR_PEOPLE = ("label", "meaning", "unit", "says_where")  # the first arguments of Metric
+WORDS_OF_TASKS = ("words", "phrases", "paired")  # of `Task`, for people
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -18,8 +19,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def code_digest(task: type) -> str:
     """SHA-256 of the syntax of a class and of what it uses by name: in its file, and in modules of the same folder.
 
-    Comments, docstrings, labels and what the class does not use do not count, so that claims, figures and prose can be
-    changed. Of what is installed the versions are recorded with each run.
+    Comments, docstrings, words for people and what the class does not use do not count, so that claims, figures and
+    prose can be changed. Of what is installed the versions are recorded with each run.
     """
     file = Path(sys.modules[task.__module__].__file__ or "")
     texts = sorted((path.name, name, text) for path, name, text in used(file, task.__qualname__.partition(".")[0]))
@@ -56,11 +57,19 @@ def _definitions(text: bytes) -> dict[str, ast.stmt]:
         for inner in ast.walk(node):
             if isinstance(inner, Definition) and ast.get_docstring(inner) is not None:
                 inner.body = inner.body[1:] or [ast.Pass()]
+            if isinstance(inner, ast.ClassDef):
+                inner.body = [each for each in inner.body if not is_for_people(each)] or [ast.Pass()]
             if isinstance(inner, ast.Call) and ast.unparse(inner.func).rpartition(".")[2] == "Metric":
                 inner.args = inner.args[len(FOR_PEOPLE) :]
                 inner.keywords = [word for word in inner.keywords if word.arg not in FOR_PEOPLE]
         found |= dict.fromkeys(names_of(node), node)
     return found
+
+
+def is_for_people(node: ast.stmt) -> bool:
+    """Whether something in a class gives one of the words that a task has for people."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return any(isinstance(target, ast.Name) and target.id in WORDS_OF_TASKS for target in targets)
 
 
 def names_of(node: ast.stmt) -> list[str]:
