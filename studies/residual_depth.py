@@ -195,4 +195,5 @@ def figures(tables: Frames) -> dict[str, Figure]:
     ax.set_yticks(range(len(rows)), [NAMES.get(recipe, recipe) for recipe in rows])
     ax.set_xlabel("hidden layers")
     ax.tick_params(length=0)
+    ax.grid(False)
     return {"recipes": figure}
