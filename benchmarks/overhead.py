@@ -34,7 +34,7 @@ WORKER = {  # by part, the functions that it consists of; all else in train_hori
     "data": ("research.training.train:cached_data", "research.training.module:make_examples"),
     "initialisation": ("research.training.module:network",),
     "evaluation": ("research.training.module:StackModule._evaluate", "research.training.module:StackModule.evaluate"),
-    "probes": ("research.training.probes:LayerProbe._look",),
+    "probes": ("research.training.probes:LayerProbe.__call__",),
     "measures": ("research.training.train:MEASURES",),
 }
 COORDINATOR = {

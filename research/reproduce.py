@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         check_workers(options.workers)
         store = Store(options.store.absolute())
-        file = re.match(r".+?\.py(?=[-/]|$)", options.what)
+        file = re.match(r".+?\.py(?=[-/].|$)", options.what)
         what = load_study(file[0]).name + options.what[file.end() :] if file else options.what
         found = chosen(store, what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]

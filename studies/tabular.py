@@ -268,8 +268,8 @@ STUDY = Study(
 CAPTIONS = {
     "gaps": "By how much the boosted trees are better than the network on the test part of a seed, a dot a seed; the "
     "bar is the median. Right of the line the trees win. Errors are in standard deviations of the target. The made "
-    "tables: eight columns that decide (saying), 52 beside them that say nothing (silent), a target that jumps (jumps); "
-    "for controls a target that is a straight line (straight) and classes dealt out at random (nothing).",
+    "tables: eight columns that decide (saying), 52 beside them that say nothing (silent), a target that jumps; for "
+    "controls a target that is a straight line and classes dealt out at random (nothing).",
 }
 
 

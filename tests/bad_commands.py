@@ -94,7 +94,8 @@ TWICE = {
     "--set": ("epochs=2", "epochs=2"),
 }
 SETTINGS = {  # by field: values that it cannot have
-    **dict.fromkeys(("width", "batch_size", "epochs"), ("0", "1.5", "1e2", "inf", "9" * 20, "9" * 400)),
+    **dict.fromkeys(("width", "batch_size"), ("0", "1.5", "1e2", "inf", "9" * 20, "9" * 400)),
+    "epochs": ("-1", "1.5", "1e2", "inf", "9" * 20, "9" * 400),
     **dict.fromkeys(("num_train", "steps", "evaluate_every"), ("-1", "2.0", "x", "9" * 400)),
     **dict.fromkeys(("lr", "momentum", "weight_decay", "init_std"), ("-1", "nan", "inf", "1e999", "0x1p3", "x")),
     **dict.fromkeys(("output_bias", "input_scale", "target_accuracy"), ("-0.1", "-inf", "NaN", "1,5", "2" * 400)),

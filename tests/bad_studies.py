@@ -198,7 +198,7 @@ LINES = {  # what is written at the end of the file -> what is said of it
     "await STUDY": "'await' outside function",
     "int('9' * 5000)": "ValueError: Exceeds the limit",
     "Study(**{**vars(STUDY), 'questoin': 1})": "unexpected keyword argument 'questoin'",
-    "Factor('a', ('b',), ('c',))": "TypeError",
+    "Factor('a', ('b',), ('c',))": r"label=\('c',\) must be str",
     "crossed(('a', 'b'))": "TypeError",
     "TrainConfig(widht=3)": "unexpected keyword argument 'widht'",
     "TrainConfig('digits', network='cnn', head='maps')": "head='maps'",

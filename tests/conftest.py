@@ -362,7 +362,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def copied_record(record: Store, tmp_path: Path) -> Iterator[Store]:
     """A copy of the recorded store that may be harmed."""
-    with sqlite3.connect(record.mlflow_database) as source, sqlite3.connect(tmp_path / "mlflow.db") as target:
+    with sqlite3.connect(record.database) as source, sqlite3.connect(tmp_path / "mlflow.db") as target:
         source.backup(target)
     target.close()
     source.close()

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_outcomes import seeds
-from test_verdict import claim
+from test_findings import claim
+from test_verdict import seeds
 
 from research.design.streams import stream
 from research.design.study import Factor, Metric

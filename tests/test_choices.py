@@ -148,7 +148,11 @@ def test_every_field_is_checked():
         (SINE, {"standardize": True}, "standardize goes with pixels='original', and not with a curve"),
         (None, {"standardize": 1}, "standardize=1 must be True or False"),
         (None, {"dataset": None}, "dataset=None must be a name, or by_function(...) of a function"),
-        (None, {"dataset": "minst"}, f"unknown data set 'minst': choose one of {', '.join(DATA)}, or by_function(...)"),
+        (
+            None,
+            {"dataset": "minst"},
+            f"dataset='minst' is not one of {', '.join(DATA)}, nor by_function(...) of a function",
+        ),
         (
             None,
             {"dataset": "studies.nowhere:moons"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_verdict import claim, make_runs, number, study
+from test_findings import claim, make_runs, number, study
 
 from research.design.digests import judged_digests
 from research.design.errors import UserError

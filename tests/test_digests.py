@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from test_verdict import claim, control, make_runs, number, study
+from test_findings import claim, control, make_runs, number, study
 
 from research.design.digests import claim_digest
 from research.design.study import Number
@@ -49,7 +49,7 @@ def test_the_digest_is_that_of_every_other_process_and_version():
     golden = "9e7ecda6ebe8fcee16f7f5505ddda1576c013ae1e466831d80a9cdbe57626c99"
     assert claim_digest(claim(above=0.5)) == golden
     code = (
-        "import sys; sys.path.insert(0, 'tests'); from test_verdict import claim; "
+        "import sys; sys.path.insert(0, 'tests'); from test_findings import claim; "
         "from research.design.digests import claim_digest; print(claim_digest(claim(above=0.5)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == golden

@@ -110,7 +110,7 @@ def test_thousands_of_numbers_of_one_run_come_back_exactly_with_what_is_missing(
 
 
 def test_a_record_that_has_no_tag_for_profiles_is_read_as_before_there_were_any(copied_record):
-    connection = sqlite3.connect(copied_record.mlflow_database)
+    connection = sqlite3.connect(copied_record.database)
     connection.execute("DELETE FROM tags WHERE key = 'profiles'")
     connection.execute("DELETE FROM metrics WHERE key = 'fit'")
     connection.commit()

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_findings import claim, number
 from test_samples import of_widths, width_runs
-from test_verdict import claim, number
 
 from research.design.streams import stream
 from research.judging.margins import margins

@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_a_record_that_cannot_be_written_is_said_in_a_line(copied_record):
     client = open_client(copied_record)
-    copied_record.mlflow_database.write_bytes(b"no database" * 1000)
+    copied_record.database.write_bytes(b"no database" * 1000)
     with pytest.raises(UserError, match=r"mlflow\.db cannot be written .*choose another"), writing(copied_record):
         client.create_experiment("another", Path("/").as_uri())
 

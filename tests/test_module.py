@@ -16,10 +16,14 @@ from research.training.config import TrainConfig
 from research.training.module import StackModule
 from research.training.train import quiet_trainer
 
+MODULES = {
+    "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),
+    "leaky_relu": nn.LeakyReLU(), "elu": nn.ELU(), "silu": nn.SiLU(), "relu6": nn.ReLU6(), "hardswish": nn.Hardswish(),
+}  # fmt: skip
 SEEDS = (4, 0, 7)
 BASE = TrainConfig(dataset="digits", width=16, activation="tanh", epochs=2)  # 1300 examples by 128: 22 steps, two short
 OPTIONS = [
-    *({"activation": name} for name in CHOICES["activation"]),
+    *({"activation": name} for name in MODULES),
     *({"init": name} for name in CHOICES["init"]),
     *({"depth": depth, "activation": "gelu"} for depth in (0, 1, 3)),
     *({"init": name, "depth": 3, "init_std": 0.3} for name in ("xavier", "he", "normal")),
@@ -35,9 +39,6 @@ OPTIONS = [
     *({"optimizer": name, "lr": 0.01} for name in ("adam", "adamw")),
     *({"optimizer": name, "lr": 0.01, "weight_decay": 0.1, "depth": 3} for name in ("adam", "adamw")),
 ]
-MODULES = {
-    "identity": nn.Identity(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "relu": nn.ReLU(), "gelu": nn.GELU(),
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,8 @@ def test_each_replicate_follows_what_it_would_have_been_alone(options, digits):
 def test_the_options_cover_every_choice():
     configs = [replace(BASE, **options) for options in OPTIONS]
     for name in ("activation", "init", "optimizer"):  # the others in test_module_options.py, L-BFGS in test_lbfgs.py
-        assert {getattr(config, name) for config in configs} == set(CHOICES[name]) - {"lbfgs"}
+        elsewhere = {"lbfgs", "prelu", "step"}  # in test_lbfgs.py and test_layer_pieces.py; a step learns nothing
+        assert {getattr(config, name) for config in configs} == set(CHOICES[name]) - elsewhere
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.1 * (1 + 1e-9)}, {"weight_decay": 1e-9}, {"momentum": 1e-9}, {}])

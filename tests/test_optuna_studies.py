@@ -18,7 +18,7 @@ from test_design import CHOOSY
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.study import Tier
-from research.design.trials import trial_stack
+from research.design.trials import objective, trial_stack
 from research.record.frames import read_frames
 from research.record.optuna_studies import project_grid, project_grids, project_searches
 from research.record.recorder import Recorder
@@ -192,7 +192,7 @@ def test_other_universes_have_a_grid_with_the_choices_and_that_of_the_reference_
     for cell in plan.cells:
         if cell.tuning:
             trial = trial_stack(cell, 0, {})
-            recorder.write_trial(trial, made_up_result(trial.seeds), 0.5)
+            recorder.write_trial(trial, made_up_result(trial.seeds), objective(study.tuning), 0.5)
     state = state_of(store, plan)
     runs = read_frames(store, plan, state).runs
     project_grids(store, plan, runs)
@@ -221,8 +221,11 @@ def test_a_finished_search_is_a_study_of_its_own_and_shows_what_was_tried_last(t
         recorder = Recorder(store, plan, redo)
         for number, rate in enumerate(rates):
             trial = trial_stack(first, number, {"lr": rate})
-            recorder.write_trial(trial, made_up_result(trial.seeds), 10 * rate if rate < 2 else float("inf"))
-        recorder.write_trial(trial_stack(other, 0, {}), made_up_result((0,)), 0.5)  # and no more
+            value = 10 * rate if rate < 2 else float("inf")
+            recorder.write_trial(trial, made_up_result(trial.seeds), objective(CHOOSY.tuning), value)
+        recorder.write_trial(
+            trial_stack(other, 0, {}), made_up_result((0,)), objective(CHOOSY.tuning), 0.5
+        )  # and no more
         project_searches(store, plan, state_of(store, plan).trials)
         assert optuna.study.get_all_study_names(storage=store.optuna_uri) == [first.key]
         trials = optuna.load_study(study_name=first.key, storage=store.optuna_uri).trials

@@ -245,7 +245,7 @@ DAMAGES = {
     ),
     "a data set of another source": (
         with_param("dataset", "cifar"),
-        "no TrainConfig of this source: unknown data set 'cifar'",
+        "no TrainConfig of this source: dataset='cifar' is not one of",
     ),
     "no number": (
         with_param("width", "wide"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_verdict import make_runs, number, spoiled
+from test_findings import make_runs, number, spoiled
 
 from research.design.study import Number
 from research.design.task import Metric

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from test_searches import CELL, PLAN, STUDY, cell_with, finish, recorded, result_of, waiting
+from test_searches import CELL, PLAN, STUDY, WANTED, cell_with, finish, recorded, result_of, waiting
 
 from research.design.plan import in_one_pass, make_plan
 from research.record.recorder import Recorder
@@ -26,7 +26,7 @@ def test_what_a_search_costs_is_all_of_its_trials_and_its_cell_beside_one_that_s
 def test_a_trial_whose_value_is_infinite_is_read_back_as_such(tmp_path):
     recorder = Recorder(Store(tmp_path), PLAN)
     (stack, *_) = Searches(waiting(), {}).first()
-    recorder.write_trial(stack, result_of((math.nan, 1.0)), math.inf)
+    recorder.write_trial(stack, result_of((math.nan, 1.0)), WANTED, math.inf)
     (run,) = recorded(Store(tmp_path)).values()
     searches = Searches(waiting(), {stack.cell.key: run})
     assert searches.first()[0].cell.trial == 1
@@ -38,7 +38,7 @@ def test_the_run_of_a_tuned_cell_shows_the_setting_that_won_however_it_was_summe
     recorder = Recorder(store, PLAN)
     trials, own = finish(Searches(waiting(), {}))
     for stack, value in trials.values():
-        recorder.write_trial(stack, result_of((value, value)), value)
+        recorder.write_trial(stack, result_of((value, value)), WANTED, value)
     for stack in own:
         result = result_of([1.0] * len(stack.seeds))
         pairs = zip(result.replicates, stack.seeds, strict=True)

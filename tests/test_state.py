@@ -36,7 +36,7 @@ def test_results_of_another_configuration_under_the_same_key_are_refused_by_fiel
 
 def test_a_deleted_run_is_no_longer_part_of_the_record(copied_record):
     run = state_of(copied_record, PLAN).done[PLAN.stacks[0].key][0]
-    connection = sqlite3.connect(copied_record.mlflow_database)
+    connection = sqlite3.connect(copied_record.database)
     connection.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", (run.id,))
     connection.commit()
     connection.close()

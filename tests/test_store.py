@@ -37,13 +37,13 @@ def only_readable(*files: Path) -> Iterator[Store]:
 
 
 def test_the_schema_is_that_of_the_pinned_mlflow(record):
-    connection = sqlite3.connect(record.mlflow_database)
+    connection = sqlite3.connect(record.database)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (SCHEMA,)
     connection.close()
 
 
 def test_a_store_of_another_version_is_refused(copied_record):
-    connection = sqlite3.connect(copied_record.mlflow_database)
+    connection = sqlite3.connect(copied_record.database)
     connection.execute("UPDATE alembic_version SET version_num = 'abc'")
     connection.commit()
     connection.close()
@@ -52,22 +52,22 @@ def test_a_store_of_another_version_is_refused(copied_record):
 
 
 def test_a_store_that_cannot_be_written_can_be_read(copied_record):
-    with contextlib.closing(sqlite3.connect(copied_record.mlflow_database)) as connection:
+    with contextlib.closing(sqlite3.connect(copied_record.database)) as connection:
         assert connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
-    with only_readable(copied_record.mlflow_database) as store:
+    with only_readable(copied_record.database) as store:
         assert len(state_of(store, PLAN).done) == 2
         assert [path.name for path in store.folder.iterdir()] == ["mlflow.db"]
 
 
 def test_a_log_that_cannot_be_taken_in_is_not_read_past(copied_record):
-    with contextlib.closing(sqlite3.connect(copied_record.mlflow_database)) as connection:
+    with contextlib.closing(sqlite3.connect(copied_record.database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("UPDATE runs SET lifecycle_stage = 'deleted'")
         connection.commit()
-        log = copied_record.mlflow_database.with_name("mlflow.db-wal")
+        log = copied_record.database.with_name("mlflow.db-wal")
         assert log.stat().st_size
         with (
-            only_readable(copied_record.mlflow_database, log) as store,
+            only_readable(copied_record.database, log) as store,
             pytest.raises(UserError, match=r"mlflow\.db cannot be read"),
         ):
             state_of(store, PLAN)

@@ -9,7 +9,7 @@ import pytest
 from research.design.errors import UserError
 from research.design.identity import identity_difference
 from research.design.plan import make_plan
-from research.design.study import Control, Factor, Number, Study, Tier, Tuning
+from research.design.study import TUNED, Control, Factor, Number, Study, Tier, Tuning
 from research.design.study_files import load_study, study_names
 from research.design.universes import asked_for, departing, departures, nearest, universe_name
 from research.training.config import TrainConfig
@@ -287,7 +287,7 @@ def test_the_fingerprints_of_the_studies_do_not_depend_on_their_universes():
             configure=lambda study=study, **levels: study.configure(**study.reference, **levels),
             choices=(),
             universes=(),
-            tuning=None,
+            tuning=study.tuning if TUNED in study.reference.values() else None,
             main_effects=(),
             tiers={tier: replace(size, levels={}) for tier, size in study.tiers.items()},
         )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from test_verdict import claim, number
+from test_findings import claim, number
 
 from research.design.streams import stream
 from research.judging.samples import Sample

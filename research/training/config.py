@@ -153,7 +153,7 @@ class TrainConfig(Task):
         from research.training.metrics import PROFILES, layers_of, metric_of, metrics_of
 
         found = {name: metric_of(name) for name in metrics_of(self)}
-        found |= dict.fromkeys(layers_of(self), Metric(by="layer"))
+        found |= layers_of(self)
         return found | {name: Metric(by="place") for one in self.measures for name in PROFILES.get(one, ())}
 
     @classmethod

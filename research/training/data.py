@@ -137,7 +137,7 @@ def known(name: str) -> DataInfo:
         return DATA[name]
     if isinstance(name, str) and ":" in name:
         return made(function_of(name))[0]
-    raise UserError(f"unknown data set {name!r}: choose one of {', '.join(DATA)}, or by_function(...)")
+    raise UserError(f"dataset={name!r} is not one of {', '.join(DATA)}, nor by_function(...) of a function")
 
 
 def bundled(info: DataInfo) -> tuple[np.ndarray, np.ndarray]:

@@ -158,16 +158,35 @@ METRICS |= {
 }
 
 
-LAYERS = (
-    "backward_norm", "weight_gradient_norm", "activation_mean", "activation_spread", "zero", "dead", "saturated"
-)  # fmt: skip
-OF_PROBES = {"weight_change": ("weight_change",), "unit_deaths": ("ever_dead", "revived")}  # beside those
+LAYERS: dict[str, Metric] = {  # of each layer, at each look
+    "backward_norm": Metric("norm of the backward signal", by="layer"),
+    "weight_gradient_norm": Metric("norm of the gradient of the weights", by="layer"),
+    "activation_mean": Metric("mean activation", by="layer"),
+    "activation_spread": Metric("standard deviation of the activations", by="layer"),
+    "zero": Metric("share of activations that are zero", unit="%", by="layer"),
+    "dead": Metric("share of units that are always zero", unit="%", by="layer"),
+    "saturated": Metric("share of activations near a bound", unit="%", by="layer"),
+}
+OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
+    "weight_change": {
+        "weight_change": Metric(
+            "change of the weights", "norm of what the weights have changed by, over the norm of the first", by="layer"
+        )
+    },
+    "unit_deaths": {
+        "ever_dead": Metric("share of units that were always zero at some look", unit="%", by="layer"),
+        "revived": Metric("share of units that were always zero and are no more", unit="%", by="layer"),
+    },
+}
 PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
 
 
-def layers_of(config: TrainConfig) -> list[str]:
-    """The names of the metrics that each layer has."""
-    return [*LAYERS, *(name for probe in config.probes for name in OF_PROBES[probe])] if config.looks else []
+def layers_of(config: TrainConfig) -> dict[str, Metric]:
+    """The metrics that each layer has, by their names."""
+    found = dict(LAYERS) if config.looks else {}
+    for probe in config.probes:
+        found |= OF_PROBES[probe]
+    return found
 
 
 def metric_of(name: str) -> Metric:
