@@ -21,6 +21,7 @@ from research.design.study_files import load_study, study_names
 SMALL = '''"""Controls of a study of the project, on few and small examples, guarding a claim that always holds."""
 
 from dataclasses import replace
+from itertools import product
 
 from research.design.study import Claim, Factor, Tier
 from studies.{name} import STUDY as DECLARED
@@ -41,8 +42,15 @@ def levels_of(name):
 
 
 CONTROLS = tuple(small(control) for control in DECLARED.controls if control.name in {controls!r})
+CELLS = [
+    dict(zip((DECLARED.arms.name, *one.number.blocks), point))
+    for one in CONTROLS for point in product(one.number.arms, *one.number.blocks.values())
+]
+GIVEN = {{metric for cell in CELLS for metric in configure(**cell).gives()}}
+HEADLINE = tuple(metric for metric in DECLARED.headline if metric in GIVEN) or ("repeat_difference",)
 STUDY = replace(
-    DECLARED, name="small", configure=configure, choices=(), universes=(), tuning=None, amendments=(), main_effects=(),
+    DECLARED, name="small", headline=HEADLINE, configure=configure, choices=(), universes=(), tuning=None,
+    amendments=(), main_effects=(),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,
@@ -55,6 +63,8 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "pixel_shuffle": DIGITS,
+    "residual_depth": {**DIGITS, "num_train": 0},
+    "tabular": {"num_train": 0},
     "width_sine": {"steps": 300, "lr": 0.01},
 }
 
@@ -77,6 +87,7 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n",
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
+OTHER_ORDER = ("module.py", 'stream(seed, "order", epoch)', 'stream(seed + 1, "order", epoch)')
 THREE_GUESSES = (
     "module.py",
     "correct += (outputs.argmax(2) == targets).sum(1).cpu()",
@@ -86,8 +97,8 @@ THREE_GUESSES = (
 FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
     "activation_depth": (
         (
-            Fault("gradient of tanh", "passes.py", "aten.tanh_backward.grad_input", "aten.sigmoid_backward.grad_input",
-                  ("as-in-plain-pytorch",)),
+            Fault("gradient of tanh", "activations.py", "aten.tanh_backward.grad_input",
+                  "aten.sigmoid_backward.grad_input", ("as-in-plain-pytorch",)),
             Fault("three guesses an image", *THREE_GUESSES, ("untrained-at-chance", "counted-right")),
         ),
         (
@@ -104,8 +115,7 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
     ),
     "loss_convergence": (
         (
-            Fault("order of another seed", "module.py", 'stream(seed, "order", epoch)',
-                  'stream(seed + 1, "order", epoch)', ("as-in-plain-pytorch",)),
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
             Fault("sum of squares for their mean", "losses.py", "else squares.mean(-1)", "else squares.sum(-1)",
                   ("sum-and-mean",)),
             Fault("three guesses an image", *THREE_GUESSES, ("untrained-at-chance",)),
@@ -129,6 +139,28 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   '        stream(seed, f"pixels of each image, {part}")\n', ("scrambled",)),
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
+    ),
+    "residual_depth": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+        (
+            Fault("each step scales all weights", *NO_STEP[:2], NO_STEP[1] + "        self.flat.mul_(1 + 1e-6)\n",
+                  ("what-adds-nothing-stays",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (Fault("no step is taken", *NO_STEP, ("depth-that-adds-nothing",)),),
+    ),
+    "tabular": (
+        (
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("tested on what was trained on", "data_set.py",
+                  "    return (*split(targets, info.num_validation, seed, members), test)\n",
+                  "    return (*split(targets, info.num_validation, seed, members), members[: len(test)])\n",
+                  ("nothing-to-learn",)),
+        ),
+        (Fault("no step is taken", *NO_STEP, ("a-network-can-win",)),),
     ),
     "width_sine": (
         (

@@ -112,14 +112,15 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, reproduced):
     for judged in plan.study.judged:
         named = {plan.study.arms.name: judged.number.arms, **judged.number.blocks}
         planned = [cell for cell in plan.cells if all(cell.levels[name] in levels for name, levels in named.items())]
-        assert judged.number.metric in runs or not planned, judged.name  # a small tier has not all levels
+        is_there = judged.number.metric in runs or judged.number.at  # a small tier has not all levels
+        assert is_there or not planned, judged.name
     if name in WITH_UNIVERSES:
         universes = pd.read_csv(folder / "universes" / "runs.csv")
         every = make_plan(load_study(name), "smoke", scope=("all",)).cells
         assert set(universes["cell"]) == {cell.name for cell in every}
     by_place = any(metric.by == "place" for cell in plan.cells for metric in cell.task.gives().values())
     assert (len(pd.read_csv(folder / "profiles.csv")) > 0) == by_place
-    assert {cell.task.clock for cell in plan.cells} <= set(pd.read_csv(folder / "curves.csv"))
+    assert {cell.task.clock for cell in plan.cells} & set(pd.read_csv(folder / "curves.csv"))
 
 
 def test_a_changed_study_is_run_and_drawn_again_and_no_other(reproduced):
