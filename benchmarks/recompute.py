@@ -244,7 +244,7 @@ def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
     promised = sum(claim.kind in ("most", "share", "mean") for claim in study.claims) + len(study.main_effects)
     each = 0.05 / max(promised, 1)
     published = pd.read_csv(folder / "findings.csv").set_index("name")
-    claims, controls = judged(study, read(folder / "runs.csv"), study.reference, each)
+    claims, controls = judged(study, with_places(study, read(folder / "runs.csv"), folder), study.reference, each)
     for one, ours in [*claims.items(), *((control, (told, told)) for control, told in controls.items())]:
         yield from differ(f"{name} {one}", ours, published.loc[one])
     if not (folder / "universes").is_dir():
@@ -261,6 +261,17 @@ def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
             yield from differ(f"{name} {one} in {levels}", ours, rows.loc[one])
     for claim in study.main_effects:
         yield from differ(f"{name} {claim.name}", attributed(study, claim, runs, each), summary.loc[claim.name])
+
+
+def with_places(study: Study, runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The runs with what claims and controls read of a layer, a time or a place, under the metric's own name."""
+    for number in (one.number for one in (*study.controls, *study.claims) if one.number.at):
+        kind = "profiles" if "place" in number.at else "layers" if "layer" in number.at else "curves"
+        rows = read(folder / f"{kind}.csv")
+        for name, value in number.at.items():
+            rows = rows[rows[name] == value]
+        runs = runs.merge(rows[["cell", "seed", number.metric]], on=["cell", "seed"], how="left")
+    return runs
 
 
 def read_text(path: Path) -> pd.DataFrame:
