@@ -21,7 +21,7 @@ from research.design.plan import make_plan
 from research.design.study_files import load_study
 from research.record.state import State, read_runs, read_state
 from research.record.store import Store
-from research.training.data import fetch
+from research.training.data import fetch, load
 
 # Properties get the same examples in every run, however long they take, and leave nothing behind (see strategies.py).
 hypothesis.configuration.set_hypothesis_home_dir(os.devnull)
@@ -251,6 +251,26 @@ def workers_of(coordinator):
     """The process ids of the workers: the children of the coordinator's children, for these are fork servers."""
     alive = processes_of(coordinator)
     return {pid for pid, parent in alive.items() if alive.get(parent) == coordinator}
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    return load("mnist")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="session")
+def sine():
+    return load("sine")
+
+
+@pytest.fixture(scope="session")
+def line():
+    return load("line")
 
 
 @pytest.fixture(scope="session")

@@ -14,26 +14,6 @@ from research.training import data
 from research.training.choices import CURVES
 
 
-@pytest.fixture(scope="module")
-def mnist():
-    return data.load("mnist")
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
-
-
-@pytest.fixture(scope="module")
-def sine():
-    return data.load("sine")
-
-
-@pytest.fixture(scope="module")
-def line():
-    return data.load("line")
-
-
 def test_mnist_is_the_published_data(mnist):
     assert mnist.inputs.shape == (60000, 784)
     assert mnist.test_inputs.shape == (10000, 784)

@@ -8,21 +8,6 @@ import pytest
 from research.training import data, data_set
 
 
-@pytest.fixture(scope="module")
-def mnist():
-    return data.load("mnist")
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
-
-
-@pytest.fixture(scope="module")
-def sine():
-    return data.load("sine")
-
-
 def test_a_curve_is_split_into_all_and_nothing(sine):
     train, validation = data_set.split(sine.targets.numpy(), 0, seed=3)
     assert np.array_equal(train, np.arange(1024))

@@ -18,16 +18,6 @@ SEEDS = (4, 0, 7)
 PARTS = ("train", "validation", "test")
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
-
-
-@pytest.fixture(scope="module")
-def sine():
-    return data.load("sine")
-
-
 def made(dataset, seeds=SEEDS, **options):
     options = {"dataset": dataset.info.name, **options}
     return make_examples(TrainConfig(**options), seeds, dataset)

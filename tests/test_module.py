@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from research.design.streams import stream
-from research.training import data, data_set
+from research.training import data_set
 from research.training.choices import CHOICES
 from research.training.config import TrainConfig
 from research.training.module import StackModule
@@ -39,11 +39,6 @@ OPTIONS = [
     *({"optimizer": name, "lr": 0.01} for name in ("adam", "adamw")),
     *({"optimizer": name, "lr": 0.01, "weight_decay": 0.1, "depth": 3} for name in ("adam", "adamw")),
 ]
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
 
 
 @pytest.fixture(autouse=True)

@@ -54,11 +54,6 @@ PHI = {
 BOUNDED = {"sigmoid": (0.5, 0.5), "tanh": (0.0, 1.0), "relu6": (3.0, 3.0), "step": (0.5, 0.5)}  # middle, half the range
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
-
-
 @pytest.fixture(autouse=True)
 def _any_machine(monkeypatch):
     """Double precision for every device: Apple's has none, and CUDA's products repeat their bits only if told to."""

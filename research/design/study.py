@@ -244,6 +244,8 @@ class Study:
     def task(self, levels: Levels, tier: str = "full") -> Task:
         """A cell's task: `configure` at its levels, other choices at the reference, the tier's overrides."""
         task, overrides = self._configured({**self.reference, **levels}), self.tiers[tier].overrides
+        if not overrides:
+            return task
         if unknown := set(overrides) - {f.name for f in fields(task)}:
             raise UserError(
                 f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of {type(task).__name__}"

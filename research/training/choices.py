@@ -62,12 +62,13 @@ PROBES = ("weight_change", "unit_deaths")
 
 def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
     """What can be wrong with fields that are well by themselves, and what is said then."""
-    measures, probes, pixels = config.measures, config.probes, config.info.num_features
+    measures, probes, info = config.measures, config.probes, config.info
+    is_regression, pixels = not info.num_classes, info.num_features
     are_probes = isinstance(probes, tuple) and all(isinstance(one, str) and one in PROBES for one in probes)
     named = isinstance(measures, tuple) and all(
         isinstance(measure, str) and measure in MEASURES for measure in measures
     )
-    output = "raw" if config.is_regression and config.loss != "cross_entropy" else config.output
+    output = "raw" if is_regression and config.loss != "cross_entropy" else config.output
     return (
         (
             bool(config.momentum) and config.optimizer != "sgd",
@@ -111,7 +112,7 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             "standardize goes with pixels='original', and not with a curve",
         ),
         (
-            config.pixels != "original" and config.info.draws_test,
+            config.pixels != "original" and info.draws_test,
             f"pixels={config.pixels!r} goes with a test part that all seeds share, not with dataset={config.dataset!r}",
         ),
         (
@@ -127,7 +128,7 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             f"output={config.output!r}: dataset={config.dataset!r} with loss={config.loss!r} needs output='raw'",
         ),
         (
-            config.is_regression and config.loss == "cross_entropy" and config.dataset not in CURVES,
+            is_regression and config.loss == "cross_entropy" and config.dataset not in CURVES,
             f"loss='cross_entropy': dataset={config.dataset!r} has numbers for targets, not classes",
         ),
         (
@@ -135,15 +136,15 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             "output='raw' goes with loss='mse', not 'cross_entropy': that needs probabilities",
         ),
         (
-            config.is_regression and (config.network, config.pixels) != ("mlp", "original"),
+            is_regression and (config.network, config.pixels) != ("mlp", "original"),
             f"dataset={config.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
         ),
         (
-            config.network == "cnn" and config.info.num_features != 16 * math.isqrt(pixels // 16) ** 2,
+            config.network == "cnn" and info.num_features != 16 * math.isqrt(pixels // 16) ** 2,
             f"network='cnn' goes with square images whose side is a multiple of 4, not dataset={config.dataset!r}",
         ),
         (
-            config.is_regression and config.labels != "true",
+            is_regression and config.labels != "true",
             f"labels={config.labels!r}: dataset={config.dataset!r} has no labels",
         ),
         (
@@ -165,7 +166,7 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
         (not config.input_scale, "input_scale=0 leaves nothing of the inputs"),
         (config.target_accuracy > 1, f"target_accuracy={config.target_accuracy} must be at most 1"),
         (
-            bool(config.target_accuracy) and config.is_regression,
+            bool(config.target_accuracy) and is_regression,
             f"target_accuracy={config.target_accuracy}: dataset={config.dataset!r} has no accuracy to reach",
         ),
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from research.design.errors import UserError
 from research.design.task import Metric, Replicate, Report, Source, StackResult, Task
 from research.training.choices import CHOICES, LARGEST, SMALLEST, contradictions
+from research.training.data import known
+from research.training.data_set import DataInfo
 from research.training.display_words import PHRASES, WORDS
-
-if TYPE_CHECKING:
-    from research.training.data_set import DataInfo
 
 CORE = ("dataset", "depth", "width", "activation", "init", "loss", "optimizer", "lr", "batch_size", "epochs", "steps")
 
@@ -124,8 +123,6 @@ class TrainConfig(Task):
     @property
     def info(self) -> DataInfo:
         """What is known of the data set."""
-        from research.training.data import known
-
         return known(self.dataset)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import fields, replace
+from functools import cache
 
 from research.design.task import Metric
 from research.training.config import TrainConfig
@@ -189,6 +190,7 @@ def layers_of(config: TrainConfig) -> dict[str, Metric]:
     return found
 
 
+@cache
 def metric_of(name: str) -> Metric:
     """What is known of a metric."""
     return replace(METRICS.get(name, Metric()), is_trained=name not in DEPENDS_ON)
