@@ -173,7 +173,8 @@ STUDY = Study(
 )  # fmt: skip
 CAPTIONS = {
     "recipes": "How far each of the 16 recipes comes at each depth: the median progress of its seeds, and in brackets "
-    "how many of them make more than half of the way. White is none of it, dark all.",
+    "how many of them make more than half of the way. White is none of it, dark all; 0 % stands for what is worse than "
+    "the best constant prediction too, and for what diverged.",
 }
 
 

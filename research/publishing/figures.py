@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+STEPS = (1, 2, 2.5, 5, 10)  # between the numbers of an axis, of which few are written, since some are long
 FAR = 50  # margins that differ by more than this factor stand on a logarithmic axis
 VERDICT_COLOURS = {"supported": "#00588f", "refuted": "#a33d00"}  # those of the HTML page
 
@@ -224,6 +225,8 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     if logarithmic:
         ax.xaxis.set_major_locator(LogLocator(numticks=5))
         ax.xaxis.set_minor_locator(NullLocator())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(7, steps=STEPS))
     ax.spines["left"].set_visible(False)
     ax.grid(False)
 
@@ -248,6 +251,8 @@ def margins_figure(finding: Finding) -> Figure:
         ax.axvline(scale * margin.chosen, color=VERDICT_COLOURS["refuted"], linewidth=1)
         if left > 0 and right > FAR * left:
             ax.set_xscale("log")
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
         unit = "" if margin.what == "threshold" else finding.unit
         ax.set(xlim=(left, right), ylim=(-0.03 * finding.n, 1.03 * finding.n))
         ax.set_xlabel(f"{WHAT[margin.what]} ({unit})" if unit else WHAT[margin.what])
