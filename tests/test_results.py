@@ -1,7 +1,7 @@
 """What is published can be had as frames."""
 
 from made_up import write_tables, write_universes
-from test_universe_tables import STUDY, by_init
+from test_read_universes import STUDY, by_init
 
 from research.publishing import results as frames
 

@@ -2,8 +2,8 @@
 
 import pytest
 from made_up import write_tables
+from test_read_universes import STUDY
 from test_tuning_tables import REFERENCE, changed_reference
-from test_universe_tables import STUDY
 
 from research.publishing.drawing import page, render
 from research.publishing.results import read_published

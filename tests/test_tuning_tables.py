@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from made_up import sign, write_table, write_tables, write_universes
-from test_universe_tables import STUDY, by_init
+from test_read_universes import STUDY, by_init
 
 from research.design.errors import UserError
 from research.design.study import Factor

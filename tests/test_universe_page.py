@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from made_up import write_tables, write_universes
-from test_universe_tables import STUDY, by_init
+from test_read_universes import STUDY, by_init
 
 from research.design.plan import make_plan
 from research.design.study import Control
