@@ -33,14 +33,14 @@ def tuning_section(plan: Plan, trials: Trials) -> str:
         "the validation split; it was then trained on the seeds that are reported. "
         + ("Where it lay at an end, that end was moved tenfold, once, for three more trials. " if tuning.widen else "")
         + (
-            f"{len(trials.edges)} of {trials.table['cell'].nunique()} winners lie within a tenth of an end of "
-            "their range (on its logarithmic scale), so that a wider one might have done better."
+            "Winners within a tenth of an end of their range (on its logarithmic scale), so that a wider one might "
+            f"have done better: {len(trials.edges)} of {trials.table['cell'].nunique()}."
             if trials.edges
             else "No winner lies at an end of its range."
         )
         + (
-            f" {len(trials.plateaus)} winners do not stand out: they are not better than the median trial by more "
-            f"than {STANDS_OUT:g} standard errors, which is what chance alone gives one search in twenty."
+            f" Winners that do not stand out, since they are not better than the median trial by more than "
+            f"{STANDS_OUT:g} standard errors, as chance alone gives in one search of twenty: {len(trials.plateaus)}."
             if trials.plateaus
             else ""
         )
@@ -62,11 +62,11 @@ def winners(plan: Plan, trials: Trials) -> str:
         if not cell.tuning:
             continue
         ends = trials.edges.get(cell.name, {})
-        edge = "at the " + " and ".join(f"{end} end" for end in ends.values()) if ends else ""
-        edge = ", ".join(filter(None, (edge, "no better than most" * (cell.name in trials.plateaus))))
+        edge = [f"{escaped(word(name, plan.study.words))} at the {end} end" for name, end in ends.items()]
+        notes = ", ".join([*edge, *["no better than most"] * (cell.name in trials.plateaus)])
         found = {name: float(won.loc[won["cell"] == cell.name, name].iloc[0]) for name in (*tuning.ranges, "value")}
         settings = [setting(cell, name, found[name]) for name in tuning.ranges]
-        lines.append(f"| {' | '.join([escaped(cell.name), *settings, quantity(found['value']), edge])} |")
+        lines.append(f"| {' | '.join([escaped(cell.name), *settings, quantity(found['value']), notes])} |")
     return "\n".join(lines)
 
 
