@@ -23,7 +23,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier
+from research.design.study import Amendment, Claim, Control, Factor, Levels, Number, Study, Tier
 from research.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def needed(piece: str, text: str) -> Claim:
 
 
 CLEARLY = "ten points of test accuracy count as a clear difference"
-EXACTLY = tuple({"recipe": recipe, "depth": 8} for recipe in EXACT)
+EXACTLY: tuple[Levels, ...] = tuple({"recipe": recipe, "depth": 8} for recipe in EXACT)
 DEEP = "more than half of the way counts as training"
 STUDY = Study(
     name="residual_depth",

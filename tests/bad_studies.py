@@ -36,6 +36,8 @@ FIELDS = {  # of each of them, fields with what they cannot be
                       "lambda **levels: TrainConfig('digits', depth=levels['depth'], activation=levels['activation'])"),
         "arms": ("None", "'activation'", "('tanh', 'relu')", "(STUDY.arms,)", "Factor('width', (8, 16))"),
         "blocks": ("None", "STUDY.blocks[0]", "('depth',)", "(STUDY.arms,)", "()"),
+        "grids": ("None", "{'depth': (1,)}", "({'depth': 1},)", "({'depth': ()},)", "({'depth': (9,)},)",
+                  "({'width': (8,)},)", "({'init': ('he',)},)", "({'activation': ('relu',)},)"),
         "choices": ("None", "STUDY.choices[0]", "(*STUDY.choices, STUDY.arms)", "()", "STUDY.choices[:1]"),
         "universes": ("None", "'all'", "{'init': 'he'}", "({'init': 'hee'},)", "({'innit': 'he'},)",
                       "({'init': None},)", "({'init': ('he',)},)", "('init=he',)"),

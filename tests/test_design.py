@@ -219,7 +219,7 @@ def test_a_controls_cell_has_levels_of_arms_and_blocks_alone():
 def test_a_control_needs_the_cells_that_its_number_is_made_of():
     number = replace(NUMBER, arms=("identity",), blocks={"depth": (0,)})
     cells = ({"activation": "identity", "depth": 1}, {"activation": "relu", "depth": 0})
-    with pytest.raises(UserError, match="control 'd' needs the cell activation=identity, depth=0 among its cells"):
+    with pytest.raises(UserError, match="control 'd' needs the cell activation=identity, depth=0, in no grid and no"):
         replace(TOY, controls=(Control("d", "text", number, cells=cells),))
 
 

@@ -29,7 +29,7 @@ def field_words(task: Task, names: Iterable[str]) -> str:
 def design_lines(plan: Plan) -> str:
     """Arms, blocks, seeds and tasks of a plan as a list, and what its metrics mean."""
     study = plan.study
-    grid = [cell for cell in plan.cells if _in_grid(study, cell)] or list(plan.cells)
+    grid = [cell for cell in plan.cells if study.in_grid(cell.levels)] or list(plan.cells)
     names = [factor.name for factor in (study.arms, *study.blocks)]
     tasks = [cell.task for cell in grid]
     kinds = dict.fromkeys(type(task) for task in tasks)
@@ -42,14 +42,21 @@ def design_lines(plan: Plan) -> str:
     known = {name: study.metric(name) for name in explained if name in used}
     own = [cell for cell in plan.cells if cell not in grid]
 
-    def levels(name: str) -> str:
+    def levels(name: str, cells: Sequence[Cell]) -> str:
         factor = study.factor(name)
-        kept = [level for level in factor.levels if any(cell.levels[name] == level for cell in grid)]
+        kept = [level for level in factor.levels if any(cell.levels[name] == level for cell in cells)]
         return f"{factor_word(factor)}: {', '.join(level_label(factor, level) for level in kept)}"
 
+    parts = [[cell for cell in grid if study.in_grid(cell.levels, one)] for one in study.grids] or [grid]
     lines = [
-        f"What is compared: {levels(study.arms.name)}.",
-        *(f"Crossed with {levels(block.name)}." for block in study.blocks if len(block.levels) > 1),
+        *(
+            line
+            for place, cells in enumerate(filter(None, parts))
+            for line in (
+                f"{'Also' if place else 'What is'} compared: {levels(study.arms.name, cells)}.",
+                *(f"Crossed with {levels(block.name, cells)}." for block in study.blocks if len(block.levels) > 1),
+            )
+        ),
         f"{plan.num_seeds} seeds ({plan.seeds[0]} to {plan.seeds[-1]}) of each of {len(plan.cells)} cells. "
         f"Seed *s* means {grid[0].task.paired}, so differences are paired.",
         *([f"The same everywhere: {field_words(tasks[0], fixed)}."] if fixed else []),
@@ -78,10 +85,6 @@ def kind_words(task: Task, tuned: Sequence[str] = ()) -> str:
     own = {f.name for f in fields(task)} - {*tuned}
     fields_of = field_words(task, [name for name in task.shown if name in own])
     return about + (f" Here: {fields_of}." if fields_of else "")
-
-
-def _in_grid(study: Study, cell: Cell) -> bool:
-    return all(cell.levels[factor.name] in factor.levels for factor in (study.arms, *study.blocks))
 
 
 def varying_words(name: str, study: Study, cells: Sequence[Cell]) -> str:

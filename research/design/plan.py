@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -275,9 +274,7 @@ def _field_value(study: Study, name: str, text: str) -> str | int | float:
 
 
 def _is_wanted(study: Study, cell: Cell, only: Mapping[str, tuple[str, ...]]) -> bool:
-    known = {name: {str(c[name]) for c in (cell.levels, *_control_cells(study))} for name in cell.levels}
-    for factor in (study.arms, *study.blocks):
-        known[factor.name].update(map(str, factor.levels))
+    known = {name: {str(one[name]) for one in (cell.levels, *study.cells())} for name in cell.levels}
     choices = [choice.name for choice in study.choices]
     for name, levels in only.items():
         if name not in known:
@@ -293,21 +290,12 @@ def _written(only: Mapping[str, tuple[str, ...]]) -> str:
     return " and ".join(f"{name}={','.join(levels)}" for name, levels in only.items())
 
 
-def _control_cells(study: Study) -> list[Mapping[str, Level]]:
-    return [cell for control in study.controls for cell in control.cells]
-
-
 def _cells(
     study: Study, tier: str, variant: str, values: Mapping[str, Any], universe: Levels, numerics: int
 ) -> list[Cell]:
-    """The cells of a universe: the grid first, then what the controls need."""
-    kept = study.tiers[tier].levels
-    factors = (study.arms, *study.blocks)
-    grid = itertools.product(*(kept.get(factor.name, factor.levels) for factor in factors))
-    points: list[Levels] = [dict(zip((f.name for f in factors), levels, strict=True)) for levels in grid]
-    points += [{f.name: cell[f.name] for f in factors} for cell in _control_cells(study)]
+    """The cells of a universe: those of the grids first, then what the controls need."""
     cells: dict[str, Cell] = {}
-    for levels in points:
+    for levels in study.cells(tier):
         cell = _cell(study, tier, variant, values, levels, universe, numerics)
         cells.setdefault(cell.key, cell)
     return list(cells.values())

@@ -93,6 +93,9 @@ class Study:
     `predictions` are what theory says of a metric, by name: functions of the levels, each given by name as to
     `configure`, that claims can divide what is measured by (`Number.over`) and figures draw.
 
+    Arms are crossed with blocks. Where not all of these cells are wanted, `grids` names those that are: each grid
+    crosses the levels that it names, and all levels of a factor that it does not name.
+
     `choices` are what the documents leave open; `universes` the combinations of them that are compared, each as the
     levels in which it differs from the reference, and `universe_reasons` why these and what was left out. With a
     `tuning` cells are tuned where a choice is at the level "tuned", which may be the first; every cell of every
@@ -115,6 +118,7 @@ class Study:
     headline: tuple[str, ...]
     direction: Literal["maximize", "minimize"] = "maximize"
     says: str = ""
+    grids: tuple[Mapping[str, tuple[Level, ...]], ...] = ()
     choices: tuple[Factor, ...] = ()
     universes: tuple[Levels, ...] = ()
     universe_reasons: str = ""
@@ -209,12 +213,24 @@ class Study:
         """How many claims share the promise that few verdicts are false: main effects too."""
         return sum(claim.kind in PROMISED for claim in self.claims) + len(self.main_effects)
 
+    def in_grid(self, cell: Levels, *grids: Mapping[str, tuple[Level, ...]]) -> bool:
+        """Whether a cell is in one of these grids, of those of the study if none is given; else it is for a control."""
+        crossing = {factor.name: factor.levels for factor in (self.arms, *self.blocks)}
+        crossings = ({**crossing, **grid} for grid in grids or self.grids or ({},))
+        return any(all(cell[name] in levels for name, levels in one.items()) for one in crossings)
+
+    def cells(self, tier: str = "full") -> tuple[Levels, ...]:
+        """The cells at a tier, each once, as a level of arms and each block: those of the grids, then of controls."""
+        kept, factors = self.tiers[tier].levels, (self.arms, *self.blocks)
+        crossing = crossed(**{factor.name: kept.get(factor.name, factor.levels) for factor in factors})
+        own = ({f.name: cell[f.name] for f in factors} for control in self.controls for cell in control.cells)
+        cells = (*filter(self.in_grid, crossing), *own)
+        return tuple({tuple(cell.values()): cell for cell in cells}.values())
+
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of all cells of the reference universe, those of controls too."""
-        grid = crossed(**{factor.name: factor.levels for factor in (self.arms, *self.blocks)})
-        cells = (*grid, *(cell for control in self.controls for cell in control.cells))
-        return tuple(map(self.task, cells))
+        return tuple(map(self.task, self.cells()))
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -295,6 +311,8 @@ class Study:
             if dropped := [choice for choice, is_lost in lost.items() if is_lost]:
                 raise UserError(f"{self.name}: tier {name!r} must keep the reference level of {dropped[0]}")
             yield f"tier {name!r}", tier.levels
+        for number, grid in enumerate(self.grids, start=1):
+            yield f"grid {number}", grid
         for claim in self.claims:
             yield f"claim {claim.name!r}", {self.arms.name: claim.number.arms, **claim.number.blocks}
         for control in self.controls:
@@ -360,7 +378,8 @@ class Study:
         if place.startswith("control"):
             cells = [cell for control in self.controls for cell in control.cells]
             known = {name: (*levels, *(cell[name] for cell in cells if name in cell)) for name, levels in known.items()}
-        if not place.startswith("tier") and (left := {f.name for f in (self.arms, *self.blocks)} - set(named)):
+        left = {factor.name for factor in (self.arms, *self.blocks)} - set(named)
+        if left and not place.startswith(("tier", "grid")):
             raise UserError(f"{self.name}: {place} leaves {', '.join(sorted(left))} open")
         for name, levels in named.items():
             if name not in known:
@@ -410,31 +429,34 @@ class Study:
                 if not is_level(cell[factor.name], known):
                     known.append(cell[factor.name])
                     check_levels(f"{self.name}: control {control!r}: {factor.name}", tuple(known))
-        there = {tuple(cell[name] for name in names) for _, cell in cells}
-        there |= {*itertools.product(*(factor.levels for factor in factors))}
-        for number, control in ((control.number, control.name) for control in self.controls):
-            levels = {self.arms.name: number.arms, **number.blocks}
+        there = {tuple(cell[name] for name in names) for cell in self.cells()}
+        for place, levels in self._named_levels():
+            if place.startswith(("tier", "grid")):
+                continue
             for point in itertools.product(*(levels[name] for name in names)):
                 if point not in there:
                     lacking = ", ".join(f"{name}={level}" for name, level in zip(names, point, strict=True))
-                    raise UserError(f"{self.name}: control {control!r} needs the cell {lacking} among its cells")
+                    raise UserError(f"{self.name}: {place} needs the cell {lacking}, in no grid and no control's cells")
 
     def _check_configure(self) -> None:
-        for tier, size in self.tiers.items():
-            for cell in (cell for control in self.controls for cell in control.cells):
+        for tier in self.tiers:
+            if not any(map(self.in_grid, cells := self.cells(tier))):
+                raise UserError(f"{self.name}: tier {tier!r} keeps no cell of the grids")
+            for cell in cells:
                 self.task(cell, tier)
-            kept = [(f.name, size.levels.get(f.name, f.levels)) for f in (self.arms, *self.blocks)]
-            for point in itertools.product(*(levels for _, levels in kept)):
-                self.task(dict(zip((name for name, _ in kept), point, strict=True)), tier)
-        names = [factor.name for factor in self.factors]
-        grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*(f.levels for f in self.factors))]
+        for factor in (self.arms, *self.blocks):
+            used = {cell[factor.name] for cell in self.cells() if self.in_grid(cell)}
+            if idle := [level for level in factor.levels if level not in used]:
+                raise UserError(f"{self.name}: no grid has {factor.name} {idle[0]!r}")
+        choices = crossed(**{choice.name: choice.levels for choice in self.choices})
+        grid = [{**cell, **chosen} for cell in self.cells() if self.in_grid(cell) for chosen in choices]
         tasks = [(levels, self.task(levels)) for levels in grid]
         for factor in self.factors:
-            others: dict[Any, set[Task]] = {}
+            others: dict[Any, list[Task]] = {}
             for levels, task in tasks:
                 rest = tuple(value for name, value in levels.items() if name != factor.name)
-                others.setdefault(rest, set()).add(task)
-            untuned = [level for level in factor.levels if level != TUNED]
-            if len(untuned) > 1 and all(len(found) == 1 for found in others.values()):
+                others.setdefault(rest, []).extend([task] * (levels[factor.name] != TUNED))
+            varied = [found for found in others.values() if len(found) > 1]
+            if varied and all(len(set(found)) == 1 for found in varied):
                 raise UserError(f"{self.name}: configure() ignores factor {factor.name!r} with levels {factor.levels}")
         self._check_tuning({tuple(levels.values()): task for levels, task in tasks})
