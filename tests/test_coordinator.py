@@ -121,7 +121,7 @@ def test_one_worker_finds_what_two_find(searched, unsearched):
 
 
 # With its first run the first trial is half recorded, with the seventh some batches are, with the last all trials.
-@pytest.mark.parametrize("moment", [1, 7, TRIALS])
+@pytest.mark.parametrize("moment", [7, TRIALS])
 def test_killed_amid_its_searches_a_study_resumes_to_the_same_winners_and_tables(searched, unsearched, moment):
     with unsearched.start("--universes", "all", "--workers", "2") as process:
         wait_until(lambda: unsearched.num_tried() >= moment, process=process)
