@@ -387,3 +387,31 @@ def copied_record(record: Store, tmp_path: Path) -> Iterator[Store]:
     target.close()
     source.close()
     return Store(tmp_path)
+
+
+@pytest.fixture
+def as_user():
+    """A function that runs a command as another user of the group 20000, who may read what root may, and no more.
+
+    The test is skipped where we may not do that.
+    """
+    capabilities = ("-all", "+dac_read_search")  # the interpreter may lie where only root may look
+
+    def run(user, *arguments, **environment):
+        words = [f"--{kind}-caps={','.join(capabilities)}" for kind in ("inh", "ambient")]
+        done = subprocess.run(
+            ["setpriv", f"--reuid={user}", "--regid=20000", "--clear-groups", *words, *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"HOME": "/tmp"} | environment,
+            umask=0o022,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.stderr.startswith("setpriv"):
+            pytest.skip(f"no other user can be had: {done.stderr.strip()}")
+        return done
+
+    if not shutil.which("setpriv") or os.geteuid():
+        pytest.skip("only root can be another user, with setpriv")
+    return run
