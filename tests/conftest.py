@@ -415,3 +415,20 @@ def as_user():
     if not shutil.which("setpriv") or os.geteuid():
         pytest.skip("only root can be another user, with setpriv")
     return run
+
+
+@pytest.fixture
+def shim(tmp_path):
+    """A function that gives the variables with which a program has some functions of the C library replaced.
+
+    The test is skipped where there is no compiler.
+    """
+
+    def made(code):
+        if sys.platform != "linux" or not shutil.which("cc"):
+            pytest.skip("there is no C compiler, or the system loads libraries otherwise")
+        (tmp_path / "shim.c").write_text(code)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c", "-ldl"], check=True)
+        return {"LD_PRELOAD": str(tmp_path / "shim.so")}
+
+    return made

@@ -14,7 +14,7 @@ from typing import Any
 
 from research.design.errors import UserError
 from research.record.shared_files import make_folder, share
-from research.record.system_errors import as_user_error, read
+from research.record.system_errors import LOCKABLE, as_user_error, read
 
 SCHEMA = "dc11669786a5"  # the schema of the MLflow release that pyproject.toml pins, as it names it itself
 ANOTHER = "choose another with --store"
@@ -59,17 +59,18 @@ class Store:
             handle = path.open("a+b", buffering=0)
             share(path)
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
-            except OSError as error:
-                for _ in range(20):  # the holder writes its number just after it has the lock
-                    handle.seek(0)
-                    if number := handle.read().decode():
-                        break
-                    time.sleep(0.05)
-                raise UserError(
-                    f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
-                ) from error
+            with as_user_error(f"store {self.folder}: {path.name} cannot be locked", LOCKABLE, OSError):
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
+                except BlockingIOError as error:
+                    for _ in range(20):  # the holder writes its number just after it has the lock
+                        handle.seek(0)
+                        if number := handle.read().decode():
+                            break
+                        time.sleep(0.05)
+                    raise UserError(
+                        f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
+                    ) from error
             with as_user_error(f"store {self.folder}: cannot be written", ANOTHER, OSError):
                 handle.truncate(0)
                 handle.write(str(os.getpid()).encode())

@@ -14,6 +14,11 @@ from research.design.errors import UserError
 PATIENCE = 20  # seconds that a database is waited for which another program holds: MLflow's own sessions wait as long
 NO_ROOM = "free some space and run the same command again"
 HELD = f"it was waited for {PATIENCE} s: end what holds it and run the same command again"
+LOCKABLE = "choose another with --store, on a file system that can lock files"
+UNLOCKABLE = (
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_PROTOCOL,
+)  # fmt: skip
 SQLITE = {  # what SQLite says of a file or its place, with the way out where that is always the same
     sqlite3.SQLITE_FULL: NO_ROOM,
     sqlite3.SQLITE_BUSY: HELD,
@@ -57,6 +62,8 @@ def refused(error: BaseException | None) -> tuple[str, str] | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # "disk I/O error", for want of room
         return "database or disk is full", NO_ROOM
+    if code in UNLOCKABLE:  # "disk I/O error"
+        return "the file cannot be locked", LOCKABLE
     if str(error).startswith(LOST):
         return str(error), ""
     return (str(error), SQLITE[code & 0xFF]) if code is not None and code & 0xFF in SQLITE else None
