@@ -21,8 +21,9 @@ from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
 from research.record.state import Run
 from research.record.store import Store
+from research.running.limits import cores
 from research.running.progress import Progress
-from research.running.workers import Failure, Stopped, Workers, cores, stop_signals
+from research.running.workers import Failure, Stopped, Workers, stop_signals
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
