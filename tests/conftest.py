@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -387,6 +388,14 @@ def copied_record(record: Store, tmp_path: Path) -> Iterator[Store]:
     target.close()
     source.close()
     return Store(tmp_path)
+
+
+@pytest.fixture
+def public():
+    """A folder that everybody can write; pytest's own are for one user alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -14,23 +14,18 @@ from research.record.system_errors import read
 
 
 @pytest.fixture
-def team(tmp_path_factory):
+def team(public):
     """A toy study in a folder of the group 20000."""
-    folder = tmp_path_factory.mktemp("team")
-    for place in (*folder.parents[:2], folder):
-        place.chmod(place.stat().st_mode | 0o055)
-    toy = Toy(folder).write()
-    if os.geteuid() == 0:
-        os.chown(folder, 0, 20000)
-    folder.chmod(0o2775)
-    return toy
+    os.chown(public, 0, 20000)
+    public.chmod(0o2775)
+    return Toy(public).write()
 
 
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_users_of_a_group_take_turns_at_a_study(team, as_user):
+def test_users_of_a_group_take_turns_at_a_study(as_user, team):
     study = [*COMMAND, team.file, "--tier", "small", *team.places]
     first = as_user(12345, *study, "--only", "activation=tanh")
     assert first.returncode == 0, first.stderr

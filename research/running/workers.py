@@ -31,6 +31,8 @@ TRIES = 3  # how often a stack may take its worker down before it counts as fail
 POLL_SECONDS = 0.25
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
+NEEDED = "they need /dev/shm, a TMPDIR with a short path and some open files each (ulimit -n)"
+
 Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
 
 _pipe: Connection | None = None  # a worker's line to its coordinator
@@ -300,7 +302,7 @@ class Workers:
             if reason := self._short_of_memory():
                 raise UserError(f"no worker process can be started ({reason}); {MORE_MEMORY}") from error
             reason, _ = refused(error) or ("the process that starts them ended", "")
-            raise UserError(f"no worker process can be started ({reason}); run the same command again") from error
+            raise UserError(f"no worker process can be started ({reason}); {NEEDED}") from error
 
     def _short_of_memory(self) -> str:
         """That the system killed for want of memory, if it did since this was made."""
