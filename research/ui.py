@@ -32,7 +32,7 @@ POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-an
 # What it says to who comes by another name, such as through a tunnel to another port.
 ELSEWHERE = (
     "The UI answers to 127.0.0.1:{port} and localhost:{port} alone, lest other pages read the record. Through a tunnel "
-    "take the same port, ssh -L {port}:localhost:{port}, or start it with --host-name and what the address bar has."
+    "take the same port, ssh -L {port}:localhost:{port}, or start it with --allow and what the address bar has."
 )
 
 
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     made.add_argument(
-        "--host-name",
+        "--allow",
         action="append",
         default=[],
         type=host_name,
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         with listening(options.port) as ours:
             width = max(len(experiment.name) for experiment in experiments)
             lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
-            serve(store, ours, options.host_name, "\n".join([*lines, "Ctrl-C stops it."]))
+            serve(store, ours, options.allow, "\n".join([*lines, "Ctrl-C stops it."]))
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt:
@@ -198,7 +198,7 @@ def serve(store: Store, ours: socket.socket, names: Sequence[str], text: str) ->
         os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
         with writing(store):
             initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, artifacts)
-        fastapi_security.INVALID_HOST_MSG = ELSEWHERE.format(port=port)
+        fastapi_security.INVALID_HOST_MSG = ELSEWHERE.format(port=port)  # type: ignore[attr-defined]
 
         from mlflow.server.fastapi_app import app  # reads the environment
 

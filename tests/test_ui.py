@@ -196,20 +196,20 @@ def answer(port, host, path="/", **origin):
 
 def test_through_a_tunnel_it_answers_to_the_names_that_the_user_gives_and_says_so_to_others(copied):
     port, tag = free_port(), "/ajax-api/2.0/mlflow/experiments/set-experiment-tag"
-    with serving(copied, "toy", "--host-name", "gpu.lab:8080", "--host-name", "localhost:8080", port=port):
+    with serving(copied, "toy", "--allow", "gpu.lab:8080", "--allow", "localhost:8080", port=port):
         for host in (f"localhost:{port}", f"127.0.0.1:{port}", "localhost:8080", "gpu.lab:8080"):
             assert answer(port, host)[0] == 200
             assert answer(port, host, tag, Origin=f"http://{host}") == (200, "{}")
         for host in ("localhost:8081", "gpu.lab", "gpu.lab:80800", "evil.example"):
             status, text = answer(port, host)
             assert status == 403
-            assert f"ssh -L {port}:localhost:{port}, or start it with --host-name" in text
+            assert f"ssh -L {port}:localhost:{port}, or start it with --allow" in text
         assert answer(port, "gpu.lab:8080", tag, Origin="http://evil.example")[0] == 403
 
 
 @pytest.mark.parametrize("name", ["*", "*.lab", "a,b", "http://a", "a b", "", "a:b"])
 def test_patterns_and_other_texts_are_no_names_of_hosts(seen, name):
-    assert "is no name of a host, such as localhost:8080" in refused("--host-name", name, "--store", seen.store)
+    assert "is no name of a host, such as localhost:8080" in refused("--allow", name, "--store", seen.store)
 
 
 def test_a_guest_is_told_that_the_ui_writes_and_leaves_nothing(as_user, finished, public):
