@@ -21,8 +21,9 @@ from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
 from research.record.state import Run
 from research.record.store import Store
+from research.running.limits import cores
 from research.running.progress import Progress
-from research.running.workers import Failure, Stopped, Workers, cores, stop_signals
+from research.running.workers import Failure, Stopped, Workers, stop_signals
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
@@ -89,6 +90,7 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
     failed: dict[str, str] = {}
     number = min(workers, len(stacks))
     print(f"{counted(len(stacks), 'stack')} to train again, {counted(number, 'worker')}", flush=True)
+    here = environment()
     with (
         Workers([], number, open_end=True, tasks=[recorded.stack.cell.task for recorded in stacks]) as at_work,
         stop_signals() as check,
@@ -108,7 +110,6 @@ def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
                     same = [same_word([by_key[stack.key]])]
                     progress.line(stack, (different or same)[0], outcome.ended - outcome.started)
     if compared:
-        here = environment()
         made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]
         lines = result_lines({key: (by_key[key], compared[key]) for key in by_key if key in compared})
         print("\n".join([*lines, *environment_lines(made, any(map(differing, compared.values())))]))

@@ -24,8 +24,9 @@ from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
 from research.running.coordinator import train, trials_missing
+from research.running.limits import cores
 from research.running.status import list_studies, show_plan
-from research.running.workers import Stopped, cores, stop_at_once
+from research.running.workers import Stopped, stop_at_once
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,14 +1,20 @@
-"""What surrounds a command: variables that are set for other programs, and output that cannot be written or spelt."""
+"""What surrounds a command: variables for other programs, output that cannot be written or spelt, folders it needs."""
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import errno
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
+
+from research.console import refuse
+from research.design.errors import UserError
 
 # Job schedulers and launchers, from which Lightning takes how many processes there are and which is the first; MLflow's
 # own settings; git's, of a hook or another repository.
@@ -45,7 +51,12 @@ def run(main: Callable[[], int]) -> int:
         setattr(sys, name, outputs[-1])
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see research/__init__.py
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    status = main()
+    try:
+        find_folders()
+    except UserError as error:
+        status = refuse(error)
+    else:
+        status = main()
     for output in outputs:
         output.flush()
     lost = [output.lost for output in outputs if output.lost]
@@ -65,6 +76,24 @@ def shield() -> None:
     for name in list(foreign(os.environ)):
         del os.environ[name]
     os.environ["MPLBACKEND"] = "Agg"
+
+
+def find_folders() -> None:
+    """See that there is a working directory, a folder for temporary files and a home, which may be one for this run.
+
+    Raises UserError where there are not: libraries would end in tracebacks, some of them after all was trained.
+    """
+    for what, find, way_out in (
+        ("working directory", os.getcwd, "change to another"),
+        ("folder for temporary files", tempfile.gettempdir, "name one with the variable TMPDIR"),
+    ):
+        try:
+            find()
+        except OSError as error:
+            raise UserError(f"there is no {what} that can be used ({error.strerror}); {way_out}") from error
+    if not os.access(os.path.expanduser("~"), os.W_OK | os.X_OK):
+        os.environ["HOME"] = tempfile.mkdtemp(prefix="home-")
+        atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 
 
 def foreign(variables: Mapping[str, str]) -> Iterator[str]:

@@ -6,10 +6,12 @@ import argparse
 import difflib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from research import surroundings
 from research.console import Parser, named_folder, refuse
 from research.design.errors import UserError
 from research.design.study_files import study_names
+from research.record.mlflow_database import writing
 from research.record.store import Store
 from research.record.views import CELLS, VIEW
 
@@ -24,6 +27,13 @@ ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 # The page may ask nothing of any other host: MLflow's has a film on mlflow.org, and a note may name an image anywhere.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
+
+
+# What it says to who comes by another name, such as through a tunnel to another port.
+ELSEWHERE = (
+    "The UI answers to 127.0.0.1:{port} and localhost:{port} alone, lest other pages read the record. Through a tunnel "
+    "take the same port, ssh -L {port}:localhost:{port}, or start it with --allow and what the address bar has."
+)
 
 
 class Experiment(NamedTuple):
@@ -57,7 +67,23 @@ def parser() -> argparse.ArgumentParser:
         "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
+    made.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        type=host_name,
+        metavar="NAME[:PORT]",
+        help="answer to this name too, as the browser has it: localhost:8080 behind ssh -L 8080:localhost:5000. "
+        "Behind ssh -L 5000:localhost:5000 none is needed",
+    )
     return made
+
+
+def host_name(text: str) -> str:
+    """The name of a host as an option gives it, with its port where it has one. Patterns of names are refused."""
+    if not re.fullmatch(r"([\w.-]+|\[[\da-fA-F:]+\])(:\d{1,5})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a host, such as localhost:8080")
+    return text.lower()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,10 +93,14 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         store = Store(options.store.absolute())
         experiments = chosen(store, options.name)
+        if not (os.access(store.database, os.W_OK) and os.access(store.folder, os.W_OK)):
+            raise UserError(
+                f"store {store.folder}: cannot be written by you, as MLflow's UI must; name a copy of it with --store"
+            )
         with listening(options.port) as ours:
             width = max(len(experiment.name) for experiment in experiments)
             lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
-            serve(store, ours, "\n".join([*lines, "Ctrl-C stops it."]))
+            serve(store, ours, options.allow, "\n".join([*lines, "Ctrl-C stops it."]))
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt:
@@ -127,8 +157,10 @@ def listening(port: int) -> socket.socket:
         raise UserError(f"port {port}: {reason}; choose another with --port") from error
 
 
-def settings(port: int) -> dict[str, str]:
+def settings(port: int, names: Sequence[str]) -> dict[str, str]:
     """MLflow's settings, whatever the environment says: it sends nothing, and answers no page but its own.
+
+    It answers to its own address and to these names.
 
     By default MLflow takes any host that begins like a private address, such as 10.example.com, for one of its own, so
     that a page of that name could read the record once the name leads here.
@@ -137,22 +169,25 @@ def settings(port: int) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST},{HOST}:{port},localhost,localhost:{port}",
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port}",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join((HOST, f"{HOST}:{port}", "localhost", f"localhost:{port}", *names)),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(
+            (f"http://{HOST}:{port}", *(f"{scheme}://{name}" for name in names for scheme in ("http", "https")))
+        ),
     }
 
 
-def serve(store: Store, ours: socket.socket, text: str) -> None:
-    """Answer on a socket until a signal comes; print the text once the server answers.
+def serve(store: Store, ours: socket.socket, names: Sequence[str], text: str) -> None:
+    """Answer on a socket, to these names too, until a signal comes; print the text once the server answers.
 
-    MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises SystemExit with
-    a line for the user when the server fails.
+    MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises UserError where
+    the store cannot be used, and SystemExit with a line for the user when the server fails.
     """
-    os.environ.update(settings(ours.getsockname()[1]))  # only work before the import
+    port = ours.getsockname()[1]
+    os.environ.update(settings(port, names))  # only work before the import
     warnings.filterwarnings("ignore", module=r"mlflow\.")  # what MLflow will have to change is no news to its users
     try:
         import uvicorn
-        from mlflow.server import constants
+        from mlflow.server import constants, fastapi_security
         from mlflow.server.handlers import initialize_backend_stores
 
         for name in ("mlflow", "alembic"):
@@ -161,7 +196,9 @@ def serve(store: Store, ours: socket.socket, text: str) -> None:
         os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = store.mlflow_uri
         os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = store.mlflow_uri
         os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
-        initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, artifacts)
+        with writing(store):
+            initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, artifacts)
+        fastapi_security.INVALID_HOST_MSG = ELSEWHERE.format(port=port)  # type: ignore[attr-defined]
 
         from mlflow.server.fastapi_app import app  # reads the environment
 
@@ -177,6 +214,8 @@ def serve(store: Store, ours: socket.socket, text: str) -> None:
         )  # fmt: skip
         server = Server(options)
         server.run(sockets=[ours])
+    except UserError:
+        raise
     except Exception as error:  # whatever it is, the user is told in a line
         raise SystemExit(f"error: the MLflow server failed: {type(error).__name__}: {error}") from error
     if not server.started:

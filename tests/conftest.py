@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -387,3 +388,56 @@ def copied_record(record: Store, tmp_path: Path) -> Iterator[Store]:
     target.close()
     source.close()
     return Store(tmp_path)
+
+
+@pytest.fixture
+def public():
+    """A folder that everybody can write; pytest's own are for one user alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
+@pytest.fixture
+def as_user():
+    """A function that runs a command as another user of the group 20000, who may read what root may, and no more.
+
+    The test is skipped where we may not do that.
+    """
+    capabilities = ("-all", "+dac_read_search")  # the interpreter may lie where only root may look
+
+    def run(user, *arguments, **environment):
+        words = [f"--{kind}-caps={','.join(capabilities)}" for kind in ("inh", "ambient")]
+        done = subprocess.run(
+            ["setpriv", f"--reuid={user}", "--regid=20000", "--clear-groups", *words, *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"HOME": "/tmp"} | environment,
+            umask=0o022,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.stderr.startswith("setpriv"):
+            pytest.skip(f"no other user can be had: {done.stderr.strip()}")
+        return done
+
+    if not shutil.which("setpriv") or os.geteuid():
+        pytest.skip("only root can be another user, with setpriv")
+    return run
+
+
+@pytest.fixture
+def shim(tmp_path):
+    """A function that gives the variables with which a program has some functions of the C library replaced.
+
+    The test is skipped where there is no compiler.
+    """
+
+    def made(code):
+        if sys.platform != "linux" or not shutil.which("cc"):
+            pytest.skip("there is no C compiler, or the system loads libraries otherwise")
+        (tmp_path / "shim.c").write_text(code)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c", "-ldl"], check=True)
+        return {"LD_PRELOAD": str(tmp_path / "shim.so")}
+
+    return made

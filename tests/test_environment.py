@@ -1,14 +1,18 @@
 """What results were made with is recorded."""
 
 import os
+import shutil
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from watched import committed
 
 import research.record.environment as environment_module
+from research.design.errors import UserError
 from research.record.environment import environment, head, listed, uncommitted, uncommitted_digest
 
 
@@ -100,3 +104,55 @@ def test_the_commit_of_a_folder_that_belongs_to_someone_else_is_named(tmp_path, 
         os.chown(path, 12345, 12345)
     assert len(expected) == 40
     assert head() == expected
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A repository with one file and what this one ignores, asked about in the place of this one."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "a.py").write_text("first\n")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    committed(tmp_path)
+    monkeypatch.setattr(environment_module, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_what_an_editor_leaves_beside_a_study_is_no_change(clone):
+    (clone / "studies" / ".#a.py").symlink_to("me@host.1:2")
+    for name in ("a.py~", "#a.py#", ".a.py.swp", ".DS_Store"):
+        (clone / "studies" / name).write_text("left\n")
+    assert (uncommitted(), uncommitted_digest()) == ([], "none")
+
+
+def test_links_to_nothing_folders_of_others_and_any_name_count_as_changes(clone):
+    digests = {uncommitted_digest()}
+    for target in ("nowhere", "elsewhere"):
+        (clone / "studies" / "link.py").unlink(missing_ok=True)
+        (clone / "studies" / "link.py").symlink_to(target)
+        digests.add(uncommitted_digest())
+    subprocess.run(["git", "init", "-q", clone / "studies" / "other"], check=True)
+    (clone / "studies" / "other" / "b.py").write_text("b\n")
+    digests.add(uncommitted_digest())
+    Path(os.fsdecode(os.fsencode(clone / "studies") + b"/\xff.py")).write_text("c\n")
+    digests.add(uncommitted_digest())
+    assert (len(digests), len(uncommitted())) == (5, 3)
+
+
+def test_git_that_fails_is_not_taken_for_no_change(clone):
+    (clone / ".git" / "index").write_text("no index")
+    assert len(head()) == 40
+    for asked in (uncommitted, uncommitted_digest):
+        with pytest.raises(UserError, match=f"^git cannot be asked about {clone} \\(fatal: .*index"):
+            asked()
+
+
+def test_a_commit_that_cannot_be_told_is_said_to_be_missing():
+    if not (ROOT / ".git").exists():
+        pytest.skip("an unpacked archive has no commit")
+    code = "from research.record.environment import environment; print(sorted(environment()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"PATH": "/nowhere"}, capture_output=True, text=True
+    )
+    assert done.stdout == "['cpu', 'threads', 'versions']\n"
+    reason = f"git cannot be asked about {ROOT} (No such file or directory)"
+    assert done.stderr == f"note: the commit is not recorded: {reason}\n"

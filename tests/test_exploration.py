@@ -130,6 +130,14 @@ def test_what_was_frozen_and_is_no_longer_so_is_refused_and_named_by_the_check(f
     assert says in capsys.readouterr().err
 
 
+def test_the_lock_of_an_editor_is_none_of_the_files(frozen):
+    assert report(frozen) == 0
+    (frozen / "reports" / "toy" / "exploration" / ".#runs.csv").symlink_to("me@host.1:2")
+    (frozen / "reports" / "toy" / ".#README.md").symlink_to("me@host.1:2")
+    (frozen / "reports" / "other").mkdir()
+    assert (report(frozen), report(frozen, "--check")) == (0, 0)
+
+
 def test_nothing_is_frozen_twice_or_unless_it_is_what_the_study_says_now(place, capsys):
     (place / "toy.py").write_text(
         STUDY_FILE.replace('"nowhere", "mean", NUMBER, above=0.5', '"nowhere", "mean", NUMBER, above=0.99')

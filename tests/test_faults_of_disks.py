@@ -190,3 +190,39 @@ def test_no_tables_are_made_of_a_record_that_has_lost_what_was_trained(copied, f
     with pytest.raises(UserError, match=f"store {copied.store}: no longer holds all that was recorded; bring it back"):
         present(Store(copied.store), copied.plan(), copied.folder / "reports" / "toy", {})
     assert copied.tables() == finished.tables()
+
+
+NO_FLOCK = """
+#include <errno.h>
+int flock(int file, int how) { errno = ENOSYS; return -1; }
+"""
+NO_RECORD_LOCKS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#define REFUSE(name) int name(int file, int what, ...) { \\
+    va_list more; va_start(more, what); void *with = va_arg(more, void *); va_end(more); \\
+    if (what == F_SETLK || what == F_SETLKW || what == F_GETLK) { errno = ENOSYS; return -1; } \\
+    return ((int (*)(int, int, void *)) dlsym(RTLD_NEXT, #name))(file, what, with); }
+REFUSE(fcntl)
+REFUSE(fcntl64)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        (NO_FLOCK, ".toy.lock cannot be locked (Function not implemented)"),
+        (NO_RECORD_LOCKS, "optuna.db cannot be read (the file cannot be locked)"),
+    ],
+    ids=["flock", "fcntl"],
+)
+def test_a_store_on_a_file_system_without_locks_is_looked_at_and_not_written(copied, finished, shim, code, what):
+    without = shim(code)
+    assert command(copied.file, "--plan", *copied.places, **without).stdout == finished.run("--plan").stdout
+    done = command(copied.file, *copied.places, **without)
+    way_out = "choose another with --store, on a file system that can lock files"
+    assert error_line(done.returncode, done.stderr) == f"store {copied.store}: {what}; {way_out}"
+    assert copied.tables() == finished.tables()

@@ -167,6 +167,38 @@ def test_opening_a_whole_record_changes_nothing(copied):
     assert [run.to_dictionary() for run in search(copied)] == before
 
 
+def test_what_a_user_made_or_changed_in_an_experiment_stays_as_it_was(copied):
+    client = client_of(copied)
+    experiment = client.get_experiment_by_name("toy").experiment_id
+    changed, removed = VIEW + "seeds", VIEW + "depth-1"
+    mine, other = (client.create_run(experiment, run_name="mine", tags={"device": "mine"}).info.run_id for _ in "12")
+    client.set_terminated(other)
+    client.set_experiment_tag(experiment, "mlflow.note.content", "My own words.")
+    client.set_experiment_tag(experiment, changed, "My own view.")
+    client.delete_experiment_tag(experiment, removed)
+
+    def seen():
+        runs = [client.get_run(number).to_dictionary() for number in (mine, other)]
+        return runs, dict(client.get_experiment(experiment).tags)
+
+    before = seen()
+    done = copied.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seen() == before
+    client.set_tag(parents(copied)["relu depth=2"].info.run_id, "checked", "by me")
+    copied.file.write_text(copied.file.read_text().replace("Does the toy work?", "Does it work?"))
+    Recorder(Store(copied.store), copied.plan(num_seeds=5))
+    assert seen() == before
+    parent = parents(copied)["relu depth=2"]
+    assert (parent.data.tags["checked"], parent.data.params["seeds"]) == ("by me", "5")
+
+
+def test_the_description_of_an_experiment_follows_its_study_where_nobody_changed_it(copied):
+    copied.file.write_text(copied.file.read_text().replace("Does the toy work?", "Does it work?"))
+    Recorder(Store(copied.store), copied.plan())
+    assert "Does it work?" in client_of(copied).get_experiment_by_name("toy").tags["mlflow.note.content"]
+
+
 def test_what_is_left_of_a_broken_stack_is_closed_as_killed_and_its_stack_is_missing(copied):
     client = client_of(copied)
     runs = children(copied, parents(copied)["relu depth=1"])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, Toy
+from conftest import ROOT, Toy, error_line
 
 from research.surroundings import foreign, plain
 
@@ -108,3 +108,43 @@ def test_figures_do_not_follow_a_matplotlibrc(tmp_path):
         for own in ({}, {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")})
     ]
     assert drawn[0] == drawn[1]
+
+
+def test_who_has_no_home_can_run_and_reproduce_a_study(public, as_user):
+    toy = Toy(public).write()
+    store, without = ["--store", toy.store], ["env", "-u", "HOME", sys.executable, "-m"]
+    done = as_user(12345, *without, "research.study", toy.file, *toy.places, "--tier", "small", TMPDIR=str(public))
+    assert (done.returncode, done.stderr) == (0, "")
+    done = as_user(12345, *without, "research.reproduce", "toy-small", "--sample", "1", *store, TMPDIR=str(public))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(public.glob("home-*"))
+
+
+@pytest.mark.parametrize("command", ["study", "study toy.py", "report --check", "ui", "reproduce toy --sample 1"])
+def test_a_working_directory_that_was_deleted_is_said_to_be_missing(tmp_path, command):
+    line = f"cd {tmp_path} && mkdir gone && cd gone && rmdir {tmp_path}/gone && {sys.executable} -m research.{command}"
+    done = shell(line, PYTHONPATH=str(ROOT))
+    line = "there is no working directory that can be used (No such file or directory); change to another"
+    assert error_line(done.returncode, done.stderr) == line
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("ulimit -f 0", "there is no folder for temporary files that can be used (No usable temporary directory "),
+        ("ulimit -n 20", "no worker process can be started (Too many open files); they need "),
+        ("export TMPDIR=$LONG", "no worker process can be started (AF_UNIX path too long); they need "),
+        ("mount -t tmpfs -o ro tmpfs /dev/shm", "no worker process can be started (Read-only file system); they need "),
+    ],
+)
+def test_what_workers_need_and_do_not_find_is_one_line_before_anything_trains(tmp_path, before, said):
+    toy = Toy(tmp_path).write()
+    (long := tmp_path / ("a" * 100)).mkdir()
+    run = f"{sys.executable} -m research.study {toy.file} {' '.join(toy.places)}"
+    apart = ["unshare", "-m"] if before.startswith("mount") else []
+    words = [*apart, "bash", "-c", f"{before} && exec {run}"]
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | {"LONG": str(long)}, capture_output=True, text=True)
+    if apart and done.stderr.startswith(("unshare", "mount")):
+        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+    assert error_line(done.returncode, done.stderr).startswith(said)
+    assert toy.statuses() == []

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from research.design.errors import UserError
-from research.record.system_errors import PATIENCE, as_user_error, opened
+from research.record.system_errors import PATIENCE, as_user_error, read
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def database(tmp_path):
 
 
 def rows(path):
-    with contextlib.closing(opened(path)) as connection:
-        return connection.execute("SELECT name FROM things").fetchall()
+    return read(path, "SELECT name FROM things")
 
 
 def refusal(kind, raising):

@@ -1,8 +1,11 @@
 """The MLflow UI as a user meets it: a real server on a real store, in a real browser."""
 
 import contextlib
+import http.client
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -179,6 +182,51 @@ def test_a_server_that_fails_is_told_in_a_line(seen, tmp_path):
     done = subprocess.run([*COMMAND, *options], cwd=ROOT, env=broken, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: the MLflow server failed: RuntimeError: not today\n"
+
+
+def answer(port, host, path="/", **origin):
+    """The status and text of the answer to a request by a name."""
+    body = json.dumps({"experiment_id": "1", "key": "mine", "value": "1"}) if origin else None
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST" if origin else "GET", path, body, {"Host": host} | kind | origin)
+        found = connection.getresponse()
+        return found.status, found.read().decode()
+
+
+def test_through_a_tunnel_it_answers_to_the_names_that_the_user_gives_and_says_so_to_others(copied):
+    port, tag = free_port(), "/ajax-api/2.0/mlflow/experiments/set-experiment-tag"
+    with serving(copied, "toy", "--allow", "gpu.lab:8080", "--allow", "localhost:8080", port=port):
+        for host in (f"localhost:{port}", f"127.0.0.1:{port}", "localhost:8080", "gpu.lab:8080"):
+            assert answer(port, host)[0] == 200
+            assert answer(port, host, tag, Origin=f"http://{host}") == (200, "{}")
+        for host in ("localhost:8081", "gpu.lab", "gpu.lab:80800", "evil.example"):
+            status, text = answer(port, host)
+            assert status == 403
+            assert f"ssh -L {port}:localhost:{port}, or start it with --allow" in text
+        assert answer(port, "gpu.lab:8080", tag, Origin="http://evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("name", ["*", "*.lab", "a,b", "http://a", "a b", "", "a:b"])
+def test_patterns_and_other_texts_are_no_names_of_hosts(seen, name):
+    assert "is no name of a host, such as localhost:8080" in refused("--allow", name, "--store", seen.store)
+
+
+def test_a_guest_is_told_that_the_ui_writes_and_leaves_nothing(as_user, finished, public):
+    store = shutil.copytree(finished.store, public / "store")
+    store.chmod(0o755)
+    done = as_user(12345, *COMMAND, "--store", store)
+    way_out = "cannot be written by you, as MLflow's UI must; name a copy of it with --store"
+    assert done.stderr == f"error: store {store}: {way_out}\n"
+    store.chmod(0o777)  # a folder that the guest may write, where not even then a file of theirs may stay
+    before = sorted(path.name for path in store.iterdir())
+    assert as_user(12345, *COMMAND, "--store", store).stderr == done.stderr
+    assert sorted(path.name for path in store.iterdir()) == before
+
+
+def test_what_the_disk_refuses_the_server_is_one_line(copied, mounted):
+    mounted(copied.store, "-o", "bind,ro", copied.store)
+    assert "cannot be written by you" in refused("--store", copied.store)
 
 
 def test_a_record_from_before_there_were_saved_views_opens_on_its_cells_too(copied, browser):

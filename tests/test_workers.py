@@ -12,6 +12,7 @@ from conftest import processes_of, wait_until, workers_of
 
 from benchmarks import fault_points
 from benchmarks.fault_runs import Start
+from research.design.errors import UserError
 from research.design.plan import in_one_pass, make_plan
 from research.design.study import Factor, Study, Tier
 from research.running import workers as execute
@@ -185,7 +186,8 @@ def test_what_goes_wrong_in_handing_out_is_raised_where_the_outcomes_are_asked_f
         raise OSError("no more processes")
 
     monkeypatch.setattr(execute.Slot, "start", start)
-    with Workers(list(short_stacks), 2) as at_work, pytest.raises(OSError, match="no more processes"):
+    told = pytest.raises(UserError, match=r"no worker process can be started \(no more processes\)")
+    with Workers(list(short_stacks), 2) as at_work, told:
         list(at_work.outcomes())
 
 

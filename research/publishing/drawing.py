@@ -280,4 +280,4 @@ def unlike(names: list[str], reports: Path, files: Mapping[Path, bytes]) -> list
 
 def has_tables(folder: Path) -> bool:
     """Whether there is anything in a study's folder but what was frozen of it."""
-    return folder.is_dir() and [path.name for path in folder.glob("*")] != [FOLDER]
+    return any(path.name != FOLDER for path in folder.glob("[!.]*"))

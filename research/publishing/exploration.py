@@ -105,7 +105,7 @@ def changes(folder: Path) -> Iterator[str]:
     try:
         lines = content_of(place / SUMS).decode().splitlines()
         frozen = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-        found = [path for path in sorted(place.rglob("*")) if not path.is_dir()]
+        found = [path for path in sorted(place.rglob("*")) if path.is_file()]
         digests = {path: hashlib.sha256(content_of(path)).hexdigest() for path in found}
     except (OSError, ValueError) as error:
         yield f"{place}: cannot be read ({error}); bring it back from git"

@@ -26,6 +26,7 @@ from research.judging.columns import with_columns
 from research.judging.findings import Judgement
 from research.record.frames import read_frames
 from research.record.search_trials import trials_frame
+from research.record.shared_files import make_folder
 from research.record.state import State
 from research.record.store import Store
 from research.record.system_errors import as_user_error
@@ -334,7 +335,7 @@ def write(files: Mapping[Path, bytes]) -> None:
     try:
         for path, content in files.items():
             with as_user_error(f"{path}: cannot be written", "choose another with --reports", OSError):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 fresh[path].unlink(missing_ok=True)  # a link that lies there is not followed
                 fresh[path].write_bytes(content)
         for path in files:

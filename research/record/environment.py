@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+
+from research.design.errors import UserError
+from research.record.system_errors import as_user_error
 
 ROOT = Path(__file__).resolve().parents[2]
 DIFF = (  # the same for the same change, whatever the settings of the repository
@@ -18,8 +23,12 @@ DIFF = (  # the same for the same change, whatever the settings of the repositor
 CODE = ("research", "studies", ":(glob)reports/*.py", "pyproject.toml")  # what results and pages are made by, for git
 
 
+@functools.cache
 def environment() -> dict[str, str]:
-    """What results were made with, as tags: versions, commit, a digest of uncommitted code, CPU, threads."""
+    """What results are made with, as tags: versions, commit, a digest of uncommitted code, CPU, threads.
+
+    It is as when first asked for. Where the commit of a clone cannot be told, it is said on stderr and left out.
+    """
     packages = ("torch", "pytorch-lightning", "numpy", "mlflow", "optuna")
     tags = {
         "versions": ", ".join(
@@ -28,28 +37,37 @@ def environment() -> dict[str, str]:
         "cpu": _cpu_class(),
         "threads": "1",
     }
-    if commit := head():
-        tags["mlflow.source.git.commit"] = commit
-        tags["uncommitted"] = uncommitted_digest()
+    try:
+        if commit := head():
+            tags |= {"uncommitted": uncommitted_digest(), "mlflow.source.git.commit": commit}
+    except UserError as error:
+        print(f"note: the commit is not recorded: {error}", file=sys.stderr)
     return tags
 
 
 def head() -> str:
-    """The commit that is checked out; nothing where there is none, as in an unpacked archive."""
+    """The commit that is checked out; nothing where there is none, as in an unpacked archive.
+
+    Raises UserError where git does not tell it of a clone.
+    """
     return _git("rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
 
 
 def uncommitted() -> list[str]:
     """The files of CODE that are not as the commit has them: changed, added or removed. Ignored ones do not count."""
     changed = _git("diff", "--name-only", "-z", "HEAD", "--", *CODE).split(b"\0")
-    return sorted(name.decode() for name in (*changed, *_added()) if name)
+    return sorted(os.fsdecode(name) for name in (*changed, *_added()) if name)
 
 
 def uncommitted_digest() -> str:
     """Twelve digits that stand for how CODE differs from the commit; `none` if it does not."""
     changes = _git(*DIFF, "HEAD", "--", *CODE)
     for name in _added():
-        changes += name + (ROOT / name.decode()).read_bytes()
+        path = ROOT / os.fsdecode(name)
+        with as_user_error(f"{path}: cannot be read", "remove it", OSError):
+            # of a link git keeps where it leads; a folder is a repository of its own
+            content = os.fsencode(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+        changes += name + content
     return hashlib.sha256(changes).hexdigest()[:12] if changes else "none"
 
 
@@ -79,9 +97,15 @@ def _git(*words: str) -> bytes:
     variables |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
         done = subprocess.run(["git", *chosen, *words], cwd=ROOT, capture_output=True, check=False, env=variables)
-    except OSError:
-        return b""
-    return done.stdout
+    except OSError as error:
+        reason = error.strerror
+    else:
+        if done.returncode < 2:  # 1 says no, such as that there is no commit yet
+            return done.stdout
+        reason = done.stderr.decode(errors="replace").partition("\n")[0]
+    if (ROOT / ".git").exists():
+        raise UserError(f"git cannot be asked about {ROOT} ({reason})")
+    return b""
 
 
 def _cpu_class() -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from research.record.shared_files import share
 from research.record.store import ANOTHER, Store
 from research.record.system_errors import PATIENCE, as_user_error
 
@@ -96,6 +97,7 @@ def _create(store: Store) -> None:
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
             fresh.replace(store.database)
+        share(store.database)  # SQLite gives the files beside it the same mode
         with contextlib.closing(sqlite3.connect(store.database, timeout=PATIENCE)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from research.record.search_trials import is_over, multiples_of, recorded_ranges, recorded_trials
+from research.record.shared_files import share
 from research.record.store import MADE_AGAIN, Store
 from research.record.system_errors import PATIENCE, as_user_error
 
@@ -163,6 +164,7 @@ def projection(store: Store) -> Iterator[optuna.storages.RDBStorage]:
             storage = optuna.storages.RDBStorage(store.optuna_uri, {"connect_args": {"timeout": PATIENCE}})
         except RuntimeError as error:
             raise UserError(f"{cannot} (it was made by another version of Optuna); {MADE_AGAIN}") from error
+        share(store.projection)
         yield storage
 
 

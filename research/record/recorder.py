@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from research.design.digests import claim_digests
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from research.design.task import Replicate, StackResult
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+SUMMED_UP = ("replicates", NOTE)  # tags of a cell's parent run that it gets with its end
+WRITTEN = "written"  # the tag of an experiment with a digest of each tag that was written last
 
 
 class Recorder:
@@ -40,6 +42,7 @@ class Recorder:
 
     Opening it makes the store and the experiment where needed and mends what a crash left: runs that never ended, and
     results of stacks that are not whole, are closed as KILLED; each cell's parent run is made to fit its replicates.
+    Runs that a user made, and what a user changed of the experiment, stay as they are.
 
     With `redo` the runs of the plan's cells are deleted first (MLflow keeps deleted runs until `mlflow gc`).
 
@@ -64,6 +67,7 @@ class Recorder:
         self.as_trained = {cell.key: as_won(cell, self.trials) for cell in plan.cells if cell.tuning}
         self.replicates: dict[str, dict[int, Run]] = {}
         self.parents: dict[str, list[str]] = {}
+        self.parent_tags: dict[str, dict[str, str]] = {}  # as they were read: a user may have added some
         self.open: dict[str, str] = {}  # by cell, its parent run that is still RUNNING
         self.grown: set[str] = set()  # cells whose parent run does not sum up all of their replicates yet
         kept = []
@@ -183,6 +187,8 @@ class Recorder:
         """A parent run of a cell to be written, still RUNNING, beside those that it has."""
         colour = {COLOUR: cell_colour(self.plan.study, cell.levels)}
         run = self._run(cell, "cell", cell.name, started, None, colour, status="RUNNING")
+        kept = {name: tag for name, tag in self.parent_tags.get(cell.key, {}).items() if name not in SUMMED_UP}
+        run = replace(run, tags={**kept, **run.tags})
         self.open[cell.key] = run.id
         self.parents.setdefault(cell.key, []).append(run.id)
         return run
@@ -241,6 +247,8 @@ class Recorder:
         broken = _parts_of_broken_stacks(runs)
         fits: dict[str, str] = {}
         for run in runs:
+            if "fingerprint" not in run.tags:
+                continue  # a user made it
             kind, key = run.tags.get("kind"), run.tags.get("key", "")
             if run.status == "RUNNING" or run.id in broken:
                 self.client.update_run(run.id, "KILLED", f"{run.name} (killed)")
@@ -253,6 +261,7 @@ class Recorder:
                 fits[run.id] = run.tags["replicates"]
             if kind == "cell":
                 self.parents.setdefault(key, []).append(run.id)
+                self.parent_tags.setdefault(key, {}).update(run.tags)
         for cell in self.plan.cells:
             reported, parents = self._reported(cell), self.parents.get(cell.key, [])
             nested = {run.tags.get(PARENT) for run in self.replicates.get(cell.key, {}).values()}
@@ -277,9 +286,16 @@ class Recorder:
         wanted = {NOTE: experiment_note(self.plan, name), "mlflow.experimentKind": "custom_model_development"}
         if not name.endswith(TUNING):  # there is no cell among trials
             wanted |= saved_views(self.plan.study, self.plan.tier, others)
+        there: dict[str, str] = found.tags if found else {}
+        written = dict(word.rpartition("=")[::2] for word in there.get(WRITTEN, "").split())
         for tag, value in wanted.items():
-            if found is None or found.tags.get(tag) != value:
+            if there.get(tag) != value:
+                if _written_digest(there.get(tag, "")) != written.get(tag, _written_digest("")):
+                    continue  # a user changed or removed it
                 self.client.set_experiment_tag(experiment_id, tag, value)
+            written[tag] = _written_digest(value)
+        if (words := " ".join(map("=".join, written.items()))) != there.get(WRITTEN, ""):
+            self.client.set_experiment_tag(experiment_id, WRITTEN, words)
         return found or self.client.get_experiment(experiment_id)
 
 
@@ -309,3 +325,7 @@ def _as_read(run: NewRun) -> Run:
 
 def _digest(runs: list[Run]) -> str:
     return hashlib.sha256(",".join(run.id for run in runs).encode()).hexdigest()
+
+
+def _written_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -142,7 +142,7 @@ def recorded_devices(runs: Iterable[Run], without: Collection[str] = ()) -> set[
     return {
         run.tags["device"]
         for run in runs
-        if run.status == "FINISHED" and "device" in run.tags and cell_key(run) not in without
+        if run.status == "FINISHED" and {"device", "fingerprint"} <= run.tags.keys() and cell_key(run) not in without
     }
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from research.design.errors import UserError
-from research.record.system_errors import as_user_error, opened
+from research.record.shared_files import make_folder, share
+from research.record.system_errors import LOCKABLE, as_user_error, read
 
 SCHEMA = "dc11669786a5"  # the schema of the MLflow release that pyproject.toml pins, as it names it itself
 ANOTHER = "choose another with --store"
@@ -54,20 +55,22 @@ class Store:
         """
         path = self.folder / f".{name}.lock"
         with as_user_error(f"store {self.folder}: cannot be written", ANOTHER, OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             handle = path.open("a+b", buffering=0)
+            share(path)
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
-            except OSError as error:
-                for _ in range(20):  # the holder writes its number just after it has the lock
-                    handle.seek(0)
-                    if number := handle.read().decode():
-                        break
-                    time.sleep(0.05)
-                raise UserError(
-                    f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
-                ) from error
+            with as_user_error(f"store {self.folder}: {path.name} cannot be locked", LOCKABLE, OSError):
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
+                except BlockingIOError as error:
+                    for _ in range(20):  # the holder writes its number just after it has the lock
+                        handle.seek(0)
+                        if number := handle.read().decode():
+                            break
+                        time.sleep(0.05)
+                    raise UserError(
+                        f"{holder} is in use by another run (process {number or '?'}); wait for it to end"
+                    ) from error
             with as_user_error(f"store {self.folder}: cannot be written", ANOTHER, OSError):
                 handle.truncate(0)
                 handle.write(str(os.getpid()).encode())
@@ -91,14 +94,13 @@ class Store:
         ):
             if not self.is_there():
                 return []
-            with contextlib.closing(opened(self.database)) as connection:
-                version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-                if version != (SCHEMA,):
-                    raise UserError(
-                        f"store {self.folder}: written by another MLflow version (schema {version and version[0]}, "
-                        f"this one needs {SCHEMA}); {ANOTHER}"
-                    )
-                return connection.execute(sql, parameters).fetchall()
+            version = next(iter(read(self.database, "SELECT version_num FROM alembic_version")), (None,))[0]
+            if version != SCHEMA:
+                raise UserError(
+                    f"store {self.folder}: written by another MLflow version (schema {version}, "
+                    f"this one needs {SCHEMA}); {ANOTHER}"
+                )
+            return read(self.database, sql, parameters)
 
     def check(self) -> None:
         """Raise UserError when a database of the store is damaged: what is written into one may be lost."""
@@ -107,7 +109,6 @@ class Store:
             with as_user_error(f"store {self.folder}: {path.name} cannot be read", way_out, OSError, sqlite3.Error):
                 if not self.is_there(path == self.projection):
                     continue
-                with contextlib.closing(opened(path)) as connection:
-                    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                ((found,),) = read(path, "PRAGMA quick_check(1)", logged=path == self.database)
             if found != "ok":
                 raise UserError(f"store {self.folder}: {path.name} is damaged ({found.splitlines()[-1]}); {way_out}")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from research.design.errors import UserError
 
 PATIENCE = 20  # seconds that a database is waited for which another program holds: MLflow's own sessions wait as long
 NO_ROOM = "free some space and run the same command again"
 HELD = f"it was waited for {PATIENCE} s: end what holds it and run the same command again"
+LOCKABLE = "choose another with --store, on a file system that can lock files"
+UNLOCKABLE = (
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_PROTOCOL,
+)  # fmt: skip
 SQLITE = {  # what SQLite says of a file or its place, with the way out where that is always the same
     sqlite3.SQLITE_FULL: NO_ROOM,
     sqlite3.SQLITE_BUSY: HELD,
@@ -56,25 +62,43 @@ def refused(error: BaseException | None) -> tuple[str, str] | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # "disk I/O error", for want of room
         return "database or disk is full", NO_ROOM
+    if code in UNLOCKABLE:  # "disk I/O error"
+        return "the file cannot be locked", LOCKABLE
     if str(error).startswith(LOST):
         return str(error), ""
     return (str(error), SQLITE[code & 0xFF]) if code is not None and code & 0xFF in SQLITE else None
 
 
-def opened(database: Path) -> sqlite3.Connection:
-    """A database to be read, though nothing can be written beside it: on a full disk, or one that is read-only.
+def read(database: Path, sql: str, parameters: Sequence[Any] = (), logged: bool = True) -> list[tuple[Any, ...]]:
+    """The rows of a query of a database, which is in WAL mode where it is `logged`; nothing is left beside it.
 
-    SQLite reads a database in WAL mode with the help of a file that it makes. Without any it must be sure that nobody
-    writes: there is nothing in the -wal file where all is closed.
+    SQLite reads a database in WAL mode with files that it makes and leaves. Those who write may be others, who could
+    not use them; and on a full disk, or one that is read-only, there are none. While there is nothing in the -wal file
+    it is read without; what is written meanwhile is read again.
     """
-    uri, log = database.as_uri(), database.with_name(f"{database.name}-wal")
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=PATIENCE)
-    try:
-        connection.execute("PRAGMA schema_version")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        nowhere = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
-        if error.sqlite_errorcode & 0xFF not in nowhere or (log.exists() and log.stat().st_size):
-            raise
-        connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
-    return connection
+
+    def rows(how: str = "") -> list[tuple[Any, ...]]:
+        address = f"{database.as_uri()}?mode=ro{how}"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def sizes() -> list[tuple[int, int]]:
+        found = [(0, 0)] * 3
+        for place, kind in enumerate(("-wal", "-journal", "")):
+            with contextlib.suppress(FileNotFoundError):
+                there = Path(f"{database}{kind}").stat()
+                found[place] = there.st_size, there.st_mtime_ns
+        return found
+
+    before = sizes()
+    if logged and not (before[0][0] or before[1][0]):
+        refusal: sqlite3.Error | None = None
+        try:
+            found = rows("&immutable=1")
+        except sqlite3.Error as error:
+            refusal = error
+        if sizes() == before:
+            if refusal:
+                raise refusal
+            return found
+    return rows()

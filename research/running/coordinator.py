@@ -10,6 +10,7 @@ from research.design.plan import Plan, Stack
 from research.design.task import Task
 from research.design.trials import objective, trial_scatter, trial_value
 from research.design.wording import metric_label
+from research.record.environment import environment
 from research.record.search_trials import trials_to_come
 from research.record.state import Run
 from research.record.store import Store
@@ -37,6 +38,7 @@ def train(
     stacks of a tuned cell are trained once its search has found the winner. `devices` are the classes of device that
     the record is from. `meanwhile` is called beside it, while stacks train.
     """
+    environment()  # of the code as it is imported
     tuned = [stack for stack in missing if stack.cell.tuning]
     others = [stack for stack in missing if not stack.cell.tuning]
     with (

@@ -10,8 +10,8 @@ from research.design.wording import counted, duration
 from research.record.state import State, state_of
 from research.record.store import Store
 from research.running.coordinator import trials_missing
+from research.running.limits import cores
 from research.running.pace import Job, time_left
-from research.running.workers import cores
 
 START_SECONDS = 12  # imports, first use of the store, figures
 

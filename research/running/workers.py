@@ -24,10 +24,14 @@ from research.design.plan import Stack, in_one_pass
 from research.design.study_files import load_study
 from research.design.task import StackResult, Task, check_result, study_files
 from research.record.state import check_device
+from research.record.system_errors import refused
+from research.running.limits import MORE_MEMORY, check_memory, memory_kills
 
 TRIES = 3  # how often a stack may take its worker down before it counts as failed
 POLL_SECONDS = 0.25
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+NEEDED = "they need /dev/shm, a TMPDIR with a short path and some open files each (ulimit -n)"
 
 Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
 
@@ -169,11 +173,6 @@ def stop_signals() -> Iterator[Callable[[], None]]:
                 signal.signal(number, handler)
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def warm_up(imports: Iterable[str] = ()) -> ForkServerContext:
     """Start the server that workers are forked from: its `imports` go on while the caller does other things."""
     os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
@@ -228,14 +227,15 @@ class Workers:
         self.news = threading.Event()  # a job has ended or was recorded, others were added
         self.ending = threading.Event()
         self.slots: list[Slot] = []
+        self.kills = memory_kills()
         if not open_end:
             self.no_more()
         if stacks or open_end:
-            context = warm_up(dict.fromkeys(name for task in tasks for name in task.imports))
-            files = study_files(tasks)
-            self.slots = [
-                Slot(context, devices, files) for _ in range(number if open_end else min(number, len(stacks)))
-            ]
+            number = number if open_end else min(number, len(stacks))
+            check_memory(number)
+            with self._starting():
+                context = warm_up(dict.fromkeys(name for task in tasks for name in task.imports))
+                self.slots = [Slot(context, devices, study_files(tasks)) for _ in range(number)]
         self.thread = ThreadPoolExecutor(1)
         self.all_told = self.thread.submit(self._keep_busy)
 
@@ -290,7 +290,23 @@ class Workers:
                 yield from (outcome for _, outcome in iter(self.told.get, None))
                 raise
         check()  # a signal may have reached the workers too
-        self.all_told.result()  # raises what has gone wrong in the thread
+        with self._starting():
+            self.all_told.result()  # raises what has gone wrong in the thread
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Raise UserError where the system lets no worker start."""
+        try:
+            yield
+        except (EOFError, OSError) as error:  # the fork server ended, or is not to be had
+            if reason := self._short_of_memory():
+                raise UserError(f"no worker process can be started ({reason}); {MORE_MEMORY}") from error
+            reason, _ = refused(error) or ("the process that starts them ended", "")
+            raise UserError(f"no worker process can be started ({reason}); {NEEDED}") from error
+
+    def _short_of_memory(self) -> str:
+        """That the system killed for want of memory, if it did since this was made."""
+        return "killed by the system for want of memory" if memory_kills() > self.kills else ""
 
     def _keep_busy(self) -> None:
         """Hand out stacks and take what became of them until there are no more."""
@@ -343,7 +359,8 @@ class Workers:
             (self.alone if job[0].cell.task.runs_alone else self.waiting).append(job)
             return
         else:
-            results = [Failure(f"its worker process died {TRIES} times, perhaps for want of memory")] * len(job)
+            why = self._short_of_memory() or "perhaps for want of memory"
+            results = [Failure(f"its worker process died {TRIES} times, {why}")] * len(job)
         slot.unwritten += len(job)
         for told in zip(job, results, strict=True):
             self.told.put((slot, told))
