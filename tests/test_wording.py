@@ -46,6 +46,12 @@ def test_a_number_is_written_to_three_digits_with_its_unit(value, unit, text):
     assert quantity(value, unit) == text
 
 
+def test_the_open_end_of_an_interval_at_nothing_is_nothing():
+    """What lies below 0 ends at the number next to it, which nobody would read."""
+    assert quantity(math.nextafter(0, -1)) == "0"
+    assert quantity(math.nextafter(0, 1), "%") == "0 %"
+
+
 def test_numbers_that_belong_together_have_the_same_places():
     assert digits((0.0662, -0.0851, 0.242), "%") == ["6.6", "-8.5", "24.2"]
     assert digits((-1e-9, 0.5, 0.25)) == ["0.000", "0.500", "0.250"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -75,6 +76,7 @@ def quantity(value: float, unit: str = "") -> str:
 def digits(values: Sequence[float], unit: str = "", precision: int = 3) -> list[str]:
     """Numbers that belong together, without their unit: as many places as the largest needs, or to tell them apart."""
     shown = [100 * value if unit else value for value in values]
+    shown = [0.0 if abs(value) < sys.float_info.min else value for value in shown]  # the open end of an interval at 0
     finite = [value for value in shown if math.isfinite(value)] or [0.0]
     largest, spread = max(map(abs, finite)), max(finite) - min(finite)
     places = max(0, precision - 1 - math.floor(math.log10(largest))) if largest else 0
