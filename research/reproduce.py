@@ -21,7 +21,7 @@ from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
 from research.record.state import Run
 from research.record.store import Store
-from research.running.limits import cores
+from research.running.limits import usual_workers
 from research.running.progress import Progress
 from research.running.workers import Failure, Stopped, Workers, stop_signals
 
@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--sample", type=int, metavar="N", help="N stacks of the study WHAT, drawn at random")
     made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
-    made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
+    made.add_argument(
+        "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
+    )
     made.add_argument(
         "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )

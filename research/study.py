@@ -24,7 +24,7 @@ from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
 from research.running.coordinator import train, trials_missing
-from research.running.limits import cores
+from research.running.limits import usual_workers
 from research.running.status import list_studies, show_plan
 from research.running.workers import Stopped, stop_at_once
 
@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--redo", action="store_true", help="remove all results of these cells, of every seed, and train them again"
     )
-    made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
+    made.add_argument(
+        "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
+    )
     made.add_argument(
         "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )

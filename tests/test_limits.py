@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import COMMAND, ROOT, error_line
 
-from research.running.limits import MEGABYTE, STARTED, WORKER, cores, free_memory, memory_kills
+from research.running.limits import MEGABYTE, STARTED, WORKER, cores, free_memory, memory_kills, usual_workers
 
 MORE = "free some, raise the limit or choose fewer --workers"
 HUNGRY = """
@@ -83,6 +83,12 @@ def test_quotas_limits_and_kills_are_read_of_either_version(tmp_path, files, mos
     system = written(tmp_path, MEMINFO | files)
     assert cores(system) == min(most, cores(tmp_path / "nothing"))
     assert (free_memory(system), memory_kills(system)) == (free, kills)
+
+
+def test_where_nobody_says_there_are_no_more_workers_than_the_memory_holds(tmp_path):
+    for megabytes, number in ((100, 1), ((STARTED + 2 * WORKER) // MEGABYTE - 1, 1), (10**6, cores())):
+        written(tmp_path, {"proc/meminfo": f"MemAvailable: {megabytes * 1024} kB\n"})
+        assert usual_workers(tmp_path) == number
 
 
 def test_where_the_system_tells_nothing_there_is_no_limit(tmp_path):

@@ -30,6 +30,11 @@ def cores(system: Path = SYSTEM) -> int:
     return max(1, ours)
 
 
+def usual_workers(system: Path = SYSTEM) -> int:
+    """How many workers there are where nobody says: one for each core, as far as the memory goes."""
+    return int(max(1, min(cores(system), (free_memory(system) - STARTED) / WORKER)))
+
+
 def free_memory(system: Path = SYSTEM) -> float:
     """Bytes of memory that are left to this process, those of swap too; infinite where the system does not tell."""
     of_all = _table(system / "proc" / "meminfo")

@@ -10,7 +10,7 @@ from research.design.wording import counted, duration
 from research.record.state import State, state_of
 from research.record.store import Store
 from research.running.coordinator import trials_missing
-from research.running.limits import cores
+from research.running.limits import usual_workers
 from research.running.pace import Job, time_left
 
 START_SECONDS = 12  # imports, first use of the store, figures
@@ -25,7 +25,7 @@ def list_studies(store: Store) -> None:
         except UserError as error:
             print(f"{name}\n    error: {error}")
             continue
-        left = f", about {duration(estimate(plan, state, cores()))} to go" if state.missing(plan) else ""
+        left = f", about {duration(estimate(plan, state, usual_workers()))} to go" if state.missing(plan) else ""
         stacks = f"{len(state.done)} of {len(plan.stacks)} stacks done{left}"
         print(f"{name}\n    {plan.study.question}\n    {len(plan.cells)} cells, {plan.num_seeds} seeds: {stacks}")
     print("\npython -m research.study NAME runs one; --plan shows what it would do, --tier quick is a first look.")
