@@ -158,8 +158,13 @@ def projection(store: Store) -> Iterator[optuna.storages.RDBStorage]:
     cannot = f"store {store.folder}: {store.projection.name} cannot be used"
     with (
         store.lock("projection", f"store {store.folder}", patient=True),
-        as_user_error(cannot, MADE_AGAIN, SQLAlchemyError, StorageInternalError),
+        as_user_error(cannot, MADE_AGAIN, SQLAlchemyError, StorageInternalError, OSError),
     ):
+        if not store.is_there(projection=True):  # whole or not at all: a kill may leave tables without their indices
+            fresh = store.projection.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            optuna.storages.RDBStorage(f"sqlite:///{fresh}").engine.dispose()
+            fresh.replace(store.projection)
         try:
             storage = optuna.storages.RDBStorage(store.optuna_uri, {"connect_args": {"timeout": PATIENCE}})
         except RuntimeError as error:
