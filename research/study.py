@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
-from research.design.task import prepare_all
 from research.design.universes import REFERENCE
 from research.design.wording import counted
 from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
@@ -24,8 +24,9 @@ from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
 from research.running.coordinator import train, trials_missing
+from research.running.processes import Processes
 from research.running.status import list_studies, show_plan
-from research.running.workers import Stopped, cores, stop_at_once
+from research.running.workers import Executor, Stopped, cores, stop_at_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
         folder = folder_for(plan, options.reports, store.folder, options.publish)
         if options.publish:
             check_plan(plan, options.name)
-        return run(store, plan, options.workers, folder, options.redo, options.publish)
+        with closing(Processes(options.workers)) as executor:
+            return run(store, plan, executor, folder, options.redo, options.publish)
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt as stop:  # of a study file too
@@ -134,7 +136,7 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, published: bool = False) -> int:
+def run(store: Store, plan: Plan, executor: Executor, folder: Path, redo: bool, published: bool = False) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed.
 
     What is `published` must come from committed code, what is recorded already too.
@@ -146,7 +148,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
         check_results(recorded)
     missing = recorded.missing(plan)
     # Before the lock, which makes the store: without its data a study leaves nothing behind.
-    prepare_all(stack.cell.task for stack in missing)
+    executor.prepare([stack.cell.task for stack in missing])
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
@@ -154,11 +156,10 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
         if missing:
             trials = trials_missing(missing, state.trials)
             first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
-            print(
-                f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
-            )
+            workers = counted(executor.number, "worker")
+            print(f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {workers}", flush=True)
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study))
+        failures = train(store, plan, missing, executor, redo, devices, lambda: prepare(plan.study))
         return present(store, plan, folder, failures, published)
 
 
