@@ -23,8 +23,10 @@ from research.publishing.text_tables import cell_table, findings_table, universe
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
+from research.running.cluster import Cluster
 from research.running.coordinator import train, trials_missing
 from research.running.processes import Processes
+from research.running.scheduler import cluster_address
 from research.running.status import list_studies, show_plan
 from research.running.workers import Executor, Stopped, cores, stop_at_once
 
@@ -67,7 +69,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--redo", action="store_true", help="remove all results of these cells, of every seed, and train them again"
     )
-    made.add_argument("--workers", type=int, default=cores(), metavar="N", help="worker processes (default: the cores)")
+    made.add_argument("--workers", type=int, metavar="N", help="worker processes (default: the cores)")
+    made.add_argument(
+        "--cluster",
+        type=cluster_address,
+        metavar="ADDRESS",
+        help="train on the workers of the Dask scheduler at tcp://HOST:PORT, or on local:N that are started here",
+    )
+    made.add_argument(
+        "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
+    )
     made.add_argument(
         "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
     )
@@ -92,15 +103,15 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop_at_once)
     try:
         (made := parser()).parse_args(arguments, options)
-        check_workers(options.workers)
+        executor = chosen_executor(options)
         store = Store(options.store.absolute())
         if options.name is None:
-            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish", "cluster")
             if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
                 raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
-        for other in ("redo", "publish"):
+        for other in ("redo", "publish", "cluster"):
             if options.plan and getattr(options, other):
                 raise UserError(f"--plan and --{other} contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
@@ -108,12 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
         study = load_study(options.name)
         plan = make_plan(study, options.tier, options.seeds, only, pairs("--set", options.set), scope)
         if options.plan:
-            show_plan(store, plan, options.workers)
+            show_plan(store, plan, executor.number)
             return 0
         folder = folder_for(plan, options.reports, store.folder, options.publish)
         if options.publish:
             check_plan(plan, options.name)
-        with closing(Processes(options.workers)) as executor:
+        with closing(executor):
             return run(store, plan, executor, folder, options.redo, options.publish)
     except UserError as error:
         return refuse(error)
@@ -121,6 +132,19 @@ def main(arguments: list[str] | None = None) -> int:
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
+
+
+def chosen_executor(options: argparse.Namespace) -> Executor:
+    """Where stacks are to be trained. Raises UserError for what cannot be or does not go together."""
+    if options.cluster is None:
+        if options.any_cpu:
+            raise UserError("--any-cpu: goes with --cluster")
+        number = cores() if options.workers is None else options.workers
+        check_workers(number)
+        return Processes(number)
+    if options.workers is not None:
+        raise UserError("--workers and --cluster contradict each other: leave one of them out")
+    return Cluster(options.cluster, options.any_cpu)
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ OWNERS = {
     "mlflow": {"mlflow_database", "recorder", "ui"},
     "optuna": {"optuna_studies", "searches"},
     "multiprocessing": {"processes"},
+    "dask": {"scheduler"},
+    "distributed": {"cluster", "cluster_worker", "scheduler"},
 }
 # What each folder may import of the others; the commands may import all.
 FOLDERS: dict[str, set[str]] = {

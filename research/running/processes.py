@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Any
 
 from research.design.errors import UserError
@@ -73,7 +73,7 @@ def work(job: Job, devices: Collection[str], code: object) -> list[StackResult]:
 class Worker:
     """One worker process: a pool of a single one, so that a death tells which job it was and disturbs no other."""
 
-    def __init__(self, context: ForkServerContext, files: Collection[str] = ()) -> None:
+    def __init__(self, context: ForkServerContext | SpawnContext, files: Collection[str] = ()) -> None:
         self.pipe, theirs = context.Pipe()
         self.pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, files))
 
@@ -158,9 +158,21 @@ class Processes(Executor):
         self.opened = []
 
 
+def one_thread_each() -> None:
+    """Have the processes that are started from now on compute with one thread, whose results repeat on a GPU too."""
+    os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
+
+
+def spawning() -> SpawnContext:
+    """How processes are started by a worker of a cluster, from any thread of it."""
+    one_thread_each()
+    multiprocessing.current_process().daemon = False  # as its nanny has started it, it could have none
+    return multiprocessing.get_context("spawn")
+
+
 def warm_up(imports: Iterable[str] = ()) -> ForkServerContext:
     """Start the server that workers are forked from: its `imports` go on while the caller does other things."""
-    os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
+    one_thread_each()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["research.running.fork_server_guard", *imports])
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
