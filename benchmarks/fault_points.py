@@ -179,7 +179,7 @@ def watch_coordinator(points: Points) -> None:
 
     def trained(job_and_outcome: Any) -> list[str]:
         job, outcome = job_and_outcome
-        return [] if isinstance(outcome, BaseException) else [stack.key for stack in job]
+        return [stack.key for stack in job] if isinstance(outcome, list) else []
 
     watch_files(points)
     log_return(points, Slot, "start", "begun", lambda _, job: [stack.key for stack in job])

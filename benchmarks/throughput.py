@@ -44,7 +44,7 @@ from typing import Any, NamedTuple
 
 from research.design.errors import UserError
 from research.record.environment import environment
-from research.running.workers import ONE_THREAD
+from research.running.processes import ONE_THREAD
 from research.training import data
 from research.training.config import TrainConfig
 from research.training.cost import layer_sizes, num_train, stack_size

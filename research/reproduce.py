@@ -8,13 +8,13 @@ import secrets
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from research import surroundings
 from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
 from research.design.study_files import load_study
-from research.design.task import prepare_all
 from research.design.wording import counted
 from research.record.environment import environment, listed
 from research.record.finished_stacks import asked_for, sampled
@@ -22,8 +22,9 @@ from research.record.recorded_stacks import Comparison, Recorded, comparisons, r
 from research.record.state import Run
 from research.record.store import Store
 from research.running.limits import usual_workers
+from research.running.processes import Processes
 from research.running.progress import Progress
-from research.running.workers import Failure, Stopped, Workers, stop_signals
+from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
@@ -63,8 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         what = load_study(file[0]).name + options.what[file.end() :] if file else options.what
         found = chosen(store, what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
-        prepare_all(recorded.stack.cell.task for recorded in stacks)
-        return reproduce(store, stacks, options.workers)
+        with closing(Processes(min(options.workers, len(stacks)))) as executor:
+            executor.prepare([recorded.stack.cell.task for recorded in stacks])
+            return reproduce(store, stacks, executor)
     except UserError as error:
         return refuse(error)
     except (Stopped, KeyboardInterrupt) as stop:
@@ -84,23 +86,22 @@ def chosen(store: Store, what: str, sample: int | None, seed: int | None) -> lis
     return found
 
 
-def reproduce(store: Store, stacks: Sequence[Recorded], workers: int) -> int:
+def reproduce(store: Store, stacks: Sequence[Recorded], executor: Executor) -> int:
     """Train stacks again, each alone, and print how they compare. The status is 1 if anything differs or fails."""
     by_key = {recorded.stack.key: recorded for recorded in stacks}
     compared: dict[str, list[Comparison]] = {}
     devices: dict[str, str] = {}
     failed: dict[str, str] = {}
-    number = min(workers, len(stacks))
-    print(f"{counted(len(stacks), 'stack')} to train again, {counted(number, 'worker')}", flush=True)
+    print(f"{counted(len(stacks), 'stack')} to train again, {counted(executor.number, 'worker')}", flush=True)
     here = environment()
     with (
-        Workers([], number, open_end=True, tasks=[recorded.stack.cell.task for recorded in stacks]) as at_work,
+        Workers([], executor, open_end=True, tasks=[recorded.stack.cell.task for recorded in stacks]) as at_work,
         stop_signals() as check,
     ):
         for recorded in stacks:
             at_work.add([recorded.stack])  # one at a time: what is added together may train in one pass
         at_work.no_more()
-        with Progress([recorded.stack for recorded in stacks], number, alone=True) as progress:
+        with Progress([recorded.stack for recorded in stacks], executor.number, alone=True) as progress:
             for stack, outcome in at_work.outcomes(progress.show, check):
                 if isinstance(outcome, Failure):
                     failed[stack.key] = outcome.reason

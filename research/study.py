@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from research.console import Parser, check_workers, named_folder, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
-from research.design.task import prepare_all
 from research.design.universes import REFERENCE
 from research.design.wording import counted
 from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
@@ -23,10 +23,13 @@ from research.publishing.text_tables import cell_table, findings_table, universe
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
+from research.running.cluster import Cluster
 from research.running.coordinator import train, trials_missing
 from research.running.limits import usual_workers
+from research.running.processes import Processes
+from research.running.scheduler import cluster_address
 from research.running.status import list_studies, show_plan
-from research.running.workers import Stopped, stop_at_once
+from research.running.workers import Executor, Stopped, stop_at_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +70,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--redo", action="store_true", help="remove all results of these cells, of every seed, and train them again"
     )
+    made.add_argument("--workers", type=int, metavar="N", help="worker processes (default: the cores)")
     made.add_argument(
-        "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
+        "--cluster",
+        type=cluster_address,
+        metavar="ADDRESS",
+        help="train on the workers of the Dask scheduler at tcp://HOST:PORT, or on local:N that are started here",
+    )
+    made.add_argument(
+        "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
     )
     made.add_argument(
         "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
@@ -94,15 +104,15 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop_at_once)
     try:
         (made := parser()).parse_args(arguments, options)
-        check_workers(options.workers)
+        executor = chosen_executor(options)
         store = Store(options.store.absolute())
         if options.name is None:
-            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish")
+            needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish", "cluster")
             if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
                 raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
             list_studies(store)
             return 0
-        for other in ("redo", "publish"):
+        for other in ("redo", "publish", "cluster"):
             if options.plan and getattr(options, other):
                 raise UserError(f"--plan and --{other} contradict each other: leave one of them out")
         only = {name: tuple(levels.split(",")) for name, levels in pairs("--only", options.only).items()}
@@ -110,18 +120,32 @@ def main(arguments: list[str] | None = None) -> int:
         study = load_study(options.name)
         plan = make_plan(study, options.tier, options.seeds, only, pairs("--set", options.set), scope)
         if options.plan:
-            show_plan(store, plan, options.workers)
+            show_plan(store, plan, executor.number)
             return 0
         folder = folder_for(plan, options.reports, store.folder, options.publish)
         if options.publish:
             check_plan(plan, options.name)
-        return run(store, plan, options.workers, folder, options.redo, options.publish)
+        with closing(executor):
+            return run(store, plan, executor, folder, options.redo, options.publish)
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt as stop:  # of a study file too
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
+
+
+def chosen_executor(options: argparse.Namespace) -> Executor:
+    """Where stacks are to be trained. Raises UserError for what cannot be or does not go together."""
+    if options.cluster is None:
+        if options.any_cpu:
+            raise UserError("--any-cpu: goes with --cluster")
+        number = usual_workers() if options.workers is None else options.workers
+        check_workers(number)
+        return Processes(number)
+    if options.workers is not None:
+        raise UserError("--workers and --cluster contradict each other: leave one of them out")
+    return Cluster(options.cluster, options.any_cpu)
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -137,7 +161,7 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, published: bool = False) -> int:
+def run(store: Store, plan: Plan, executor: Executor, folder: Path, redo: bool, published: bool = False) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed.
 
     What is `published` must come from committed code, what is recorded already too.
@@ -149,7 +173,7 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
         check_results(recorded)
     missing = recorded.missing(plan)
     # Before the lock, which makes the store: without its data a study leaves nothing behind.
-    prepare_all(stack.cell.task for stack in missing)
+    executor.prepare([stack.cell.task for stack in missing])
     with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
@@ -157,11 +181,10 @@ def run(store: Store, plan: Plan, workers: int, folder: Path, redo: bool, publis
         if missing:
             trials = trials_missing(missing, state.trials)
             first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
-            print(
-                f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {counted(workers, 'worker')}", flush=True
-            )
+            workers = counted(executor.number, "worker")
+            print(f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {workers}", flush=True)
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, workers, redo, devices, lambda: prepare(plan.study))
+        failures = train(store, plan, missing, executor, redo, devices, lambda: prepare(plan.study))
         return present(store, plan, folder, failures, published)
 
 

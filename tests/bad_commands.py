@@ -105,6 +105,36 @@ SETTINGS = {  # by field: values that it cannot have
     "output": ("x", "raw"),
     "head": ("x", "pooled"),
 }
+ADDRESSES = {
+    "nothing": "",
+    "a blank": " ",
+    "a word": "cluster",
+    "a host alone": "node7",
+    "no scheme": "node7:8786",
+    "no port": "tcp://node7",
+    "no port behind the colon": "tcp://node7:",
+    "no host": "tcp://:8786",
+    "port 0": "tcp://node7:0",
+    "a port that there is not": "tcp://node7:65536",
+    "a port with a sign": "tcp://node7:-1",
+    "a port of a word": "tcp://node7:dask",
+    "a port in superscript": "tcp://node7:8\u00b2",
+    "a scheme that is not Dask's": "http://node7:8786",
+    "two addresses": "tcp://a:1,tcp://b:1",
+    "a path": "tcp://node7:8786/status",
+    "a user": "tcp://me@node7:8786",
+    "IPv6 without brackets": "tcp://::1:8786",
+    "a Cyrillic letter": "tcp://n\u043ede7:8786",
+    "of the shell": "tcp://$(hostname):8786",
+    "no number here": "local",
+    "none here": "local:0",
+    "fewer than none": "local:-2",
+    "half a worker": "local:1.5",
+    "more than any machine has": "local:1000",
+    "markup": "<script>alert(1)</script>",
+    "long": "tcp://" + "x" * 5000,
+    **{f"with {name}": form.format("tcp://node7:8786") for name, form in INVISIBLE.items()},
+}
 NAMES = {
     "nothing": "",
     "a blank": " ",
@@ -142,12 +172,12 @@ NAMES = {
 }
 OPTIONS = {
     "study": ("--plan", "--tier", "--seeds", "--only", "--universes", "--set", "--redo", "--workers", "--store",
-              "--reports", "--publish"),
+              "--reports", "--publish", "--cluster", "--any-cpu"),
     "report": ("--check", "--freeze", "--reports"),
     "ui": ("--store", "--port"),
     "reproduce": ("--sample", "--seed", "--workers", "--store"),
 }  # fmt: skip
-FLAGS = ("--plan", "--redo", "--check", "--publish", "--freeze")
+FLAGS = ("--plan", "--redo", "--check", "--publish", "--freeze", "--any-cpu")
 MISTYPED = {
     "study": ("--plann", "--sedes 3", "--seed 3", "--red", "--worker=2x", "-seeds 3", "\u2014seeds 3", "--Seeds 3",
               "--seeds:3", "-n 3", "--no-plan", "---plan", "--tie full", "toy.py", "width_sine", "\u2013\u2013plan",
@@ -172,6 +202,10 @@ LINES = {  # what is typed after `study` -> what it says
     "toy.py --plan --redo": "--plan and --redo contradict each other",
     "toy.py --plan --publish": "--plan and --publish contradict each other",
     "toy.py --publish": "--publish writes to reports/, not to --reports reports: leave one of them out",
+    "toy.py --plan --cluster tcp://a:8786": "--plan and --cluster contradict each other",
+    "toy.py --workers 2 --cluster tcp://a:8786": "--workers and --cluster contradict each other",
+    "toy.py --any-cpu": "--any-cpu: goes with --cluster",
+    "--cluster local:2": "--cluster: needs the NAME of a study",
     "toy.py --universes all --universes reference": "--universes all: cannot go with another",
     "toy.py --universes reference --universes init=he": "--universes reference: cannot go with another",
     "toy.py --universes all --universes all": "--universes all: cannot go with another",
@@ -209,6 +243,7 @@ def cases() -> Iterator[Case]:
     yield from wrong_numbers()
     yield from wrong_pairs()
     yield from wrong_settings()
+    yield from wrong_addresses()
     yield from wrong_names()
     yield from wrong_options()
 
@@ -248,6 +283,11 @@ def wrong_settings() -> Iterator[Case]:
             text = f"{name}={value}"
             what = text if len(text) < 40 else f"{text[:30]}... of {len(text)}"
             yield Case("a setting", what, typed("study", "toy.py", "--set", text), name)
+
+
+def wrong_addresses() -> Iterator[Case]:
+    for name, value in ADDRESSES.items():
+        yield Case("an address", name, typed("study", "toy.py", "--cluster", value), "--cluster.*tcp://HOST:PORT")
 
 
 def wrong_names() -> Iterator[Case]:

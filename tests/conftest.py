@@ -441,3 +441,34 @@ def shim(tmp_path):
         return {"LD_PRELOAD": str(tmp_path / "shim.so")}
 
     return made
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A Dask scheduler with two workers, one with a nanny that starts it again. It may not be harmed."""
+    from lab import Lab
+
+    made = Lab(tmp_path_factory.mktemp("lab"))
+    made.add("one", "--no-nanny")
+    made.add("two")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_lab(tmp_path):
+    """A Dask scheduler that may be harmed, without workers."""
+    from lab import Lab
+
+    (tmp_path / "lab").mkdir()
+    made = Lab(tmp_path / "lab")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def doubles(tmp_path):
+    """The study that is to be run there, before its first run."""
+    from lab import Doubles
+
+    return Doubles(tmp_path / "doubles").write()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from research.design.code import code_digest, used
+from research.design.code import code_digest, files_of, used
 
 STUDY = '''
 """A study."""
@@ -117,3 +117,16 @@ def test_a_class_beside_a_study_in_the_studies_folder_is_found_under_its_package
     assert (
         len(found[2]) == 10
     )  # GIVES, Metric, Toy, used, STEPS, math, dataclass, RATE, halved as imported and as it is
+
+
+def test_the_files_of_a_study_are_those_that_it_imports_from_beside_it_and_no_others(tmp_path):
+    for name, text in (
+        ("toy", STUDY),
+        ("helper", "import first as one\n" + HELPER),
+        ("first", "def late():\n    from second import x\n"),
+        ("second", "import helper\nimport json\n"),
+        ("other", ""),
+    ):
+        (tmp_path / f"{name}.py").write_text(text)
+    found = files_of(tmp_path / "toy.py")
+    assert found == [tmp_path / f"{name}.py" for name in ("toy", "helper", "first", "second")]

@@ -23,11 +23,11 @@ def test_the_readme_has_exactly_two_set_up_commands_each_one_line():
 
 
 def test_options_in_the_docs_exist_and_options_that_exist_are_in_the_docs():
-    named = set(re.findall(r"`[^`]*?(--[a-z]+)", README))
+    named = set(re.findall(r"`[^`]*?(--[a-z]+(?:-[a-z]+)*)", README))
     actions = [action for command in (study, report, reproduce, ui) for action in command.parser()._actions]
     existing = {option for action in actions for option in action.option_strings if option.startswith("--")}
     assert named <= existing
-    assert existing - {"--help"} <= set(re.findall(r"--[a-z]+", README))
+    assert existing - {"--help"} <= set(re.findall(r"--[a-z]+(?:-[a-z]+)*", README))
 
 
 COMMANDS = sorted(set(re.findall(r"python -m (research\.\w+)([^`\n]*)", README)))

@@ -13,7 +13,7 @@ from watched import committed
 
 import research.record.environment as environment_module
 from research.design.errors import UserError
-from research.record.environment import environment, head, listed, uncommitted, uncommitted_digest
+from research.record.environment import computing, environment, head, listed, uncommitted, uncommitted_digest
 
 
 def test_versions_cpu_and_threads_are_named():
@@ -21,6 +21,19 @@ def test_versions_cpu_and_threads_are_named():
     assert f"torch {version('torch')}" in found["versions"]
     assert found["cpu"]
     assert found["threads"] == "1"
+
+
+def test_what_decides_the_bits_is_named_with_the_code_whatever_git_knows_of_it(tmp_path, monkeypatch):
+    found = computing()
+    assert found["scipy"] == version("scipy")
+    assert {"python", "torch", "numpy", "scikit-learn"} < set(found)
+    monkeypatch.setattr(environment_module, "ROOT", tmp_path)
+    (tmp_path / "research" / "inner").mkdir(parents=True)
+    digests = {found["code of research"], computing()["code of research"]}
+    for name, text in (("a.py", ""), ("inner/b.py", ""), ("inner/b.py", "x = 1"), ("note.md", "no code")):
+        (tmp_path / "research" / name).write_text(text)
+        digests.add(computing()["code of research"])
+    assert len(digests) == 5
 
 
 def test_in_a_clone_the_commit_and_whether_files_were_changed_are_named():

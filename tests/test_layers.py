@@ -21,7 +21,9 @@ OWNERS = {
     "pytorch_lightning": {"module", "train"},
     "mlflow": {"mlflow_database", "recorder", "ui"},
     "optuna": {"optuna_studies", "searches"},
-    "multiprocessing": {"workers"},
+    "multiprocessing": {"processes"},
+    "dask": {"scheduler"},
+    "distributed": {"cluster", "cluster_worker", "scheduler"},
 }
 # What each folder may import of the others; the commands may import all.
 FOLDERS: dict[str, set[str]] = {

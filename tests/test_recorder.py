@@ -137,6 +137,16 @@ def test_every_result_says_what_it_was_made_with(seen):
         assert all(tags[name] for name in ("identity", "device", "versions", "cpu", "threads"))
 
 
+def test_a_result_from_another_processor_than_the_coordinators_is_recorded_with_it(tmp_path):
+    recorder = Recorder(Store(tmp_path), PLAN)
+    first, second, *_ = PLAN.stacks
+    recorder.write_stack(first, made_up_result(first.seeds))
+    recorder.write_stack(second, replace(made_up_result(second.seeds), cpu="Abacus 3000"))
+    done = state_of(Store(tmp_path), PLAN).done
+    assert {run.tags["cpu"] for run in done[first.key]} == {recorder.environment["cpu"]}
+    assert {run.tags["cpu"] for run in done[second.key]} == {"Abacus 3000"}
+
+
 def test_the_experiment_and_the_cells_say_what_they_are(seen):
     note = client_of(seen).get_experiment_by_name("toy").tags["mlflow.note.content"]
     assert "Does the toy work?" in note

@@ -10,12 +10,12 @@ import time
 import pytest
 from conftest import processes_of, wait_until, workers_of
 
-from benchmarks import fault_points
-from benchmarks.fault_runs import Start
 from research.design.errors import UserError
 from research.design.plan import in_one_pass, make_plan
 from research.design.study import Factor, Study, Tier
+from research.running import processes
 from research.running import workers as execute
+from research.running.processes import Processes
 from research.running.workers import TRIES, Stopped, Workers
 from research.training.config import TrainConfig
 from research.training.train import train_stack
@@ -87,7 +87,7 @@ def short_stacks():
 
 
 def test_a_worker_gets_its_second_stack_at_once_and_each_further_one_when_what_it_came_to_is_taken_up(short_stacks):
-    with Workers(list(short_stacks), 2) as at_work:
+    with Workers(list(short_stacks), Processes(2)) as at_work:
         wait_until(lambda: at_work.told.qsize() == 4)
         time.sleep(2 * execute.POLL_SECONDS)
         assert at_work.told.qsize() == 4
@@ -100,7 +100,7 @@ def test_a_worker_gets_its_second_stack_at_once_and_each_further_one_when_what_i
 
 
 def test_a_worker_begins_with_the_shortest_stack_and_goes_on_with_the_longest(short_stacks):
-    with Workers(list(short_stacks), 1) as at_work:
+    with Workers(list(short_stacks), Processes(1)) as at_work:
         assert [stack.cell.task.width for stack, _ in at_work.outcomes()] == [1, *range(12, 1, -1)]
 
 
@@ -115,7 +115,7 @@ def test_stacks_that_differ_in_their_horizon_alone_train_in_one_pass_and_come_ba
     stacks = make_plan(study).stacks
     assert [[stack.cell.task.epochs for stack in job] for job in in_one_pass(stacks)] == [[3, 2, 1]] * 2
     shown = set()
-    with Workers(list(stacks), 1) as at_work:
+    with Workers(list(stacks), Processes(1)) as at_work:
         found = {stack.key: outcome for stack, outcome in at_work.outcomes(shown.update)}
     assert set(found) == {stack.key for stack in stacks}
     assert shown <= {stack.key for stack in stacks if stack.cell.task.epochs == 3}
@@ -141,7 +141,7 @@ def test_stacks_of_other_seeds_or_another_rate_do_not_train_in_one_pass():
 
 
 def test_what_is_added_is_trained_too_until_there_is_no_more(short_stacks):
-    with Workers(list(short_stacks[:2]), 1, open_end=True) as at_work:
+    with Workers(list(short_stacks[:2]), Processes(1), open_end=True) as at_work:
         outcomes = at_work.outcomes()
         assert [next(outcomes)[0] for _ in range(2)] == list(short_stacks[:2])
         time.sleep(2 * execute.POLL_SECONDS)
@@ -154,15 +154,15 @@ def test_what_is_added_is_trained_too_until_there_is_no_more(short_stacks):
 
 
 def test_where_nothing_is_added_in_the_end_there_are_no_outcomes():
-    with Workers([], 2) as at_work:
+    with Workers([], Processes(2)) as at_work:
         assert (list(at_work.outcomes()), at_work.slots) == ([], [])
-    with Workers([], 1, open_end=True) as at_work:
+    with Workers([], Processes(1), open_end=True) as at_work:
         at_work.no_more()
         assert list(at_work.outcomes()) == []
 
 
 def test_of_what_is_added_the_longest_is_trained_first_whatever_waits_already(short_stacks):
-    with Workers([short_stacks[11]], 1, open_end=True) as at_work:
+    with Workers([short_stacks[11]], Processes(1), open_end=True) as at_work:
         at_work.add(short_stacks[:3])
         at_work.add(short_stacks[3:6])
         at_work.no_more()
@@ -173,7 +173,7 @@ def test_what_is_finished_is_told_when_work_is_stopped_too(short_stacks):
     def stop():
         raise Stopped(signal.SIGINT)
 
-    with Workers(list(short_stacks[:2]), 2) as at_work:
+    with Workers(list(short_stacks[:2]), Processes(2)) as at_work:
         wait_until(lambda: at_work.told.qsize() == 3)
         outcomes = at_work.outcomes(check=stop)
         assert {next(outcomes)[0].key for _ in range(2)} == {stack.key for stack in short_stacks[:2]}
@@ -185,35 +185,10 @@ def test_what_goes_wrong_in_handing_out_is_raised_where_the_outcomes_are_asked_f
     def start(*_):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(execute.Slot, "start", start)
+    monkeypatch.setattr(processes.Worker, "submit", start)
     told = pytest.raises(UserError, match=r"no worker process can be started \(no more processes\)")
-    with Workers(list(short_stacks), 2) as at_work, told:
+    with Workers(list(short_stacks), Processes(2)) as at_work, told:
         list(at_work.outcomes())
-
-
-def test_a_worker_that_dies_while_it_is_idle_is_replaced(short_stacks):
-    slot = execute.Slot(execute.warm_up())
-    for stack in short_stacks[:2]:
-        slot.start((stack,))
-        slot.future.result(timeout=60)
-        assert slot.take()[0] == (stack,)
-        (worker,) = slot.pool._processes
-        os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: slot.pool._broken)
-    slot.close()
-
-
-def test_a_worker_that_is_killed_amid_the_sending_of_its_result_is_not_waited_for(finished, fresh):
-    words = [str(fresh.file), "--workers", "1", *fresh.places]
-    start = Start(words, {fault_points.RESULT: 1}, fresh.folder / "start")
-    try:
-        ((_, worker),) = wait_until(lambda: list(start.reached()), process=start.process)
-        os.kill(worker, signal.SIGKILL)
-        assert start.process.wait(timeout=120) == 0
-    finally:
-        start.kill()
-    assert fresh.tables() == finished.tables()
-    assert set(fresh.statuses()) == {"FINISHED"}
 
 
 def test_a_stack_that_takes_every_worker_down_fails_alone_and_is_tried_again_by_the_next_run(finished, fresh):

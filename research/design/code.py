@@ -45,6 +45,16 @@ def used(path: Path, name: str) -> Iterator[tuple[Path, str, str]]:
                 waiting += imported(inner, path)
 
 
+def files_of(path: Path) -> list[Path]:
+    """A file and the modules of its folder that it imports, anywhere in it, and that these import."""
+    found = [path]
+    for each in found:
+        for node in ast.walk(ast.parse(each.read_bytes())):
+            if isinstance(node, Import):
+                found += {beside for beside, _ in imported(node, each)} - set(found)
+    return found
+
+
 def definitions(path: Path) -> dict[str, ast.stmt]:
     """What stands at the top of a file, by name, without docstrings. Of a name that is given twice, the last."""
     return _definitions(path.read_bytes())

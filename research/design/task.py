@@ -62,12 +62,16 @@ class Replicate:
 
 @dataclass(frozen=True)
 class StackResult:
-    """The replicates of a stack, with where and when (seconds since 1970) they were run."""
+    """The replicates of a stack, with where and when (seconds since 1970) they were run.
+
+    `cpu` is the class of the processor, empty where it is the coordinator's.
+    """
 
     replicates: tuple[Replicate, ...]
     device: str
     started: float
     ended: float
+    cpu: str = ""
 
 
 class Source(NamedTuple):

@@ -20,6 +20,7 @@ DIFF = (  # the same for the same change, whatever the settings of the repositor
     "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.algorithm=myers",
     "-c", "diff.context=3", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
 )  # fmt: skip
+COMPUTING = ("torch", "pytorch-lightning", "numpy", "scipy", "scikit-learn")  # packages that numbers come from
 CODE = ("research", "studies", ":(glob)reports/*.py", "pyproject.toml")  # what results and pages are made by, for git
 
 
@@ -34,7 +35,7 @@ def environment() -> dict[str, str]:
         "versions": ", ".join(
             [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
         ),
-        "cpu": _cpu_class(),
+        "cpu": cpu_class(),
         "threads": "1",
     }
     try:
@@ -43,6 +44,15 @@ def environment() -> dict[str, str]:
     except UserError as error:
         print(f"note: the commit is not recorded: {error}", file=sys.stderr)
     return tags
+
+
+def computing() -> dict[str, str]:
+    """What two machines must have in common to compute the same numbers, to the bit on CPUs of one class."""
+    code = hashlib.sha256()
+    for path in sorted((ROOT / "research").rglob("*.py")):
+        code.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
+    versions = {name: version(name) for name in COMPUTING}
+    return {"python": platform.python_version(), **versions, "code of research": code.hexdigest()[:12]}
 
 
 def head() -> str:
@@ -108,7 +118,7 @@ def _git(*words: str) -> bytes:
     return b""
 
 
-def _cpu_class() -> str:
+def cpu_class() -> str:
     """The processor's name, family and model, and its widest vectors: all that decides by which routines it computes.
 
     Different generations share a name, such as AMD EPYC. With AMX products are MKL's, else oneDNN's where these are

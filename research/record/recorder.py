@@ -97,6 +97,11 @@ class Recorder:
         check_device(cell.experiment, self.devices, result.device)
         self.devices.add(result.device)
 
+    def _made_with(self, result: StackResult) -> dict[str, str]:
+        """What a stack was made with, as tags: of a cluster each may have another class of CPU."""
+        cpu = {"cpu": result.cpu} if result.cpu else {}
+        return {"device": result.device, **self.environment, **cpu}
+
     def _check_there(self) -> None:
         """Raise UserError when the database is no longer where it was: SQLite goes on writing into a removed file."""
         with contextlib.suppress(FileNotFoundError):
@@ -113,10 +118,9 @@ class Recorder:
             "stack": stack.key,
             "curves": ",".join(replicate.curves),
             "profiles": ",".join(replicate.profiles),
-            "device": result.device,
             "weights_sha256": replicate.weights_sha256,
             PARENT: self.parents[stack.cell.key][-1],
-            **self.environment,
+            **self._made_with(result),
         }
         name, more = f"{stack.cell.name} seed={replicate.seed}", {"seed": replicate.seed}
         return self._run(stack.cell, "replicate", name, *_times(result), tags, more, list(replicate_numbers(replicate)))
@@ -126,7 +130,7 @@ class Recorder:
     ) -> None:
         """Record a trial of a search as one run: the `objective`, its value, and how its seeds scatter about it."""
         self._check_device(stack.cell, result)
-        tags = {"stack": stack.key, "value": repr(value), "device": result.device, **self.environment}
+        tags = {"stack": stack.key, "value": repr(value), **self._made_with(result)}
         tags |= {"objective": wanted, "scatter": repr(scatter)}
         seeds, numbers = {"seeds": f"{stack.seeds[0]}-{stack.seeds[-1]}"}, list(trial_numbers(result, value))
         self._write(self._run(stack.cell, "trial", stack.cell.name, *_times(result), tags, seeds, numbers))

@@ -16,7 +16,7 @@ from research.record.state import Run
 from research.record.store import Store
 from research.running.progress import Progress
 from research.running.searches import Searches
-from research.running.workers import Failure, Stopped, Workers, stop_signals
+from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
 
 if TYPE_CHECKING:
     from research.design.task import StackResult
@@ -27,7 +27,7 @@ def train(
     store: Store,
     plan: Plan,
     missing: list[Stack],
-    workers: int,
+    executor: Executor,
     redo: bool,
     devices: Collection[str] = (),
     meanwhile: Callable[[], object] = lambda: None,
@@ -43,7 +43,7 @@ def train(
     others = [stack for stack in missing if not stack.cell.tuning]
     with (
         stop_signals() as check,
-        Workers(others, workers, bool(tuned), devices, [cell.task for cell in plan.cells]) as at_work,
+        Workers(others, executor, bool(tuned), devices, [cell.task for cell in plan.cells]) as at_work,
     ):
         from research.record.mlflow_database import import_mlflow, writing
 
@@ -53,7 +53,7 @@ def train(
         with writing(store), ThreadPoolExecutor(1) as beside:
             recorder = Recorder(store, plan, redo)
             check()
-            coordinator = Coordinator(recorder, at_work, missing, workers)
+            coordinator = Coordinator(recorder, at_work, missing)
             if missing:
                 beside.submit(meanwhile)  # what it raises is raised again where its work is needed
             try:
@@ -66,10 +66,10 @@ def train(
 class Coordinator:
     """Records what becomes of the missing stacks of a plan; those of tuned cells follow their searches."""
 
-    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack], workers: int) -> None:
+    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack]) -> None:
         self.recorder, self.at_work = recorder, at_work
         self.searches = Searches([stack for stack in missing if stack.cell.tuning], recorder.trials)
-        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)], workers)
+        self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)], at_work.number)
         self.failures: dict[str, str] = {}
 
     def record(self, check: Callable[[], None]) -> dict[str, str]:
@@ -77,6 +77,7 @@ class Coordinator:
         with self.progress:
             self._train_next(self.searches.first())
             for stack, outcome in self.at_work.outcomes(self.progress.show, check):
+                self.progress.workers = self.at_work.number  # of a cluster it changes
                 if isinstance(outcome, Failure):
                     self._failed(stack, outcome)
                 elif stack.cell.trial is not None:

@@ -1,99 +1,56 @@
-"""What is missing -> worker processes -> the record. One coordinator hands out stacks; workers die with it."""
+"""What is missing -> workers -> the record: who gets which stack, wherever it is trained."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import signal
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from queue import Empty, SimpleQueue
+from typing import Any
 
-from research.design.errors import UserError
-from research.design.identity import NUMERICS
 from research.design.plan import Stack, in_one_pass
-from research.design.study_files import load_study
-from research.design.task import StackResult, Task, check_result, study_files
-from research.record.state import check_device
-from research.record.system_errors import refused
-from research.running.limits import MORE_MEMORY, check_memory, memory_kills
+from research.design.task import StackResult, Task
 
 TRIES = 3  # how often a stack may take its worker down before it counts as failed
 POLL_SECONDS = 0.25
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-
-NEEDED = "they need /dev/shm, a TMPDIR with a short path and some open files each (ulimit -n)"
 
 Job = tuple[Stack, ...]  # what trains in one pass, the longest horizon first
 
-_pipe: Connection | None = None  # a worker's line to its coordinator
+
+class WorkerLost(Exception):
+    """A worker is gone with its job, which another one can do as well."""
 
 
-def _start_worker(pipe: Connection, files: Collection[str]) -> None:
-    """Make this process a worker: deaf to signals to stop (the coordinator decides), gone with it.
+@dataclass(frozen=True)
+class Failure:
+    """Why a stack could not be trained."""
 
-    The study `files` define tasks of their own; what is sent to it is found there.
-    """
-    global _pipe
-    _pipe = pipe
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # at which Lightning, ignored or not, ends a training
-
-    def watch() -> None:
-        with contextlib.suppress(EOFError, OSError):
-            pipe.recv()
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
-    for file in files:
-        load_study(file)
+    reason: str
+    traceback: str = ""
 
 
-def _work(job: Job, devices: Collection[str], code: object) -> list[StackResult]:
-    task, seeds = job[0].cell.task, job[0].seeds
-    if code != task.identity(NUMERICS).get("code"):
-        raise UserError(f"{job[0].cell.study}: its file was changed while it ran; run the same command again")
-    assert _pipe is not None
-    if devices:
-        check_device(job[0].cell.experiment, devices, task.device())
-    began, say = time.monotonic(), _pipe.send
-    say((0.0, 0.0))  # whatever it last said of another job
-    tasks = [stack.cell.task for stack in job]
-    results = task.run_together(tasks, seeds, lambda share: say((share, time.monotonic() - began)))
-    for each, result in zip(tasks, results, strict=True):
-        check_result(each, seeds, result)
-    return results
+Outcome = tuple[Stack, StackResult | Failure]  # what became of a stack
 
 
-class Slot:
-    """One worker: a pool of a single process, so that a death tells which job it was and disturbs no other.
+class Slot(ABC):
+    """What does one job at a time, wherever that is.
 
     `job` is the one in work, None when idle, the last of `num_jobs`; `share` how much of it is done, which took
-    `seconds`; `future` its results to come; `unwritten` how many stacks are trained and not recorded yet. Where
-    `devices` are named, it must be on one of these classes.
+    `seconds`; `future` is done when it has come to an end; `unwritten` how many stacks are trained and not recorded
+    yet.
     """
 
-    future: Future[list[StackResult]]
+    future: Future[Any]
 
-    def __init__(self, context: ForkServerContext, devices: Collection[str] = (), files: Collection[str] = ()) -> None:
-        self.context, self.devices, self.files = context, devices, files
+    def __init__(self) -> None:
         self.job: Job | None = None
         self.share = self.seconds = 0.0
         self.num_jobs = self.unwritten = 0
-        self._open()
-
-    def _open(self) -> None:
-        self.pipe, theirs = self.context.Pipe()
-        self.pool = ProcessPoolExecutor(1, self.context, _start_worker, (theirs, self.files))
 
     @property
     def is_free(self) -> bool:
@@ -104,40 +61,60 @@ class Slot:
         return self.job is None and (self.num_jobs < 2 or not self.unwritten)
 
     def start(self, job: Job) -> None:
-        """Hand the worker a job."""
+        """Begin with a job."""
         self.job, self.share, self.seconds = job, 0.0, 0.0
         self.num_jobs += 1
-        work = job, self.devices, job[0].cell.task.identity(NUMERICS).get("code")
-        try:
-            self.future = self.pool.submit(_work, *work)
-        except BrokenProcessPool:  # the worker died while it was idle
-            self.close()
-            self._open()
-            self.future = self.pool.submit(_work, *work)
-        # Our end for writing: while it is open, the other half of a result is waited for though its worker is dead.
-        self.pool._result_queue._writer.close()  # type: ignore[attr-defined]
+        self.future = self._submit(job)
 
-    def listen(self) -> bool:
-        """Whether the job has come to an end. Until then, bring `share` and `seconds` up to date."""
-        with contextlib.suppress(EOFError, OSError):
-            while self.pipe.poll():
-                self.share, self.seconds = self.pipe.recv()
-        return self.future.done()
+    def take(self) -> tuple[Job, list[StackResult] | Failure | WorkerLost]:
+        """The job that has come to an end, and what it came to; the slot is idle then.
 
-    def take(self) -> tuple[Job, list[StackResult] | BaseException]:
-        """The finished job with its results or what it raised. The slot is idle then, with a new worker if it died."""
-        job, error = self.job, self.future.exception()
+        Raises what is no fault of the job's alone: a UserError, since the others would come to the same.
+        """
+        job = self.job
         assert job is not None
         self.job = None
-        if isinstance(error, BrokenProcessPool):
-            self.close()
-            self._open()
-        return job, error or self.future.result()
+        return job, self._outcome(job)
 
+    @abstractmethod
+    def listen(self) -> bool:
+        """Whether the job has come to an end. Until then, bring `share` and `seconds` up to date."""
+
+    @abstractmethod
+    def _submit(self, job: Job) -> Future[Any]:
+        """Hand the job to the worker."""
+
+    @abstractmethod
+    def _outcome(self, job: Job) -> list[StackResult] | Failure | WorkerLost:
+        """What has become of the job."""
+
+
+class Executor(ABC):
+    """Where stacks are trained: processes of this machine, or a cluster. `number` is how many jobs it does at a time.
+
+    It is prepared before the store is touched, and closed once.
+    """
+
+    number: int
+
+    @abstractmethod
+    def prepare(self, tasks: Collection[Task]) -> None:
+        """Make sure that these tasks can be run, with their data. Raises UserError where they cannot."""
+
+    @abstractmethod
+    def open(self, tasks: Collection[Task], devices: Collection[str], most: int | None) -> None:
+        """Be ready for jobs of these tasks, at most so many, on one of these classes of device if any are named."""
+
+    @abstractmethod
+    def slots(self) -> list[Slot]:
+        """Its slots as they are now. One that is lost is among them until what became of its job is taken.
+
+        Raises UserError where no job can be done any more.
+        """
+
+    @abstractmethod
     def close(self) -> None:
-        """End the worker, whatever it is doing."""
-        self.pipe.close()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """End its work, whatever it is doing."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -173,32 +150,8 @@ def stop_signals() -> Iterator[Callable[[], None]]:
                 signal.signal(number, handler)
 
 
-def warm_up(imports: Iterable[str] = ()) -> ForkServerContext:
-    """Start the server that workers are forked from: its `imports` go on while the caller does other things."""
-    os.environ.update(ONE_THREAD, CUBLAS_WORKSPACE_CONFIG=":4096:8")  # before any process imports torch
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["research.running.fork_server_guard", *imports])
-    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits it: Ctrl-C is the coordinator's affair
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, ours)
-    return context
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a stack could not be trained."""
-
-    reason: str
-    traceback: str = ""
-
-
-Outcome = tuple[Stack, "StackResult | Failure"]  # what became of a stack
-
-
 class Workers:
-    """Worker processes that train stacks from the moment this is made; they end with the `with` block.
+    """Hands stacks to the slots of an executor from the moment this is made; it is closed with the `with` block.
 
     Each begins with one of the shortest, as an early sign of life; then the longest come first. Stacks that differ only
     in their horizon train in one pass. A thread hands them out, to a worker the next once the caller has taken up what
@@ -211,7 +164,7 @@ class Workers:
     def __init__(
         self,
         stacks: Sequence[Stack],
-        number: int,
+        executor: Executor,
         open_end: bool = False,
         devices: Collection[str] = (),
         tasks: Collection[Task] = (),
@@ -226,16 +179,13 @@ class Workers:
         self.told: SimpleQueue[tuple[Slot, Outcome] | None] = SimpleQueue()  # None is the last
         self.news = threading.Event()  # a job has ended or was recorded, others were added
         self.ending = threading.Event()
+        self.executor = executor
         self.slots: list[Slot] = []
-        self.kills = memory_kills()
         if not open_end:
             self.no_more()
         if stacks or open_end:
-            number = number if open_end else min(number, len(stacks))
-            check_memory(number)
-            with self._starting():
-                context = warm_up(dict.fromkeys(name for task in tasks for name in task.imports))
-                self.slots = [Slot(context, devices, study_files(tasks)) for _ in range(number)]
+            executor.open(tasks, devices, None if open_end else len(stacks))
+            self.slots = executor.slots()
         self.thread = ThreadPoolExecutor(1)
         self.all_told = self.thread.submit(self._keep_busy)
 
@@ -245,8 +195,12 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.ending.set()
         self.thread.shutdown()
-        for slot in self.slots:
-            slot.close()
+        self.executor.close()
+
+    @property
+    def number(self) -> int:
+        """How many stacks are trained at a time."""
+        return self.executor.number
 
     def add(self, stacks: Sequence[Stack]) -> None:
         """Let these be trained too."""
@@ -290,23 +244,7 @@ class Workers:
                 yield from (outcome for _, outcome in iter(self.told.get, None))
                 raise
         check()  # a signal may have reached the workers too
-        with self._starting():
-            self.all_told.result()  # raises what has gone wrong in the thread
-
-    @contextlib.contextmanager
-    def _starting(self) -> Iterator[None]:
-        """Raise UserError where the system lets no worker start."""
-        try:
-            yield
-        except (EOFError, OSError) as error:  # the fork server ended, or is not to be had
-            if reason := self._short_of_memory():
-                raise UserError(f"no worker process can be started ({reason}); {MORE_MEMORY}") from error
-            reason, _ = refused(error) or ("the process that starts them ended", "")
-            raise UserError(f"no worker process can be started ({reason}); {NEEDED}") from error
-
-    def _short_of_memory(self) -> str:
-        """That the system killed for want of memory, if it did since this was made."""
-        return "killed by the system for want of memory" if memory_kills() > self.kills else ""
+        self.all_told.result()  # raises what has gone wrong in the thread
 
     def _keep_busy(self) -> None:
         """Hand out stacks and take what became of them until there are no more."""
@@ -315,14 +253,16 @@ class Workers:
                 self.news.clear()
                 complete = self.all_added.is_set()  # asked before what was added is taken
                 self._take_added()
+                self.slots = self.executor.slots()
                 for slot in self.slots:
                     self._tell(slot)
                     alone = any(one.job is not None and one.job[0].cell.task.runs_alone for one in self.slots)
                     if self.waiting and slot.is_free and not alone:
                         self._start(slot, self.waiting.pop(-1 if slot.num_jobs else 0))
                 if not self.waiting and all(slot.job is None for slot in self.slots):
-                    if self.alone and not any(slot.unwritten for slot in self.slots):
-                        self._start(self.slots[0], self.alone.pop(0))
+                    free = [slot for slot in self.slots if slot.is_free and not slot.unwritten]
+                    if self.alone and free and len(free) == len(self.slots):
+                        self._start(free[0], self.alone.pop(0))
                     elif complete and not self.alone:
                         break
                 self.news.wait(POLL_SECONDS)
@@ -347,20 +287,13 @@ class Workers:
         if slot.job is None or not slot.listen():
             return
         job, outcome = slot.take()
-        if isinstance(outcome, UserError):
-            raise outcome
-        results: Sequence[StackResult | Failure]
-        if not isinstance(outcome, BaseException):
-            results = outcome
-        elif not isinstance(outcome, BrokenProcessPool):
-            results = [Failure(f"{type(outcome).__name__}: {outcome}", str(outcome.__cause__ or ""))] * len(job)
-        elif self.deaths[job[0].key] < TRIES - 1:
+        if isinstance(outcome, WorkerLost):
             self.deaths[job[0].key] += 1
-            (self.alone if job[0].cell.task.runs_alone else self.waiting).append(job)
-            return
-        else:
-            why = self._short_of_memory() or "perhaps for want of memory"
-            results = [Failure(f"its worker process died {TRIES} times, {why}")] * len(job)
+            if self.deaths[job[0].key] < TRIES:
+                (self.alone if job[0].cell.task.runs_alone else self.waiting).append(job)
+                return
+            outcome = Failure(f"its worker process died {TRIES} times, {outcome or 'perhaps for want of memory'}")
+        results: Sequence[StackResult | Failure] = [outcome] * len(job) if isinstance(outcome, Failure) else outcome
         slot.unwritten += len(job)
         for told in zip(job, results, strict=True):
             self.told.put((slot, told))
