@@ -1,8 +1,8 @@
 """A Dask cluster of processes of this machine, and a study of a user's own to be run there."""
 
 import contextlib
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,9 +85,9 @@ class Lab:
 
     def __init__(self, folder, port=0):
         self.folder, self.processes = folder, {}
-        self.start("scheduler", "--scheduler-file", folder / "scheduler.json", "--port", port, "--host", "127.0.0.1")
-        wait_until((folder / "scheduler.json").exists, process=self.processes["scheduler"])
-        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+        self.start("scheduler", "--port", port, "--host", "127.0.0.1")
+        wait_until(lambda: "Scheduler at:" in self.log("scheduler"), process=self.processes["scheduler"])
+        self.address = re.search(r"Scheduler at: +(\S+)", self.log("scheduler"))[1]
 
     def start(self, name, *words, before=(), **environment):
         """Start `dask scheduler` or else a worker, out of the repository, whose package is that which is installed."""
@@ -102,7 +102,11 @@ class Lab:
     def add(self, name, *words, **more):
         """Start a worker and wait until the scheduler knows it."""
         self.start(name, self.address, "--name", name, "--nthreads", 1, *words, **more)
-        wait_until(lambda: "Registered to" in (self.folder / f"{name}.log").read_text(), process=self.processes[name])
+        wait_until(lambda: "Registered to" in self.log(name), process=self.processes[name])
+
+    def log(self, name):
+        """What it has said so far."""
+        return (self.folder / f"{name}.log").read_text()
 
     def kill(self, name):
         with contextlib.suppress(ProcessLookupError):

@@ -1,14 +1,17 @@
 """What holds on a Dask cluster: the same tables as at home, whatever becomes of its workers and its scheduler."""
 
+import os
 import shutil
 import signal
 import subprocess
 
 import pytest
-from conftest import Toy, error_line, wait_until
+from conftest import Toy, error_line, processes_of, wait_until
 from lab import Doubles, alive, outcomes
 
+from research.design.errors import UserError
 from research.record.state import read_state
+from research.running import cluster
 from research.running.cluster import Cluster
 from research.running.processes import Processes
 
@@ -38,7 +41,7 @@ def test_a_study_file_from_elsewhere_gives_the_tables_of_a_local_run_to_the_byte
 
 
 def test_networks_train_there_as_at_home_to_the_bit(lab, tmp_path):
-    stacks = Toy(tmp_path).write().plan(tier="small").stacks
+    stacks = Toy(tmp_path).write().plan(tier="small").stacks[:1]
     far, near = (numbers(list(stacks), executor) for executor in (Cluster(lab.address, False), Processes(1)))
     assert far == near
     assert all("weights_sha256" in text for text in far.values())
@@ -54,9 +57,9 @@ def test_what_a_lost_worker_had_in_work_is_done_by_another(lab, doubles):
             lab.kill("lost")
 
     stacks = doubles.stacks("slow")
-    found = outcomes(stacks, cluster := Cluster(lab.address, False), strike)
+    found = outcomes(stacks, three := Cluster(lab.address, False), strike)
     assert {key: len(outcome.replicates) for key, outcome in found.items()} == {stack.key: 2 for stack in stacks}
-    assert [member.is_lost for member in cluster.members.values()].count(True) == 1
+    assert [member.is_lost for member in three.members.values()].count(True) == 1
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
@@ -73,7 +76,7 @@ def test_workers_are_free_again_in_seconds_when_a_study_is_stopped_or_killed(lab
     assert len(numbers(other.stacks(), Cluster(lab.address, False))) == 6
 
 
-def test_a_lost_scheduler_is_one_line_and_the_same_command_goes_on(lab, own_lab, doubles):
+def test_a_lost_scheduler_is_one_line_and_the_same_command_goes_on_elsewhere_too(own_lab, doubles):
     own_lab.add("mine", "--no-nanny")
     with doubles.start("--tier", "slow", "--cluster", own_lab.address) as process:
         wait_until(lambda: "[2/6]" in doubles.printed(), process=process)
@@ -84,15 +87,39 @@ def test_a_lost_scheduler_is_one_line_and_the_same_command_goes_on(lab, own_lab,
     wait_until(lambda: not alive(doubles.pids), seconds=5)
     done = finished(doubles)
     assert 2 <= len(done) < 6
-    again = doubles.run("--tier", "slow", "--cluster", lab.address)
-    assert (again.returncode, again.stderr) == (0, "")
-    assert f"{6 - len(done)} of 6 stacks to train" in again.stdout
+    with doubles.start("--tier", "slow", "--cluster", "local:2") as process:
+        assert process.wait(timeout=100) == 0
+        wait_until(lambda: not processes_of(process.pid), seconds=5)  # what was started here is gone
+    assert doubles.printed("stderr") == ""
+    assert f"{6 - len(done)} of 6 stacks to train, 2 workers" in doubles.printed()
     assert done.items() < finished(doubles).items()
 
 
-def test_local_workers_are_started_and_end_with_the_command(doubles):
-    with doubles.start("--cluster", "local:2") as process:
-        assert process.wait(timeout=100) == 0
-        assert "6 of 6 stacks to train, 2 workers" in doubles.printed()
-        assert doubles.printed("stderr") == ""
-        wait_until(lambda: subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).returncode, 5)
+def test_where_all_workers_are_lost_others_are_waited_for_and_then_it_is_one_line(own_lab, doubles, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 1)
+    own_lab.add("mine", "--no-nanny")
+
+    def strike(work):
+        if work and "mine" in own_lab.processes:
+            own_lab.kill("mine")
+
+    with pytest.raises(UserError, match="has no worker that can be used: there is none; start some with `dask worker"):
+        outcomes(doubles.stacks("slow"), Cluster(own_lab.address, False), strike)
+
+
+def test_a_worker_that_its_nanny_starts_again_is_asked_and_used_again(own_lab, doubles):
+    own_lab.add("mine")
+    nanny = own_lab.processes["mine"].pid
+    killed = set()
+
+    def strike(work):
+        if work and not killed:
+            killed.update(doubles.pids)
+            for pid in killed:  # whose parent is the worker
+                os.kill(int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(pid)])), signal.SIGKILL)
+
+    found = outcomes(stacks := doubles.stacks("slow")[:2], again := Cluster(own_lab.address, False), strike)
+    assert killed
+    assert nanny in alive({nanny})
+    assert {key: len(outcome.replicates) for key, outcome in found.items()} == {stack.key: 2 for stack in stacks}
+    assert [member.is_lost for member in again.members.values()] == [True, False]

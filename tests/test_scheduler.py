@@ -15,6 +15,7 @@ from lab import outcomes
 
 from research import study as study_command
 from research.design.errors import UserError
+from research.running import cluster, scheduler
 from research.running.cluster import Cluster
 from research.running.scheduler import cluster_address
 
@@ -47,17 +48,24 @@ ANSWERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """A second is enough to see that nobody answers, and that nobody works."""
+    monkeypatch.setattr(scheduler, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(cluster, "FIRST_SECONDS", 1)
+
+
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_another_program_at_the_port_is_one_line_within_seconds(answer, doubles):
     began = time.monotonic()
     with program(answer) as address, pytest.raises(UserError, match=f"cluster {address}: no Dask scheduler answers"):
         outcomes(doubles.stacks(), Cluster(address, False))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 10
 
 
 def test_neither_is_the_address_of_a_worker_that_of_a_scheduler(own_lab, doubles):
     own_lab.add("one", "--no-nanny")
-    address = re.search(r"Start worker at: +(\S+)", (own_lab.folder / "one.log").read_text())[1]
+    address = re.search(r"Start worker at: +(\S+)", own_lab.log("one"))[1]
     with pytest.raises(UserError, match=rf"cluster {address}: no Dask scheduler answers there \(Worker\)"):
         outcomes(doubles.stacks(), Cluster(address, False))
 

@@ -100,7 +100,7 @@ class Cluster(Executor):
         self.address, self.any_cpu = address, any_cpu
         self.client: Client | None = None
         self.closing: list[Callable[[], object]] = []  # what is to be closed, the last first
-        self.members: dict[str, Member] = {}  # by the ids of the workers, which are never given twice
+        self.members: dict[tuple[str, str], Member] = {}  # by address and folder, of which a new one has another
         self.refused: list[str] = []  # what is to be told of workers
         self.said: dict[str, tuple[float, float]] = {}
         self.devices: Collection[str] = ()
@@ -196,15 +196,15 @@ class Cluster(Executor):
     def _note(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
         """Take note of the workers by their addresses, and ask those that are new whether they are fit."""
         assert self.client is not None
-        there = {worker["id"] for worker in workers.values()}
-        for number, member in self.members.items():
-            member.is_lost |= number not in there
-        for address, worker in workers.items():
-            if worker["id"] not in self.members:
-                submitter = self.client.get_executor(workers=[address], allow_other_workers=False, pure=False)
-                name = f"worker {worker['name']}" + (f" ({address})" if worker["name"] != address else "")
-                asked = self.submit(submitter, "", self.greeting)
-                self.members[worker["id"]] = Member(name, submitter, asked, worker["nthreads"])
+        there = {(address, worker["local_directory"]): worker for address, worker in workers.items()}
+        for which, member in self.members.items():
+            member.is_lost |= which not in there
+        for which in there.keys() - self.members.keys():
+            (address, _), worker = which, there[which]
+            submitter = self.client.get_executor(workers=[address], allow_other_workers=False, pure=False)
+            name = f"worker {worker['name']}" + (f" ({address})" if worker["name"] != address else "")
+            asked = self.submit(submitter, "", self.greeting)
+            self.members[which] = Member(name, submitter, asked, worker["nthreads"])
 
     def _admit(self, member: Member) -> None:
         """Give a worker slots, or say why not."""
