@@ -9,7 +9,7 @@ from benchmarks import fault_points
 from benchmarks.fault_runs import Start
 from research.design.plan import make_plan
 from research.design.study import Factor, Study, Tier
-from research.running.processes import ProcessSlot, warm_up
+from research.running.processes import Processes, ProcessSlot, warm_up
 from research.training.config import TrainConfig
 
 
@@ -18,7 +18,7 @@ def test_a_worker_that_dies_while_it_is_idle_is_replaced():
         "short", "?", "nowhere", lambda width: TrainConfig("digits", width=width, epochs=1),
         Factor("width", (1, 2)), (), {"full": Tier(seeds=1)}, ("test_accuracy",),
     )  # fmt: skip
-    slot = ProcessSlot(warm_up())
+    slot = ProcessSlot(Processes(1), warm_up())
     for stack in make_plan(study).stacks:
         slot.start((stack,))
         slot.future.result(timeout=60)
