@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import signal
 import warnings
@@ -46,7 +47,9 @@ def connect(address: str, closing: list[Callable[[], object]]) -> Client:
     if local := LOCAL.fullmatch(address):
         ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers inherit it: Ctrl-C is the coordinator's affair
         try:
-            here = distributed.LocalCluster(int(local[1]), threads_per_worker=1, dashboard_address="127.0.0.1:0")
+            here = distributed.LocalCluster(
+                int(local[1]), threads_per_worker=1, silence_logs=logging.CRITICAL, dashboard_address="127.0.0.1:0"
+            )
         finally:
             signal.signal(signal.SIGINT, ours)
         closing.append(here.close)
@@ -61,7 +64,7 @@ def connect(address: str, closing: list[Callable[[], object]]) -> Client:
         found = type(error).__name__
     raise UserError(
         f"cluster {address}: no Dask scheduler answers there ({found}); "
-        "start one with `dask scheduler`, or name the address that it prints"
+        "start one with `dask scheduler`, or name the address that it prints; TLS needs certificates set"
     )
 
 
