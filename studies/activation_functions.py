@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+    from research.publishing.results import Results
     from research.record.frames import Frames
     from research.training.activations import Activation
 
@@ -513,8 +514,8 @@ STUDY = Study(
     ),
 )  # fmt: skip
 CAPTIONS = {
-    "functions": "Each activation (blue) and its slope (orange) at random inputs, dots of all seeds; written is the "
-    "largest slope that was found. Where the orange dots jump a function is not smooth.",
+    "functions": "Each activation (blue) and its slope (orange, dashed) at random inputs of all seeds; written is "
+    "the largest slope that was found. Where the dashed line jumps or bends sharply a function is not smooth.",
     "times": "Time as a multiple of ReLU's, a dot a measurement: number by number, forwards, and of a whole training "
     "step of four layers of 512 units. The bar is the median; on the dashed line is what takes as long as ReLU.",
 }
@@ -527,9 +528,9 @@ def figures(tables: Frames) -> dict[str, Figure]:
     places, runs = tables.profiles, tables.runs
     functions, panels = plt.subplots(3, 4, figsize=(7.4, 5.2), sharex=True, sharey=True)
     for ax, name in zip(panels.flat, SHOWN, strict=False):
-        rows = places[places["activation"] == name]
-        ax.plot(rows["z"], rows["output"], ".", color="#0173b2", markersize=3)
-        ax.plot(rows["z"], rows["slope"], ".", color="#de8f05", markersize=3)
+        rows = places[places["activation"] == name].sort_values("z")
+        ax.plot(rows["z"], rows["output"], color="#0173b2")
+        ax.plot(rows["z"], rows["slope"], color="#de8f05", linestyle="--")
         steepest = runs.loc[(runs["activation"] == name) & (runs["test"] == "formula"), "largest_slope"].max()
         ax.text(0.04, 0.9, f"steepest: {steepest:.3g}", fontsize=7.5, transform=ax.transAxes)
         ax.set_title(words.get(name, name))
@@ -552,3 +553,35 @@ def figures(tables: Frames) -> dict[str, Figure]:
         ax.set_xlabel("multiple of ReLU's time")
     pair[0].set_xscale("log")
     return {"functions": functions, "times": times}
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    from research.publishing.prose import between, listing, number
+
+    assert found.universe_runs is not None
+    times = found.runs.groupby(["test", "activation"])["times_relu"].median()
+    dearer = listing(f"{number(times['time', name])} times ({STUDY.arms.words.get(name, name)})"
+                     for name in ("sigmoid", "tanh", "gelu"))  # fmt: skip
+    steps = times["step"].drop("relu")
+    outputs = found.universe_runs.query("test == 'outputs' and alpha == 'one'")
+    lost = outputs.groupby(["inputs", "activation"])["lost_in_8_bits"].median()
+    relu6 = listing(f"{number(lost[at, 'relu6'] / lost[at, 'relu'])} ({at})" for at in SCALES)
+    return f"""
+### What to conclude
+
+**Two bounds on one slope.** Document B bounds the slope of tanh in two places, and both are wrong where its own formula
+is right: it reaches {number(found.runs.query("activation == 'tanh'")["largest_slope"].max())} at zero. The bound on
+sigmoid is exact. GELU is not unbounded below: it turns where its slope is zero.
+
+**Centred.** The mean of ELU's outputs depends on its inputs and its alpha. With the alpha of the document's reference,
+and normal inputs, it is nearer to zero than that of ReLU and not zero; with the SELU's it is, since that was chosen so.
+
+**Cost.** Number by number ReLU is by far the cheapest: others take {dearer} as long. Of a training step in wide layers
+products take nearly all; there others take {between(steps.min(), steps.max())} times as long as ReLU. So a comparison
+is cheap, and training is not dramatically cheaper for it. How long tanh takes says more of the library than of tanh:
+NumPy's is about as fast as the sigmoid is here.
+
+**Int8.** What ReLU6 loses in eight bits, as a multiple of what ReLU loses, depends on its inputs: {relu6}. As long as
+none passes its bound the two are the same function. Hardswish is clipped in its gate alone, so clipping limits no step.
+"""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+    from research.publishing.results import Results
     from research.record.frames import Frames
 
 Array = np.ndarray
@@ -454,6 +455,7 @@ class Update(Task):
 
 
 ACTIVATIONS = tuple(BY_HAND)
+PLAIN = tuple(each for each in BY_HAND if each != "prelu")
 CONTROLS: Mapping[str, Task] = {
     "no-slope": Equations("sigmoid", broken="no slope"),
     "other-data": Equations("tanh", broken="other data"),
@@ -517,7 +519,7 @@ STUDY = Study(
             "adamw": "AdamW"}),
         Factor("clearing", ("none", "zero"), "cleared gradients", "with gradients cleared to {}", {
             "none": "nothing", "zero": "zeros"}),
-        Factor("batch", (32, 1), "examples a step", "with {} examples a step"),
+        Factor("batch", (32, 1), "batch size", "in batches of {}", {1: "one"}),
         Factor("hidden", ("relu", "tanh"), "hidden units", "with {} units", {"relu": "ReLU"}),
         Factor("rate", ("small", "customary", "large"), phrase="at a rate of {}", words={"small": "0.001",
                "customary": "0.1", "large": "10"}),
@@ -554,7 +556,7 @@ STUDY = Study(
         Claim("four-equations", "The four equations give autograd's gradients, with every activation at every depth.",
               "A, B 4.1, 6.2, Q3", "identity", of("by_equations", *ACTIVATIONS), below=EXACT),
         Claim("written-out-passes", "The passes that this project has written out give autograd's too.", "project",
-              "identity", of("written_out", *(name for name in ACTIVATIONS if name != "prelu")), below=EXACT),
+              "identity", of("written_out", *PLAIN), below=EXACT),
         # of a loss near 2 a difference over 1e-6 is known to some 1e-9, beside gradients of a tenth or more
         Claim("autograd-is-the-slope", "A gradient is what the loss changes by when a weight is changed slightly.",
               "A, B 6.1", "identity", of("by_slope", *ACTIVATIONS), below=1e-6),
@@ -645,3 +647,32 @@ def figures(tables: Frames) -> dict[str, Figure]:
     ax.set_xlabel("difference from the signal")
     signals.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return {"gradients": gradients, "signals": signals}
+
+
+def notes(found: Results) -> str:
+    """What to conclude and what is known about why, from the tables."""
+    from research.publishing.prose import listing, number, of
+
+    assert found.universe_runs is not None
+    signals = found.runs.groupby("case")[["elementwise_signal", "times_error"]].median()
+    steps = found.universe_runs.query("case == 'step'")
+    moved = steps[steps["clearing"] == "zero"].groupby("optimizer")["moved_off_path"].max()
+    words = dict(STUDY.choices[2].words)
+    movers = listing(words.get(name, name) for name in words if moved[name] > 0)
+    resting = steps.query("batch == 1 and hidden == 'relu'")["still_on_path"]
+    return f"""
+### What to conclude
+
+**The equations are right, and so is this project's code.** What is typed from the documents, autograd and the passes
+that are written out here agree to rounding, with {of(len(ACTIVATIONS), len(BY_HAND))} activations at every depth.
+
+**The first line is where care is needed.** Prediction less target is right for a softmax and a sigmoid with their
+cross-entropy, and for the squared error with a half in front; for the squared error itself, which PyTorch's MSELoss
+computes, it is off by a factor of {number(signals["times_error"]["raw-output-mse"])}. Loss slope times unit slope,
+number by number, is wrong for a softmax, whose outputs depend on each other's logits. The slope by the prediction is
+the signal only where prediction and logit are the same.
+
+**What moves.** A parameter off the path is left alone because PyTorch clears gradients to nothing, and its optimisers
+pass over what has none. Where gradients are cleared to zeros instead, {movers} move it. On the path a unit of ReLU that
+is off for the whole batch keeps its weights: in batches of one example {number(resting.median())} numbers stay.
+"""
