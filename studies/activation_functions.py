@@ -3,7 +3,8 @@
 Question. Document B (3.3, 7.1) tabulates eight activations, and both documents say where their slopes cap, which are
 smooth, centred, clipped or cheap. Formula by formula this is mathematics; what it costs is measured.
 
-Cost. Minutes; what measures time runs alone, and its numbers are not the same twice.
+Cost. A minute or two, universes fifteen to thirty, most of it for large tensors. What measures time runs alone, and its
+numbers are not the same twice.
 
 What to expect. B says once that sigmoid and tanh both cap at 0.25 (4.4) and once that both stay below 1 (8.1); but
 1 - tanh^2 is 1 at 0. It says that GELU ranges over all reals; but z Phi(z) has a minimum. Tested is what is written.
@@ -397,11 +398,10 @@ STUDY = Study(
         {"test": ("step",), "activation": ("sigmoid", "tanh", "gelu")},
     ),
     choices=(
-        Factor("inputs", ("normal", "wide", "heavy"), phrase="with {} inputs", words={"wide": "three times as wide",
-               "heavy": "heavy-tailed (t of 3 degrees)"}),
-        Factor("alpha", ("one", "selu"), "ELU's alpha", "with {} alpha for ELU", {"selu": "the SELU's 1.67"}),
+        Factor("inputs", ("normal", "wide", "heavy"), "kind of inputs", "with {} inputs", {"heavy": "heavy-tailed"}),
+        Factor("alpha", ("one", "selu"), "ELU's alpha", "with an alpha of {}", {"one": "1", "selu": "1.67"}),
         Factor("size", ("cached", "large"), phrase="on tensors {}", words={"cached": "of 1 MB", "large": "of 16 MB"}),
-        Factor("passes", ("forward", "both"), phrase="timed {}", words={"both": "with the gradient"}),
+        Factor("passes", ("forward", "both"), phrase="timed {}", words={"both": "both ways"}),
         Factor("width", (512, 64), phrase="in layers of {}"),
     ),
     universes=(
@@ -409,8 +409,9 @@ STUDY = Study(
         *crossed(size=("cached", "large"), passes=("forward", "both")),
         {"width": 64},
     ),
-    universe_reasons="How inputs are spread (it decides means and what 8 bits lose), ELU's alpha, and what is timed. "
-    "Formulas leave nothing open. Left out: other machines, float16, GPUs, and inputs that are not centred.",
+    universe_reasons="How inputs are spread, which decides means and what 8 bits lose (standard normal, three times as "
+    "wide, Student's t of 3 degrees); ELU's alpha (1, 1.67); and what is timed. Formulas leave nothing "
+    "open. Left out: other machines, float16, GPUs, and inputs that are not centred.",
     predictions={"relu_mean": relu_mean},
     tiers={"full": Tier(seeds=20, first_seed=200), "smoke": Tier(seeds=2)},
     headline=("formula_difference", "mean_output", "times_relu"),
@@ -563,10 +564,11 @@ def notes(found: Results) -> str:
     times = found.runs.groupby(["test", "activation"])["times_relu"].median()
     dearer = listing(f"{number(times['time', name])} times ({STUDY.arms.words.get(name, name)})"
                      for name in ("sigmoid", "tanh", "gelu"))  # fmt: skip
-    steps = times["step"].drop("relu")
+    steps, kinds = times["step"].drop("relu"), STUDY.choices[0].words
+    narrow = found.universe_runs.query("test == 'step' and width == 64 and activation == 'gelu'")["times_relu"].median()
     outputs = found.universe_runs.query("test == 'outputs' and alpha == 'one'")
     lost = outputs.groupby(["inputs", "activation"])["lost_in_8_bits"].median()
-    relu6 = listing(f"{number(lost[at, 'relu6'] / lost[at, 'relu'])} ({at})" for at in SCALES)
+    relu6 = listing(f"{number(lost[at, 'relu6'] / lost[at, 'relu'])} ({kinds.get(at, at)})" for at in SCALES)
     return f"""
 ### What to conclude
 
@@ -574,14 +576,15 @@ def notes(found: Results) -> str:
 is right: it reaches {number(found.runs.query("activation == 'tanh'")["largest_slope"].max())} at zero. The bound on
 sigmoid is exact. GELU is not unbounded below: it turns where its slope is zero.
 
-**Centred.** The mean of ELU's outputs depends on its inputs and its alpha. With the alpha of the document's reference,
-and normal inputs, it is nearer to zero than that of ReLU and not zero; with the SELU's it is, since that was chosen so.
+**Centred.** The mean of ELU's outputs depends on its inputs and its alpha. Of normal inputs it is nearer to zero than
+that of ReLU but not zero with the customary alpha; with the SELU's it is, which was chosen so.
 
 **Cost.** Number by number ReLU is by far the cheapest: others take {dearer} as long. Of a training step in wide layers
 products take nearly all; there others take {between(steps.min(), steps.max())} times as long as ReLU. So a comparison
-is cheap, and training is not dramatically cheaper for it. How long tanh takes says more of the library than of tanh:
-NumPy's is about as fast as the sigmoid is here.
+is cheap, and training is not dramatically cheaper for it. In narrow layers a step with GELU takes {number(narrow)}
+times as long. How long tanh takes says more of the library than of tanh: NumPy's is about as fast as sigmoid here.
 
 **Int8.** What ReLU6 loses in eight bits, as a multiple of what ReLU loses, depends on its inputs: {relu6}. As long as
-none passes its bound the two are the same function. Hardswish is clipped in its gate alone, so clipping limits no step.
+none passes its bound the two are the same function. Hardswish is clipped in its gate alone, so its outputs have no
+bound. Where zero is rounded to a whole step, as in libraries, SiLU's lead is smaller and still there.
 """

@@ -603,9 +603,9 @@ STUDY = Study(
 CAPTIONS = {
     "gradients": "How far gradients are from autograd's at each depth: by the four equations, by the passes that are "
     "written out in this project, and by differences of the loss. A dot is the worst network of all seeds with an "
-    "activation; 0 is drawn at the lower edge. Below a dashed line is equality, up to rounding.",
-    "signals": "How far what is said of the output's signal is from autograd's: the worst of all seeds. Left of the "
-    "dashed line it is so; right of it, it is not.",
+    "activation. Below a dashed line is equality, up to rounding.",
+    "signals": "How far what is said of the output's signal is from autograd's: the worst of all seeds; none at all is "
+    "drawn at the left edge. Left of the dashed line it is so; right of it, it is not.",
 }
 
 
@@ -674,5 +674,6 @@ the signal only where prediction and logit are the same.
 
 **What moves.** A parameter off the path is left alone because PyTorch clears gradients to nothing, and its optimisers
 pass over what has none. Where gradients are cleared to zeros instead, {movers} move it. On the path a unit of ReLU that
-is off for the whole batch keeps its weights: in batches of one example {number(resting.median())} numbers stay.
+is off for the whole batch keeps its weights: in batches of one example about half of all stay
+({number(resting.median())} numbers, the median).
 """
