@@ -69,6 +69,13 @@ def test_a_slope_is_learnt_where_it_is_negative_and_starts_at_a_quarter():
     torch.testing.assert_close(slope.grad, theirs.weight.grad[0])
 
 
+def test_the_gradient_of_prelu_at_zero_is_that_of_torch_nn():
+    ours, theirs = (torch.zeros(1, requires_grad=True) for _ in range(2))
+    ACTIVATIONS["prelu"].function(ours, torch.tensor(0.25)).sum().backward()
+    nn.PReLU()(theirs).sum().backward()
+    assert torch.equal(ours.grad, theirs.grad)
+
+
 def test_a_step_has_no_gradient_to_follow():
     z = torch.tensor([-1.0, 0.0, 1e-30, 2.0], requires_grad=True)
     found = ACTIVATIONS["step"].function(z)

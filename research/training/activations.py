@@ -84,7 +84,7 @@ ACTIVATIONS: Mapping[str, Activation] = {
         lambda z: F.leaky_relu_(z, LEAK),
         gradient=lambda g, y: [partial(aten.leaky_relu_backward.grad_input, g, y, LEAK, True, grad_input=g)],
     ),
-    "prelu": Activation(lambda z, slope: z.clamp(min=0) + slope * z.clamp(max=0), slope=SLOPE),
+    "prelu": Activation(lambda z, slope: torch.where(z > 0, z, slope * z), slope=SLOPE),
     "elu": Activation(
         F.elu,
         aten.elu_,
