@@ -48,6 +48,8 @@ ALLOWED = {
         "research/record/recorded_stacks.py",
         "importlib.import_module",
     ): "the harness's training, by its name",
+    ("research/running/cluster.py", "pickle"): "what a worker of the cluster answers; Dask pickles all that is sent",
+    ("research/running/cluster_worker.py", "pickle"): "what the coordinator sends to a worker of the cluster",
     ("benchmarks/contenders.py", "importlib.import_module"): "the project's own ways to train, by names in the file",
 }
 # What may be found when the results of workers are unpickled.
