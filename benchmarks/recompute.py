@@ -124,7 +124,11 @@ def seeds_of(number: Number, study: Study, runs: pd.DataFrame, universe: Mapping
     """Between which ends the number of each seed lies, whether a replicate diverged or lacks it, and how many cases."""
     names = (study.arms.name, *number.blocks)
     points = list(itertools.product(number.arms, *number.blocks.values()))
-    rows = [cell(runs, study, dict(zip(names, point, strict=True)), universe) for point in points]
+    cells = [dict(zip(names, point, strict=True)) for point in points]
+    rows = [cell(runs, study, levels, universe) for levels in cells]
+    if number.over:  # what is measured, divided by what theory says of each cell
+        predicted = [study.predictions[number.over](**study.reference | dict(universe) | levels) for levels in cells]
+        rows = [one.assign(**{number.metric: one[number.metric] / by}) for one, by in zip(rows, predicted, strict=True)]
     if any(one.empty for one in rows):
         return (np.empty(0), np.empty(0)), False, 0
     ends = [between(number, one) for one in rows]
