@@ -1,12 +1,13 @@
 """What a container or a job scheduler leaves to a study: real control groups, and files as both versions have them."""
 
-import contextlib
 import math
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, ROOT, error_line
+from conftest import COMMAND, ROOT, error_line, wait_until
 
 from research.running.limits import MEGABYTE, STARTED, WORKER, cores, free_memory, memory_kills, usual_workers
 
@@ -96,7 +97,7 @@ def test_where_the_system_tells_nothing_there_is_no_limit(tmp_path):
 
 
 @pytest.fixture
-def limited(request):
+def limited():
     """A function that runs a command in a control group of its own; the test is skipped where none can be made."""
     made = []
 
@@ -104,7 +105,7 @@ def limited(request):
         groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
         own = {each: (names, path) for _, names, path in groups for each in names.split(",")}
         names, path = own.get(controller, own.get("", ("", "/")))
-        place = Path("/sys/fs/cgroup", names, path.strip("/"), f"test-{Path(request.node.name).name[:9]}")
+        place = Path("/sys/fs/cgroup", names, path.strip("/"), f"test-{os.getpid()}-{time.monotonic_ns()}")
         try:
             place.mkdir()
             made.append(place)
@@ -119,8 +120,8 @@ def limited(request):
 
     yield run
     for place in made:
-        with contextlib.suppress(OSError):
-            place.rmdir()
+        wait_until(lambda place=place: not (place / "cgroup.procs").read_text())
+        place.rmdir()
 
 
 def test_workers_follow_a_quota_of_half_a_core(limited, fresh):
