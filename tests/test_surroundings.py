@@ -1,13 +1,14 @@
 """Variables and settings that others made for other programs change nothing and end nothing: real commands."""
 
 import codecs
+import json
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, Toy, error_line
+from conftest import ROOT, Toy, command, error_line
 
 from research.surroundings import foreign, plain
 
@@ -148,3 +149,39 @@ def test_what_workers_need_and_do_not_find_is_one_line_before_anything_trains(tm
         pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
     assert error_line(done.returncode, done.stderr).startswith(said)
     assert toy.statuses() == []
+
+
+# The clock of the wall goes backwards, a thousand seconds a second, in each process from when it is first asked.
+BACKWARDS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+typedef int (*ask)(clockid_t, struct timespec *);
+int clock_gettime(clockid_t which, struct timespec *at) {
+    static struct timespec first, began;
+    ask real = (ask) dlsym(RTLD_NEXT, "clock_gettime");
+    int failed = real(which, at);
+    if (which != CLOCK_REALTIME) return failed;
+    struct timespec now;
+    real(CLOCK_MONOTONIC, &now);
+    if (!began.tv_sec) { first = *at; began = now; }
+    at->tv_sec = first.tv_sec - 1000 * (now.tv_sec - began.tv_sec) - (now.tv_nsec - began.tv_nsec) / 1000000;
+    return failed;
+}
+"""
+
+
+def test_durations_do_not_follow_a_clock_that_is_set_back(tmp_path, shim):
+    (tmp_path / "toy").mkdir()
+    toy, changed = Toy(tmp_path / "toy").write(), shim(BACKWARDS)
+    told = subprocess.run(
+        [sys.executable, "-c", "import time; a = time.time(); time.sleep(0.1); print(time.time() - a)"],
+        env=os.environ | changed, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(told.stdout) < -50
+    done = command(toy.file, "--tier", "small", *toy.places, **changed)
+    assert done.returncode == 0, done.stderr
+    stacks = json.loads((toy.folder / "reports" / "toy" / "provenance.json").read_text())["stacks"]
+    assert stacks
+    assert all(0 < stack["seconds"] < 60 for stack in stacks.values())
+    assert all(run.ended > run.started for run in toy.runs() + toy.runs("toy-small"))
