@@ -34,22 +34,75 @@ hypothesis.settings.load_profile("ci")
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "research.study"]
 
-# A stack of it takes one to two seconds, long enough to be caught at work, and ten seeds train together.
-STUDY_FILE = '''"""A study of four cells on scikit-learn's digits."""
+# What the toy studies run: networks on scikit-learn's digits, or a task of their own that needs no torch and little of
+# the processor. Whoever tests neither training nor what is told of it takes the second.
+TRAINED = """from research.training.config import TrainConfig
+
+
+def task(activation, depth=1, lr=0.1, epochs=20) -> TrainConfig:
+    return TrainConfig("digits", depth=depth, width=32, activation=activation, lr=lr, batch_size=32, epochs=epochs)
+"""
+DESCENT = """from dataclasses import dataclass, replace
+from time import sleep
+
+from research.design.streams import stream
+from research.design.study import Metric, Replicate, Task
+
+SHARE, LOSS = (Metric(unit=unit, promised=True) for unit in ("", "nats"))
+
+
+@dataclass(frozen=True)
+class Descent(Task):
+    # Steps down a parabola from where a seed draws, amid noise; the nearer the end is, the more accurate.
+
+    activation: str
+    depth: int = 1
+    lr: float = 0.1
+    epochs: int = 20
+
+    validated = ("validation_loss",)
+    clock = "epoch"
+
+    def gives(self):
+        return {"test_accuracy": SHARE, "train_progress": SHARE, "validation_loss": LOSS, "train_loss": LOSS}
+
+    def in_one_pass(self):
+        return replace(self, epochs=0)
+
+    @property
+    def length(self):
+        return self.epochs
+
+    def run(self, seeds, report):
+        for done, seed in enumerate(seeds, 1):
+            noise = stream(seed, self.activation)
+            start = place = 2 + stream(seed, "start").random()
+            losses = [place**2]
+            for _ in range(self.epochs):
+                place -= self.lr * (place + self.depth * noise.normal())
+                losses.append(place**2)
+            sleep(self.epochs / 200)  # a second for ten seeds: long enough to be caught at work
+            report(done / len(seeds))
+            reached = {"test_accuracy": 1 / (1 + place**2), "train_progress": 1 - (place / start) ** 2}
+            yield Replicate(
+                seed, {**reached, "validation_loss": place**2, "train_loss": place**2},
+                {"train_loss": tuple(enumerate(losses))},
+            )
+
+
+task = Descent
+"""
+
+STUDY_FILE = """# A study of four cells.
 
 from research.design.study import Claim, Factor, Number, Study, Tier
-from research.training.config import TrainConfig
-
-
-def configure(activation: str, depth: int) -> TrainConfig:
-    return TrainConfig("digits", depth=depth, width=32, activation=activation, lr={lr}, batch_size=32, epochs=20)
-
+{task}
 
 STUDY = Study(
     name="toy",
     question="Does the toy work?",
     passage="nowhere",
-    configure=configure,
+    configure=lambda activation, depth: task(activation, depth, {lr}),
     arms=Factor("activation", {activations}),
     blocks=(Factor("depth", (1, 2)),),
     headline=("test_accuracy", "train_progress"),
@@ -59,25 +112,21 @@ STUDY = Study(
               Number("test_accuracy", ("{claimed}",), {{"depth": (1,)}}, "only", "mean"), above=0.5),
     ),
 )
-'''
+"""
 
 # Four of its ten cells are tuned; the first trials of two of them differ in their horizon alone.
-UNIVERSES_FILE = '''"""A study of two arms on scikit-learn's digits, under two choices."""
+UNIVERSES_FILE = """# A study of two arms under two choices.
 
 from research.design.study import Factor, Study, Tier, Tuning, crossed
-from research.training.config import TrainConfig
-
-
-def configure(activation: str, rate: str, horizon: int) -> TrainConfig:
-    lr = {lr} * (0.1 if rate == "tenth" else 1)
-    return TrainConfig("digits", width={width}, activation=activation, lr=lr, batch_size=64, epochs=horizon)
-
+{task}
 
 STUDY = Study(
     name="toy",
     question="Does the toy work?",
     passage="nowhere",
-    configure=configure,
+    configure=lambda activation, rate, horizon: task(
+        activation, lr={lr} * (0.1 if rate == "tenth" else 1), epochs=horizon
+    ),
     arms=Factor("activation", ("tanh", "relu")),
     blocks=(),
     choices=(Factor("rate", ("customary", "tenth", "tuned")), Factor("horizon", (2, 4))),
@@ -86,7 +135,7 @@ STUDY = Study(
     headline=("test_accuracy", "train_progress"),
     tiers={{"full": Tier(seeds=4, universe_seeds=3)}},
 )
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -107,14 +156,14 @@ class Toy:
     def places(self):
         return ["--store", str(self.store), "--reports", str(self.folder / "reports")]
 
-    def write(self, activations=("tanh", "relu"), lr=0.1, claimed="relu"):
-        """Write the study file, with these arms and this learning rate."""
-        self.file.write_text(STUDY_FILE.format(activations=activations, lr=lr, claimed=claimed))
+    def write(self, activations=("tanh", "relu"), lr=0.1, claimed="relu", task=DESCENT):
+        """Write the study file, with these arms, this learning rate and this to be run."""
+        self.file.write_text(STUDY_FILE.format(task=task, activations=activations, lr=lr, claimed=claimed))
         return self
 
-    def write_universes(self, lr=0.1, width=16):
+    def write_universes(self, lr=0.1, task=DESCENT):
         """Write the study file that has choices and a tuning."""
-        self.file.write_text(UNIVERSES_FILE.format(lr=lr, width=width))
+        self.file.write_text(UNIVERSES_FILE.format(task=task, lr=lr))
         return self
 
     def run(self, *options, reports=True):

@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from conftest import COMMAND, ROOT, Toy, error_line, processes_of, wait_until
+from conftest import COMMAND, ROOT, TRAINED, Toy, error_line, processes_of, wait_until
 
 from research.training import mnist
 
@@ -161,7 +161,7 @@ def test_a_study_in_which_everything_diverges_has_results_all_the_same(fresh):
 
 
 def test_a_search_in_which_every_trial_diverges_ends_and_its_cell_is_trained(tmp_path):
-    toy = Toy(tmp_path).write_universes(lr=1e38)
+    toy = Toy(tmp_path).write_universes(lr=1e38, task=TRAINED)
     options = ("--universes", "rate=tuned", "--only", "activation=relu")
     done = toy.run(*options, "--workers", "1")
     assert (done.returncode, done.stderr) == (0, "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT, STUDY_FILE, error_line
+from conftest import ROOT, Toy, error_line
 from watched import committed
 
 from research.publishing.publication import agreement, unpublishable
@@ -42,7 +42,7 @@ def project(tmp_path_factory) -> Path:
         shutil.copy(ROOT / name, clone)
     for name in ("studies", "reports"):
         (clone / name).mkdir()
-    (clone / "studies" / "toy.py").write_text(STUDY_FILE.format(activations=("tanh", "relu"), lr=0.1, claimed="relu"))
+    Toy(clone / "studies").write()
     committed(clone)
     return clone
 

@@ -11,7 +11,7 @@ import sys
 import textwrap
 
 import pytest
-from conftest import ROOT, Toy, command, processes_of, wait_until, workers_of
+from conftest import ROOT, TRAINED, Toy, command, processes_of, wait_until, workers_of
 from test_workers import kill
 
 from research.record.finished_stacks import whole_stacks
@@ -76,6 +76,15 @@ def change(toy, sql, *parameters):
 
 
 @pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Networks of the toy study as one undisturbed run with two workers left them."""
+    toy = Toy(tmp_path_factory.mktemp("finished")).write(task=TRAINED)
+    done = toy.run("--workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    return toy
+
+
+@pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     """The study of all kinds of training as a run with one worker left it."""
     toy = Toy(tmp_path_factory.mktemp("mixed"))
@@ -127,6 +136,7 @@ def test_a_run_of_a_replicate_names_its_seed_first_and_compares_its_whole_stack(
 
 
 def test_what_was_recorded_through_a_kill_comes_out_again(fresh):
+    fresh.write(task=TRAINED)
     with fresh.start("--workers", "2") as process:
         wait_until(lambda: (fresh.store / "mlflow.db").exists(), process=process)
         wait_until(lambda: len(fresh.statuses()) >= 5, process=process)  # amid the recording of the first stack
@@ -137,7 +147,7 @@ def test_what_was_recorded_through_a_kill_comes_out_again(fresh):
 
 
 def test_tuned_cells_and_trials_come_out_again_those_too_that_came_to_nothing(tmp_path):
-    toy = Toy(tmp_path).write_universes()
+    toy = Toy(tmp_path).write_universes(task=TRAINED)
     toy.file.write_text(toy.file.read_text().replace("(0.03, 30.0)", "(0.03, 1e38)"))
     done = toy.run("--universes", "rate=tuned", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, "")

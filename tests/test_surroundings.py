@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, Toy, command, error_line
+from conftest import ROOT, TRAINED, Toy, command, error_line
 
 from research.surroundings import foreign, plain
 
@@ -112,7 +112,7 @@ def test_figures_do_not_follow_a_matplotlibrc(tmp_path):
 
 
 def test_who_has_no_home_can_run_and_reproduce_a_study(public, as_user):
-    toy = Toy(public).write()
+    toy = Toy(public).write(task=TRAINED)
     store, without = ["--store", toy.store], ["env", "-u", "HOME", sys.executable, "-m"]
     done = as_user(12345, *without, "research.study", toy.file, *toy.places, "--tier", "small", TMPDIR=str(public))
     assert (done.returncode, done.stderr) == (0, "")
