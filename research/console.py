@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from research.design.errors import UserError
+from research.record.any_store import AnyStore
+from research.record.store import Store
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
@@ -40,6 +42,11 @@ def named_folder(text: str) -> Path:
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} is no folder that can be used ({error.strerror})") from error
     return path
+
+
+def named_store(text: str) -> AnyStore:
+    """The store in the folder that an option names. For what cannot be one the option is refused."""
+    return Store(named_folder(text).absolute())
 
 
 def check_workers(number: int) -> None:
