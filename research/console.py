@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from research.design.errors import UserError
 from research.record.any_store import AnyStore
+from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
 from research.record.store import Store
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
@@ -45,8 +46,13 @@ def named_folder(text: str) -> Path:
 
 
 def named_store(text: str) -> AnyStore:
-    """The store in the folder that an option names. For what cannot be one the option is refused."""
-    return Store(named_folder(text).absolute())
+    """The store that an option names: a folder, or a database. For what cannot be one the option is refused."""
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Store(named_folder(text).absolute())
+    if scheme != SCHEME:
+        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, or {WRITTEN}")
+    return PostgresStore(text)
 
 
 def check_workers(number: int) -> None:

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         type=named_store,
         default=Store(ROOT / "mlruns"),
         metavar="STORE",
-        help="the record: a folder (default: mlruns/)",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     return made
 

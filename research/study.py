@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         type=named_store,
         default=Store(ROOT / "mlruns"),
         metavar="STORE",
-        help="the record: a folder (default: mlruns/)",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     made.add_argument(
         "--reports",

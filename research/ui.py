@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         type=named_store,
         default=Store(ROOT / "mlruns"),
         metavar="STORE",
-        help="the record: a folder (default: mlruns/)",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     made.add_argument(
