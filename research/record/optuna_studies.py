@@ -165,7 +165,11 @@ def projection(store: AnyStore) -> Iterator[optuna.storages.RDBStorage]:
             storage = optuna.storages.RDBStorage(store.optuna_uri)
         except RuntimeError as error:
             raise UserError(f"{cannot} (it was made by another version of Optuna); {MADE_AGAIN}") from error
-        yield storage
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def search_space(cell: Cell, ranges: Ranges | None = None) -> dict[str, optuna.distributions.BaseDistribution]:

@@ -16,18 +16,19 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from research.design.errors import UserError
 from research.record.any_store import ANOTHER, VERSION, AnyStore
 from research.record.environment import ROOT
-from research.record.system_errors import NO_PASSWORD, PATIENCE, as_user_error
+from research.record.system_errors import NO_PASSWORD, PATIENCE, REACHED, as_user_error
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 SCHEME = "postgresql"
 MLFLOW, OPTUNA = "mlflow", "optuna"  # the schemas: both programs call a table alembic_version
+NEW = "_new"  # ends the name of a schema in the making
 WRITTEN = f"{SCHEME}://USER@HOST/NAME"
 OPTIONS = ("host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey")  # that an address may have after its ?
 # A machine that lost its power or its network holds no lock for longer than this.
 ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
-LOST = "once it is back, the same command goes on where it ended"
+UNBOUNDED = (("runs", "name"), ("tags", "value"))  # of any length in SQLite, which does not look at a column's
 OTHERS = (
     "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n "
     "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' "
@@ -159,7 +160,7 @@ class PostgresStore(AnyStore):
         with self._connection("cannot be used") as connection:
             if _oid(connection, MLFLOW) is not None:
                 self.check_version(connection.execute(VERSION.encode()).fetchall())
-            elif others := connection.execute(OTHERS, ([MLFLOW, OPTUNA],)).fetchall():
+            elif others := connection.execute(OTHERS, ([MLFLOW, OPTUNA, MLFLOW + NEW, OPTUNA + NEW],)).fetchall():
                 raise UserError(
                     f"store {self}: holds tables of another program ({others[0][0]}); make a database of its own"
                 )
@@ -179,7 +180,7 @@ class PostgresStore(AnyStore):
         """A connection that was lost took its lock along, whoever else has it since: MLflow would connect again."""
         import psycopg
 
-        with as_user_error(f"store {self}: was lost while the study ran", LOST, psycopg.Error):
+        with as_user_error(f"store {self}: was lost while the study ran", REACHED, psycopg.Error):
             found: set[Hashable] = {_oid(connection, MLFLOW) for connection in self.held.values()} or {self.mark()}
         if found != {mark}:
             raise UserError(
@@ -189,13 +190,15 @@ class PostgresStore(AnyStore):
 
     def create(self, make: Callable[[str], object], projection: bool = False) -> None:
         schema = OPTUNA if projection else MLFLOW
-        fresh = f"{schema}_new"
+        fresh = f"{schema}{NEW}"
         with self._connection(f"{self.part(projection)} cannot be made") as connection:
             if _oid(connection, schema) is not None:
                 return
             connection.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE".encode())
             connection.execute(f"CREATE SCHEMA {fresh}".encode())
             make(self._uri(fresh))
+            for table, column in UNBOUNDED:
+                connection.execute(f"ALTER TABLE IF EXISTS {fresh}.{table} ALTER {column} TYPE text".encode())
             connection.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}".encode())
 
 
