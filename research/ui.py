@@ -198,6 +198,9 @@ def serve(store: AnyStore, ours: socket.socket, names: Sequence[str], text: str)
         os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = store.mlflow_uri
         os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = store.mlflow_uri
         os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = store.artifacts
+        if not store.artifacts.startswith("file:"):  # then they are the server's own, who may have them where it likes
+            os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+            os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = (store.folder / "artifacts").as_uri()
         with writing(store):
             initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, store.artifacts)
         fastapi_security.INVALID_HOST_MSG = ELSEWHERE.format(port=port)  # type: ignore[attr-defined]

@@ -1,11 +1,14 @@
 """The record in PostgreSQL: what it holds, who holds its locks, and what becomes of a study when it goes away."""
 
 import argparse
+import http.server
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from contextlib import closing
 
 import pytest
@@ -105,8 +108,10 @@ def test_both_records_hold_the_same_runs_and_numbers(same):
 def test_optuna_shows_the_same_grid(same):
     import optuna
 
-    stores = PostgresStore(same[0].address), Store(same[1].store)
-    grids = [optuna.load_study(study_name="toy-small", storage=store.optuna_uri).trials for store in stores]
+    grids = []
+    for store in (PostgresStore(same[0].address), Store(same[1].store)):
+        with projection(store) as storage:
+            grids.append(optuna.load_study(study_name="toy-small", storage=storage).trials)
     assert [(t.params, t.value) for t in grids[0]] == [(t.params, t.value) for t in grids[1]]
     assert len(grids[0]) == 2
 
@@ -297,20 +302,20 @@ def test_tables_that_were_replaced_meanwhile_are_not_written(store, server):
 
 
 def test_the_ui_shows_it(same):
-    import urllib.request
-
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "research.ui", "toy-small", "--store", same[0].address, "--port", "5987"],
+        [sys.executable, "-m", "research.ui", "toy-small", "--store", same[0].address, "--port", port],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with closing(process.stdout), closing(process.stderr):
         try:
             printed = process.stdout.readline()
-            assert printed.startswith("toy-small  http://127.0.0.1:5987/#/experiments/"), process.stderr.read()
+            assert printed.startswith(f"toy-small  http://127.0.0.1:{port}/#/experiments/"), process.stderr.read()
             store = PostgresStore(same[0].address)
             ((number,),) = store.query("SELECT run_uuid FROM runs WHERE name = ?", ("relu depth=1 seed=0",))
             for path in (f"runs/get?run_id={number}", f"artifacts/list?run_id={number}"):
-                with urllib.request.urlopen(f"http://127.0.0.1:5987/api/2.0/mlflow/{path}", timeout=60) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/2.0/mlflow/{path}", timeout=60) as answer:
                     assert answer.status == 200
         finally:
             process.terminate()
@@ -356,8 +361,6 @@ def test_an_address_that_nobody_answers(server):
 
 
 def test_another_program_at_the_port():
-    import http.server
-
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         line = line_of("--store", f"postgresql://x@127.0.0.1:{other.server_port}/record")
@@ -366,8 +369,6 @@ def test_another_program_at_the_port():
 
 
 def test_a_program_at_the_port_that_says_nothing(monkeypatch):
-    import socket
-
     monkeypatch.setattr("research.record.postgres_store.PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = PostgresStore(f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/record")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from research.design.errors import UserError
 
@@ -38,6 +39,10 @@ class AnyStore(ABC):
     @abstractmethod
     def artifacts(self) -> str:
         """The address below which MLflow would put files of runs; the harness has none."""
+
+    def artifacts_of(self, experiment: str) -> str:
+        """The address below which MLflow would put those of an experiment."""
+        return f"{self.artifacts.rstrip('/')}/{quote(experiment)}"
 
     @abstractmethod
     def part(self, projection: bool = False) -> str:

@@ -135,11 +135,11 @@ def write_runs(client: MlflowClient, runs: Sequence[NewRun]) -> None:
         tags = {**run.tags, MLFLOW_RUN_NAME: run.name}
         for table, more in _carried(run.id, tags, run.params, run.metrics, run.ended or run.started).items():
             rows.setdefault(table, []).extend(more)
-    with _transaction(client) as connection:
+    with transaction(client) as connection:
         for run in runs:
             for table, more in _used(connection, run).items():
                 rows.setdefault(table, []).extend(more)
-        _insert(connection, rows)
+        insert(connection, rows)
 
 
 def finish_run(
@@ -152,18 +152,20 @@ def finish_run(
 ) -> None:
     """Let a run that is RUNNING end, as FINISHED, with what else it shall carry: all at once."""
     rows = _carried(run_id, tags, params, metrics, ended)
-    with _transaction(client) as connection:
-        _execute(connection, "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?", (ended, run_id))
-        _insert(connection, rows)
+    with transaction(client) as connection:
+        execute(connection, "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?", (ended, run_id))
+        insert(connection, rows)
 
 
 @contextlib.contextmanager
-def _transaction(client: MlflowClient) -> Iterator[Connection]:
+def transaction(client: MlflowClient) -> Iterator[Connection]:
+    """A connection to MLflow's tables: what is written while the block runs is written at its end, or not at all."""
     with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
         yield session.connection()
 
 
-def _insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
+def insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
+    """Insert rows into their tables, in this order."""
     for table, some in rows.items():
         if some:
             _insert_rows(connection, table, some)
@@ -172,10 +174,10 @@ def _insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
 def _insert_rows(connection: Connection, table: str, rows: Rows) -> None:
     """Insert rows into a table, without SQLAlchemy's models, which take as long again as SQLite itself."""
     sql = f"INSERT INTO {table} ({','.join(rows[0])}) VALUES ({','.join('?' * len(rows[0]))})"
-    _execute(connection, sql, [tuple(row.values()) for row in rows])
+    execute(connection, sql, [tuple(row.values()) for row in rows])
 
 
-def _execute(connection: Connection, sql: str, values: tuple[Any, ...] | list[tuple[Any, ...]]) -> CursorResult[Any]:
+def execute(connection: Connection, sql: str, values: tuple[Any, ...] | list[tuple[Any, ...]]) -> CursorResult[Any]:
     """Execute SQL whose parameters are written `?`, whatever the driver has for them, once or for each of a list."""
     marked = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
     return connection.exec_driver_sql(marked, values)
@@ -226,13 +228,13 @@ def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:
         return {}
     data, experiment = run.data.dataset, int(run.experiment.experiment_id)
     sql = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
-    known = _execute(connection, sql, (experiment, data.name, data.digest)).scalar()
+    known = execute(connection, sql, (experiment, data.name, data.digest)).scalar()
     number, dataset = uuid.uuid4().hex, known or uuid.uuid4().hex
     if known is None:
         row = {"dataset_uuid": dataset, "experiment_id": experiment, "name": data.name, "digest": data.digest,
                "dataset_source_type": data.source_type, "dataset_source": data.source,
                "dataset_schema": data.schema, "dataset_profile": data.profile}  # fmt: skip
-        _insert(connection, {"datasets": [row]})
+        insert(connection, {"datasets": [row]})
     return {
         "inputs": [{"input_uuid": number, "source_type": "DATASET", "source_id": dataset,
                     "destination_type": "RUN", "destination_id": run.id}],

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from research.design.digests import claim_digests
 from research.design.errors import UserError
@@ -270,7 +269,7 @@ class Recorder:
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(f"experiment {name!r} was deleted in the MLflow UI; restore it or choose another --store")
         if found is None:
-            experiment_id = self.client.create_experiment(name, f"{self.store.artifacts.rstrip('/')}/{quote(name)}")
+            experiment_id = self.client.create_experiment(name, self.store.artifacts_of(name))
         else:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.
