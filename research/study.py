@@ -115,6 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
             needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish", "cluster")
             if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
                 raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
+            store.is_there()  # where it cannot be looked at, that is said once
             list_studies(store)
             return 0
         for other in ("redo", "publish", "cluster"):

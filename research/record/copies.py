@@ -230,8 +230,6 @@ def _write(
     contents: Mapping[str, Content],
 ) -> None:
     """Write the chosen runs with their contents, read them back and compare: all of them or none."""
-    from mlflow.exceptions import MlflowException
-
     rows: dict[str, Rows] = {"runs": []}
     for name, choice in choices.items():
         at = experiments[name]
@@ -247,24 +245,19 @@ def _write(
                 rows.setdefault(table, []).extend(
                     {"run_uuid": run.id, **dict(zip(columns, row, strict=True))} for row in content.carried[table]
                 )
-    try:
-        with transaction(client) as connection:
+    with transaction(client) as connection:
 
-            def read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-                return [tuple(row) for row in execute(connection, sql, values).fetchall()]
+        def read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in execute(connection, sql, values).fetchall()]
 
-            insert(connection, rows)
-            for name, choice in choices.items():
-                insert(connection, _data(read, int(experiments[name].experiment_id), choice.runs, contents))
-            written = read_contents(read, list(contents))
-            if {number: content.digest() for number, content in written.items()} != {
-                number: content.digest() for number, content in contents.items()
-            }:
-                raise UserError("what was written is not what was read: nothing was copied")
-    except MlflowException as error:  # in which MLflow's session wraps what ends it
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise
+        insert(connection, rows)
+        for name, choice in choices.items():
+            insert(connection, _data(read, int(experiments[name].experiment_id), choice.runs, contents))
+        written = read_contents(read, list(contents))
+        if {number: content.digest() for number, content in written.items()} != {
+            number: content.digest() for number, content in contents.items()
+        }:
+            raise UserError("what was written is not what was read: nothing was copied")
 
 
 def _data(read: Read, experiment: int, runs: Iterable[Run], contents: Mapping[str, Content]) -> dict[str, Rows]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from research.design.errors import UserError
 from research.record.any_store import ANOTHER, AnyStore
 from research.record.system_errors import as_user_error
 
@@ -160,8 +161,15 @@ def finish_run(
 @contextlib.contextmanager
 def transaction(client: MlflowClient) -> Iterator[Connection]:
     """A connection to MLflow's tables: what is written while the block runs is written at its end, or not at all."""
-    with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
-        yield session.connection()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
+            yield session.connection()
+    except MlflowException as error:  # in which MLflow wraps what ends a session
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
 
 
 def insert(connection: Connection, rows: Mapping[str, Rows]) -> None:

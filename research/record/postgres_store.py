@@ -100,8 +100,9 @@ class PostgresStore(AnyStore):
     def part(self, projection: bool = False) -> str:
         return f"schema {OPTUNA if projection else MLFLOW}"
 
-    def _parameters(self, schema: str) -> dict[str, str]:
-        options = " ".join(f"-c {name}={value}" for name, value in {"search_path": schema, **ALIVE}.items())
+    def _parameters(self, schema: str, **settings: str) -> dict[str, str]:
+        settings = {"search_path": schema, **ALIVE, **settings}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         return {**self.told, "options": options, "connect_timeout": str(PATIENCE), "client_encoding": "utf8"}
 
     def _uri(self, schema: str) -> str:
@@ -109,7 +110,7 @@ class PostgresStore(AnyStore):
         return f"{SCHEME}+psycopg:///{quote(told.pop('dbname'), safe='')}?{urlencode(told, quote_via=quote)}"
 
     @contextlib.contextmanager
-    def _connection(self, cannot: str, **more: str) -> Iterator[Connection]:
+    def _connection(self, cannot: str, **settings: str) -> Iterator[Connection]:
         """A connection that commits each statement; what is refused is told as what then `cannot` be done."""
         try:
             import psycopg
@@ -120,7 +121,7 @@ class PostgresStore(AnyStore):
             ) from error
         with (
             as_user_error(f"store {self}: {cannot}", ANOTHER, psycopg.Error),
-            psycopg.connect(autocommit=True, **{**self._parameters(MLFLOW), **more}) as connection,  # type: ignore[arg-type]
+            psycopg.connect(autocommit=True, **self._parameters(MLFLOW, **settings)) as connection,  # type: ignore[arg-type]
         ):
             yield connection
 
@@ -128,7 +129,8 @@ class PostgresStore(AnyStore):
     def lock(self, name: str, holder: str, patient: bool = False) -> Iterator[None]:
         here = f" on {socket.gethostname()}"
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-        with self._connection("cannot be locked", application_name=f"process {os.getpid()}{here}") as connection:
+        with self._connection("cannot be locked") as connection:
+            connection.execute("SELECT set_config('application_name', %s, false)", (f"process {os.getpid()}{here}",))
             # A session that waits for hours is no idle one: where the server ends those, it shall not end this.
             connection.execute(
                 "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
@@ -150,7 +152,8 @@ class PostgresStore(AnyStore):
             return _oid(connection, OPTUNA if projection else MLFLOW) is not None
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._connection(f"{self.part()} cannot be read") as connection:
+        cannot = f"{self.part()} cannot be read"
+        with self._connection(cannot, default_transaction_read_only="on") as connection:
             if _oid(connection, MLFLOW) is None:
                 return []
             self.check_version(connection.execute(VERSION.encode()).fetchall())
