@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from research.design.errors import UserError
+from research.record.any_store import AnyStore
+from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
+from research.record.store import Store
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
@@ -40,6 +43,16 @@ def named_folder(text: str) -> Path:
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} is no folder that can be used ({error.strerror})") from error
     return path
+
+
+def named_store(text: str) -> AnyStore:
+    """The store that an option names: a folder, or a database. For what cannot be one the option is refused."""
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Store(named_folder(text).absolute())
+    if scheme != SCHEME:
+        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, or {WRITTEN}")
+    return PostgresStore(text)
 
 
 def check_workers(number: int) -> None:

@@ -12,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 from research import surroundings
-from research.console import Parser, check_workers, named_folder, refuse
+from research.console import Parser, check_workers, named_store, refuse
 from research.design.errors import UserError
 from research.design.study_files import load_study
 from research.design.wording import counted
+from research.record.any_store import AnyStore
 from research.record.environment import environment, listed
 from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
@@ -49,7 +50,11 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
     )
     made.add_argument(
-        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store",
+        type=named_store,
+        default=Store(ROOT / "mlruns"),
+        metavar="STORE",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     return made
 
@@ -59,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         check_workers(options.workers)
-        store = Store(options.store.absolute())
+        store: AnyStore = options.store
         file = re.match(r".+?\.py(?=[-/].|$)", options.what)
         what = load_study(file[0]).name + options.what[file.end() :] if file else options.what
         found = chosen(store, what, options.sample, options.seed)
@@ -74,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         return stop.status if isinstance(stop, Stopped) else 130
 
 
-def chosen(store: Store, what: str, sample: int | None, seed: int | None) -> list[tuple[Run, ...]]:
+def chosen(store: AnyStore, what: str, sample: int | None, seed: int | None) -> list[tuple[Run, ...]]:
     """The runs of the stacks that are asked for; a sample says how it was drawn. Raises UserError for wrong input."""
     if sample is None:
         if seed is not None:
@@ -86,7 +91,7 @@ def chosen(store: Store, what: str, sample: int | None, seed: int | None) -> lis
     return found
 
 
-def reproduce(store: Store, stacks: Sequence[Recorded], executor: Executor) -> int:
+def reproduce(store: AnyStore, stacks: Sequence[Recorded], executor: Executor) -> int:
     """Train stacks again, each alone, and print how they compare. The status is 1 if anything differs or fails."""
     by_key = {recorded.stack.key: recorded for recorded in stacks}
     compared: dict[str, list[Comparison]] = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import surroundings
-from research.console import Parser, check_workers, named_folder, refuse
+from research.console import Parser, check_workers, named_folder, named_store, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
@@ -20,6 +20,7 @@ from research.design.universes import REFERENCE
 from research.design.wording import counted
 from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
 from research.publishing.text_tables import cell_table, findings_table, universes_table
+from research.record.any_store import AnyStore
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
 from research.record.store import Store
@@ -81,7 +82,11 @@ def parser() -> argparse.ArgumentParser:
         "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
     )
     made.add_argument(
-        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store",
+        type=named_store,
+        default=Store(ROOT / "mlruns"),
+        metavar="STORE",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     made.add_argument(
         "--reports",
@@ -105,11 +110,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         (made := parser()).parse_args(arguments, options)
         executor = chosen_executor(options)
-        store = Store(options.store.absolute())
+        store: AnyStore = options.store
         if options.name is None:
             needy = ("plan", "redo", "only", "universes", "set", "seeds", "tier", "reports", "publish", "cluster")
             if asked := [f"--{name}" for name in needy if getattr(options, name) != made.get_default(name)]:
                 raise UserError(f"{', '.join(asked)}: needs the NAME of a study")
+            store.is_there()  # where it cannot be looked at, that is said once
             list_studies(store)
             return 0
         for other in ("redo", "publish", "cluster"):
@@ -161,7 +167,7 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def run(store: Store, plan: Plan, executor: Executor, folder: Path, redo: bool, published: bool = False) -> int:
+def run(store: AnyStore, plan: Plan, executor: Executor, folder: Path, redo: bool, published: bool = False) -> int:
     """Train what is missing, then export into the folder, draw and print. The status is 1 if a stack failed.
 
     What is `published` must come from committed code, what is recorded already too.
@@ -174,7 +180,7 @@ def run(store: Store, plan: Plan, executor: Executor, folder: Path, redo: bool, 
     missing = recorded.missing(plan)
     # Before the lock, which makes the store: without its data a study leaves nothing behind.
     executor.prepare([stack.cell.task for stack in missing])
-    with store.lock(plan.study.name, f"study {plan.study.name} in {store.folder}"):
+    with store.lock(plan.study.name, f"study {plan.study.name} in {store}"):
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
         missing = state.missing(plan)
@@ -198,7 +204,7 @@ def prepare(study: Study) -> None:
     script_of(study)
 
 
-def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], published: bool = False) -> int:
+def present(store: AnyStore, plan: Plan, folder: Path, failures: dict[str, str], published: bool = False) -> int:
     """Show what the record holds: as Optuna study, tables, figures, and printed. The status is 1 if a stack failed.
 
     What is not `published` ends with how its findings agree with those that are.
@@ -210,7 +216,7 @@ def present(store: Store, plan: Plan, folder: Path, failures: dict[str, str], pu
     state = state_of(store, plan)
     if not failures and state.missing(plan):
         raise UserError(
-            f"store {store.folder}: no longer holds all that was recorded; bring it back, or run the same command again"
+            f"store {store}: no longer holds all that was recorded; bring it back, or run the same command again"
         )
     frames = read_frames(store, plan, state)
     frame = frames.runs

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research import surroundings
-from research.console import Parser, named_folder, refuse
+from research.console import Parser, named_store, refuse
 from research.design.errors import UserError
 from research.design.study_files import study_names
+from research.record.any_store import AnyStore
 from research.record.mlflow_database import writing
 from research.record.store import Store
 from research.record.views import CELLS, VIEW
@@ -64,7 +65,11 @@ def parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAME", help="a study, or an experiment such as NAME-smoke (default: all of them)"
     )
     made.add_argument(
-        "--store", type=named_folder, default=ROOT / "mlruns", metavar="DIR", help="the record (default: mlruns/)"
+        "--store",
+        type=named_store,
+        default=Store(ROOT / "mlruns"),
+        metavar="STORE",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
     )
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     made.add_argument(
@@ -91,12 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = parser().parse_args(arguments)
-        store = Store(options.store.absolute())
+        store: AnyStore = options.store
         experiments = chosen(store, options.name)
-        if not (os.access(store.database, os.W_OK) and os.access(store.folder, os.W_OK)):
-            raise UserError(
-                f"store {store.folder}: cannot be written by you, as MLflow's UI must; name a copy of it with --store"
-            )
+        store.check_writable()
         with listening(options.port) as ours:
             width = max(len(experiment.name) for experiment in experiments)
             lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
@@ -108,27 +110,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def chosen(store: Store, name: str | None) -> list[Experiment]:
+def chosen(store: AnyStore, name: str | None) -> list[Experiment]:
     """The experiments to show: all that have runs, or the one of this name.
 
     Raises UserError, saying what to do, when there is no record, nothing in it, or nothing of this name.
     """
     if not store.is_there():
         raise UserError(
-            f"store {store.folder}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
+            f"store {store}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
         )
     rows = store.query(
-        "SELECT experiment_id, e.name, max(t.value = 'cell'), "
+        "SELECT e.experiment_id, e.name, max(CASE WHEN t.value = 'cell' THEN 1 ELSE 0 END), "
         "EXISTS (SELECT 1 FROM experiment_tags v WHERE v.experiment_id = e.experiment_id AND v.key = ?) "
         "FROM experiments e JOIN runs r USING (experiment_id) JOIN tags t USING (run_uuid) "
         "WHERE e.lifecycle_stage = 'active' AND r.lifecycle_stage = 'active' AND t.key = 'kind' "
-        "GROUP BY experiment_id ORDER BY e.name",
+        "GROUP BY e.experiment_id, e.name",
         (VIEW + CELLS,),
     )
+    rows.sort(key=lambda row: str(row[1]))
     found = {row[1]: Experiment(str(row[0]), row[1], bool(row[2]), bool(row[3])) for row in rows}
     if name is None:
         if not found:
-            raise UserError(f"store {store.folder}: has no runs yet; make some with python -m research.study NAME")
+            raise UserError(f"store {store}: has no runs yet; make some with python -m research.study NAME")
         return list(found.values())
     if name.endswith(".py"):
         name = Path(name).stem
@@ -138,7 +141,7 @@ def chosen(store: Store, name: str | None) -> list[Experiment]:
         others = [other for other in found if other.startswith(f"{name}-")]
         hint = f"; there are runs of {', '.join(others)}" if others else ""
         raise UserError(
-            f"{name}: has no runs in store {store.folder} yet; make them with python -m research.study {name}{hint}"
+            f"{name}: has no runs in store {store} yet; make them with python -m research.study {name}{hint}"
         )
     known = sorted({*found, *study_names()})
     near = difflib.get_close_matches(name, known, 1)
@@ -176,7 +179,7 @@ def settings(port: int, names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def serve(store: Store, ours: socket.socket, names: Sequence[str], text: str) -> None:
+def serve(store: AnyStore, ours: socket.socket, names: Sequence[str], text: str) -> None:
     """Answer on a socket, to these names too, until a signal comes; print the text once the server answers.
 
     MLflow's server runs in this process: `mlflow ui` takes fifteen, with seven times the memory. Raises UserError where
@@ -192,12 +195,14 @@ def serve(store: Store, ours: socket.socket, names: Sequence[str], text: str) ->
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        artifacts = (store.folder / "artifacts").as_uri()
         os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = store.mlflow_uri
         os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = store.mlflow_uri
-        os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
+        os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = store.artifacts
+        if not store.artifacts.startswith("file:"):  # then they are the server's own, who may have them where it likes
+            os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+            os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = (store.folder / "artifacts").as_uri()
         with writing(store):
-            initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, artifacts)
+            initialize_backend_stores(store.mlflow_uri, store.mlflow_uri, store.artifacts)
         fastapi_security.INVALID_HOST_MSG = ELSEWHERE.format(port=port)  # type: ignore[attr-defined]
 
         from mlflow.server.fastapi_app import app  # reads the environment

@@ -493,6 +493,28 @@ def shim(tmp_path):
 
 
 @pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL server, whose passwords libpq finds as a user's. The tests are skipped where there is none."""
+    from postgres import Server, programs
+
+    if programs() is None:
+        pytest.skip("there is no PostgreSQL: the tests need the Debian package postgresql")
+    made = Server()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSFILE", str(made.passwords))
+        yield made
+    made.close()
+
+
+@pytest.fixture
+def database(server, request):
+    """A function that gives the address of a new, empty database of the server."""
+    begun = f"t{abs(hash(request.node.nodeid)):x}"
+    count = iter(range(100))
+    return lambda: server.new(f"{begun}_{next(count)}")
+
+
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A Dask scheduler with two workers, one with a nanny that starts it again. It may not be harmed."""
     from lab import Lab

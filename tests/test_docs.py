@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from research import report, reproduce, study, ui
+from research import report, reproduce, store, study, ui
 from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
 
@@ -24,7 +24,7 @@ def test_the_readme_has_exactly_two_set_up_commands_each_one_line():
 
 def test_options_in_the_docs_exist_and_options_that_exist_are_in_the_docs():
     named = set(re.findall(r"`[^`]*?(--[a-z]+(?:-[a-z]+)*)", README))
-    actions = [action for command in (study, report, reproduce, ui) for action in command.parser()._actions]
+    actions = [action for command in (study, report, reproduce, store, ui) for action in command.parser()._actions]
     existing = {option for action in actions for option in action.option_strings if option.startswith("--")}
     assert named <= existing
     assert existing - {"--help"} <= set(re.findall(r"--[a-z]+(?:-[a-z]+)*", README))
@@ -35,7 +35,7 @@ COMMANDS = sorted(set(re.findall(r"python -m (research\.\w+)([^`\n]*)", README))
 
 @pytest.mark.parametrize(("module", "arguments"), COMMANDS)
 def test_every_command_of_the_readme_is_one_that_its_parser_takes(module, arguments):
-    parsers = {command.__name__: command.parser for command in (study, report, reproduce, ui)}
+    parsers = {command.__name__: command.parser for command in (study, report, reproduce, store, ui)}
     parsers[module]().parse_args(shlex.split(arguments.partition(" --> ")[0].replace(" -->", "")))
 
 

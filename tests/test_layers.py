@@ -19,7 +19,8 @@ RESEARCH = ROOT / "research"
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib", "pytorch_lightning", "sklearn", "scipy")
 OWNERS = {
     "pytorch_lightning": {"module", "train"},
-    "mlflow": {"mlflow_database", "recorder", "ui"},
+    "mlflow": {"copies", "mlflow_database", "recorder", "ui"},
+    "psycopg": {"postgres_store"},
     "optuna": {"optuna_studies", "searches"},
     "multiprocessing": {"processes"},
     "dask": {"scheduler"},

@@ -8,8 +8,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from research.design.errors import UserError
+from research.record.any_store import SCHEMA
 from research.record.mlflow_database import NewRun, finish_run, open_client, write_runs, writing
-from research.record.store import SCHEMA, Store
+from research.record.store import Store
 
 
 def pragmas(client):

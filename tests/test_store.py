@@ -12,8 +12,9 @@ import pytest
 from made_up import PLAN
 
 from research.design.errors import UserError
+from research.record.any_store import SCHEMA
 from research.record.state import state_of
-from research.record.store import SCHEMA, Store
+from research.record.store import Store
 
 
 @contextlib.contextmanager

@@ -35,8 +35,8 @@ from research.publishing.results import (
 from research.publishing.tables import AGAIN, RUNS, UNIVERSES, csv, export, exported, findings_frame, write
 from research.publishing.tuning_section import tuning_section
 from research.publishing.universe_page import PAGE, universes_page, universes_section
+from research.record.any_store import AnyStore
 from research.record.state import State
-from research.record.store import Store
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,7 +52,7 @@ PARAMS = REPORTS.parent / "params.yaml"  # of the pipeline
 
 
 def publish(
-    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+    store: AnyStore, plan: Plan, state: State, folder: Path, published: bool = False
 ) -> tuple[pd.DataFrame, Judgement | None]:
     """Export a plan whose stacks are all done into a folder and draw all of it there; its runs and its judgement.
 
@@ -67,7 +67,7 @@ def publish(
 
 
 def publish_universes(
-    store: Store, plan: Plan, state: State, folder: Path, published: bool = False
+    store: AnyStore, plan: Plan, state: State, folder: Path, published: bool = False
 ) -> PublishedUniverses | None:
     """Export a plan of universes whose stacks are all done into the folder of its study, and draw all of it there.
 

@@ -24,11 +24,11 @@ from research.design.type_checks import is_a
 from research.design.universes import REFERENCE
 from research.judging.columns import with_columns
 from research.judging.findings import Judgement
+from research.record.any_store import AnyStore
 from research.record.frames import read_frames
 from research.record.search_trials import trials_frame
 from research.record.shared_files import make_folder
 from research.record.state import State
-from research.record.store import Store
 from research.record.system_errors import as_user_error
 
 RUNS, TRIALS = "runs.csv", "tuning.csv"
@@ -64,7 +64,7 @@ def tables_of(plan: Plan) -> tuple[str, ...]:
     return UNIVERSE_TABLES if plan.of_universes else (*TABLES, *([TRIALS] if plan.is_tuned else []))
 
 
-def export(store: Store, plan: Plan, state: State, folder: Path, published: bool = False) -> None:
+def export(store: AnyStore, plan: Plan, state: State, folder: Path, published: bool = False) -> None:
     """Write the tables of a plan, their provenance and their sums. `published` says that it is for reports/.
 
     The tables hold results only, to six significant digits; what they were made with stands in provenance.json.

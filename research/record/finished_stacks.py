@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from research.design.errors import UserError
 from research.design.streams import stream
 from research.design.study_files import study_names
+from research.record.any_store import AnyStore
 from research.record.recorded_stacks import SEEDS, TRIAL, seeds_of
 from research.record.state import Run, number_of, read_runs
-from research.record.store import Store
 
 RUN_ID = "[0-9a-f]{6,32}"  # or how one begins
 
@@ -29,7 +29,7 @@ def whole_stacks(runs: Iterable[Run]) -> dict[str, tuple[Run, ...]]:
     }
 
 
-def sampled(store: Store, name: str, number: int, seed: int) -> tuple[list[tuple[Run, ...]], int]:
+def sampled(store: AnyStore, name: str, number: int, seed: int) -> tuple[list[tuple[Run, ...]], int]:
     """The runs of so many stacks of an experiment, drawn with the seed, and how many there are to draw from.
 
     Raises UserError for an experiment without finished stacks, and where fewer than one is to be drawn.
@@ -45,15 +45,13 @@ def sampled(store: Store, name: str, number: int, seed: int) -> tuple[list[tuple
         if "/" in wanted or (re.fullmatch(RUN_ID, wanted) and wanted not in known):
             raise UserError(f"--sample: goes with a study, not with {name}")
         others = f"there are runs of {', '.join(known)}" if known else "there are no runs at all"
-        raise UserError(
-            f"{wanted}: no finished stack of it is in store {store.folder}; {_like(wanted, known) or others}"
-        )
+        raise UserError(f"{wanted}: no finished stack of it is in store {store}; {_like(wanted, known) or others}")
     keys = sorted(stacks)
     chosen = stream(seed, "sample of stacks").permutation(len(keys))[:number]
     return [stacks[keys[place]] for place in chosen], len(keys)
 
 
-def asked_for(store: Store, text: str) -> list[tuple[Run, ...]]:
+def asked_for(store: AnyStore, text: str) -> list[tuple[Run, ...]]:
     """The runs of each stack that is meant by a run id, the beginning of one, or the key of a cell, stack or trial.
 
     The run of a replicate comes first in its stack. Raises UserError for what is not there, or not finished.
@@ -83,11 +81,11 @@ def asked_for(store: Store, text: str) -> list[tuple[Run, ...]]:
     return [(run, *(member for member in members if member.id != run.id))]
 
 
-def experiments(store: Store) -> list[str]:
+def experiments(store: AnyStore) -> list[str]:
     """The experiments that have runs. Raises UserError where there is no record."""
     if not store.is_there():
         raise UserError(
-            f"store {store.folder}: there is no record; choose another with --store, or make one with research.study"
+            f"store {store}: there is no record; choose another with --store, or make one with research.study"
         )
     sql = (
         "SELECT DISTINCT e.name FROM experiments e JOIN runs r USING (experiment_id) WHERE r.lifecycle_stage = 'active'"
@@ -95,21 +93,21 @@ def experiments(store: Store) -> list[str]:
     return sorted(name for (name,) in store.query(sql))
 
 
-def _by_key(store: Store, runs: Sequence[Run], text: str) -> list[tuple[Run, ...]]:
+def _by_key(store: AnyStore, runs: Sequence[Run], text: str) -> list[tuple[Run, ...]]:
     cell, seeds, _ = text.partition(SEEDS)
     same = [run for run in runs if run.tags.get("key") == cell and (not seeds or run.tags.get("stack") == text)]
     if stacks := list(whole_stacks(same).values()):
         return stacks
     if same:
         reasons = [f": {run.tags['reason']}" for run in same if "reason" in run.tags]
-        raise UserError(f"{text}: no stack of it is finished in store {store.folder}{(reasons or [''])[-1]}")
+        raise UserError(f"{text}: no stack of it is finished in store {store}{(reasons or [''])[-1]}")
     tag = "stack" if seeds else "key"
     keys = {run.tags[tag] for run in runs if tag in run.tags}
     hint = _like(text, keys) or "a run has its key as a tag (python -m research.ui shows it)"
-    raise UserError(f"{text}: no such key in store {store.folder}; {hint}")
+    raise UserError(f"{text}: no such key in store {store}; {hint}")
 
 
-def _by_id(store: Store, runs: Sequence[Run], text: str) -> Run:
+def _by_id(store: AnyStore, runs: Sequence[Run], text: str) -> Run:
     found = [run for run in runs if run.id.startswith(text)]
     if len(found) == 1:
         return found[0]
@@ -121,7 +119,7 @@ def _by_id(store: Store, runs: Sequence[Run], text: str) -> Run:
         again = any(run.tags.get("key") == key for run in runs)
         raise UserError(f"run {deleted}: was deleted" + (f"; there are other runs of {key}" if again else ""))
     hint = _like(text, {run.id[: len(text)] for run in runs}) or "python -m research.ui shows those that there are"
-    raise UserError(f"{text}: no such run in store {store.folder}; {hint}")
+    raise UserError(f"{text}: no such run in store {store}; {hint}")
 
 
 def _like(text: str, known: Iterable[str]) -> str:

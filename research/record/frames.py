@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from research.design.plan import Plan
+from research.record.any_store import AnyStore
 from research.record.state import State
-from research.record.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ class Frames(NamedTuple):
     profiles: pd.DataFrame
 
 
-def read_frames(store: Store, plan: Plan, state: State) -> Frames:
+def read_frames(store: AnyStore, plan: Plan, state: State) -> Frames:
     """The results of the seeds that a plan asks for, of what is done of it."""
     import pandas as pd
 
@@ -84,7 +84,7 @@ def _ordered(frame: pd.DataFrame, first: list[str]) -> pd.DataFrame:
     return frame.reindex(columns=[*first, *sorted(set(map(str, frame)) - set(first))])
 
 
-def read_metrics(store: Store, run_ids: list[str]) -> dict[str, dict[str, dict[int, float]]]:
+def read_metrics(store: AnyStore, run_ids: list[str]) -> dict[str, dict[str, dict[int, float]]]:
     """All metrics of the runs: by run, by name, the value at each step."""
     found: dict[str, dict[str, dict[int, float]]] = {run_id: {} for run_id in run_ids}
     for first in range(0, len(run_ids), 500):

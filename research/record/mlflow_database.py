@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from research.record.shared_files import share
-from research.record.store import ANOTHER, Store
-from research.record.system_errors import PATIENCE, as_user_error
+from research.design.errors import UserError
+from research.record.any_store import ANOTHER, AnyStore
+from research.record.system_errors import as_user_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Experiment
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, CursorResult
 
 Rows = list[dict[str, Any]]  # of a table, by column
 Number = tuple[str, int, float]  # of a metric: its name, step and value
@@ -54,18 +54,18 @@ def import_mlflow() -> None:
 
 
 @contextlib.contextmanager
-def writing(store: Store) -> Iterator[None]:
+def writing(store: AnyStore) -> Iterator[None]:
     """Raise UserError where the record cannot be written while the block runs: a full disk, a lock, a damaged file."""
     import_mlflow()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    what = f"store {store.folder}: {store.database.name} cannot be written"
+    what = f"store {store}: {store.part()} cannot be written"
     with as_user_error(what, ANOTHER, MlflowException, SQLAlchemyError, sqlite3.Error):
         yield
 
 
-def open_client(store: Store) -> MlflowClient:
+def open_client(store: AnyStore) -> MlflowClient:
     """A client that writes into a store, whose folder and database are made where there are none.
 
     Raises UserError where they cannot be made, and what `writing` turns into one.
@@ -82,31 +82,25 @@ def open_client(store: Store) -> MlflowClient:
     return MlflowClient(tracking_uri=store.mlflow_uri)
 
 
-def _create(store: Store) -> None:
+def _create(store: AnyStore) -> None:
     """Make MLflow's database where there is none, under its own name only once it is whole."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    beside = as_user_error(f"store {store.folder}: cannot be written", ANOTHER, OSError)
-    with store.lock("creation", f"store {store.folder}", patient=True), beside:
-        if not store.database.exists():
-            fresh = store.database.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            SqlAlchemyStore(  # type: ignore[no-untyped-call]
-                f"sqlite:///{fresh}", (store.folder / "artifacts").as_uri()
-            )
-            with fresh.open("rb") as file:
-                os.fsync(file.fileno())
-            fresh.replace(store.database)
-        share(store.database)  # SQLite gives the files beside it the same mode
-        with contextlib.closing(sqlite3.connect(store.database, timeout=PATIENCE)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; commits take half the time
+    def make(uri: str) -> None:
+        SqlAlchemyStore(uri, store.artifacts).engine.dispose()  # type: ignore[no-untyped-call]
+
+    beside = as_user_error(f"store {store}: cannot be written", ANOTHER, OSError)
+    with store.lock("creation", f"store {store}", patient=True), beside:
+        store.create(make)
 
 
-def _sync_seldom(connection: sqlite3.Connection, _: object) -> None:
-    """Do not wait for the disk at each commit: a power cut may take the last stacks, but leaves the record whole.
+def _sync_seldom(connection: object, _: object) -> None:
+    """Do not wait for the disk at each commit to SQLite: a power cut may take the last stacks, no more.
 
     A database in the making (a thousand commits) is synced once, before it gets its name.
     """
+    if not isinstance(connection, sqlite3.Connection):
+        return
     (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
     if level := {"mlflow.db": "NORMAL", "mlflow.new": "OFF"}.get(os.path.basename(path)):
         connection.execute(f"PRAGMA synchronous={level}")
@@ -142,11 +136,11 @@ def write_runs(client: MlflowClient, runs: Sequence[NewRun]) -> None:
         tags = {**run.tags, MLFLOW_RUN_NAME: run.name}
         for table, more in _carried(run.id, tags, run.params, run.metrics, run.ended or run.started).items():
             rows.setdefault(table, []).extend(more)
-    with _transaction(client) as connection:
+    with transaction(client) as connection:
         for run in runs:
             for table, more in _used(connection, run).items():
                 rows.setdefault(table, []).extend(more)
-        _insert(connection, rows)
+        insert(connection, rows)
 
 
 def finish_run(
@@ -159,19 +153,27 @@ def finish_run(
 ) -> None:
     """Let a run that is RUNNING end, as FINISHED, with what else it shall carry: all at once."""
     rows = _carried(run_id, tags, params, metrics, ended)
-    with _transaction(client) as connection:
-        sql = "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?"
-        connection.exec_driver_sql(sql, (ended, run_id))
-        _insert(connection, rows)
+    with transaction(client) as connection:
+        execute(connection, "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?", (ended, run_id))
+        insert(connection, rows)
 
 
 @contextlib.contextmanager
-def _transaction(client: MlflowClient) -> Iterator[Connection]:
-    with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
-        yield session.connection()
+def transaction(client: MlflowClient) -> Iterator[Connection]:
+    """A connection to MLflow's tables: what is written while the block runs is written at its end, or not at all."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
+            yield session.connection()
+    except MlflowException as error:  # in which MLflow wraps what ends a session
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
 
 
-def _insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
+def insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
+    """Insert rows into their tables, in this order."""
     for table, some in rows.items():
         if some:
             _insert_rows(connection, table, some)
@@ -180,7 +182,13 @@ def _insert(connection: Connection, rows: Mapping[str, Rows]) -> None:
 def _insert_rows(connection: Connection, table: str, rows: Rows) -> None:
     """Insert rows into a table, without SQLAlchemy's models, which take as long again as SQLite itself."""
     sql = f"INSERT INTO {table} ({','.join(rows[0])}) VALUES ({','.join('?' * len(rows[0]))})"
-    connection.exec_driver_sql(sql, [tuple(row.values()) for row in rows])
+    execute(connection, sql, [tuple(row.values()) for row in rows])
+
+
+def execute(connection: Connection, sql: str, values: tuple[Any, ...] | list[tuple[Any, ...]]) -> CursorResult[Any]:
+    """Execute SQL whose parameters are written `?`, whatever the driver has for them, once or for each of a list."""
+    marked = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+    return connection.exec_driver_sql(marked, values)
 
 
 def _carried(
@@ -213,10 +221,13 @@ def _carried(
 
 
 def _as_stored(value: float) -> tuple[float, bool]:
-    """A metric's value and whether it is NaN, for which SQL has no number; nor has it any for what is infinite."""
+    """A metric's value and whether it is NaN, for which SQL has no number; nor has it any for what is infinite.
+
+    There is one zero, as in SQLite's tables.
+    """
     if math.isnan(value):
         return 0.0, True
-    return max(-sys.float_info.max, min(value, sys.float_info.max)), False
+    return max(-sys.float_info.max, min(value, sys.float_info.max)) + 0.0, False
 
 
 def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:
@@ -225,13 +236,13 @@ def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:
         return {}
     data, experiment = run.data.dataset, int(run.experiment.experiment_id)
     sql = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
-    known = connection.exec_driver_sql(sql, (experiment, data.name, data.digest)).scalar()
+    known = execute(connection, sql, (experiment, data.name, data.digest)).scalar()
     number, dataset = uuid.uuid4().hex, known or uuid.uuid4().hex
     if known is None:
         row = {"dataset_uuid": dataset, "experiment_id": experiment, "name": data.name, "digest": data.digest,
                "dataset_source_type": data.source_type, "dataset_source": data.source,
                "dataset_schema": data.schema, "dataset_profile": data.profile}  # fmt: skip
-        _insert(connection, {"datasets": [row]})
+        insert(connection, {"datasets": [row]})
     return {
         "inputs": [{"input_uuid": number, "source_type": "DATASET", "source_id": dataset,
                     "destination_type": "RUN", "destination_id": run.id}],

@@ -23,10 +23,9 @@ import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from research.record.any_store import MADE_AGAIN, AnyStore
 from research.record.search_trials import is_over, multiples_of, recorded_ranges, recorded_trials
-from research.record.shared_files import share
-from research.record.store import MADE_AGAIN, Store
-from research.record.system_errors import PATIENCE, as_user_error
+from research.record.system_errors import as_user_error
 
 if TYPE_CHECKING:
     import optuna
@@ -43,7 +42,7 @@ def import_optuna() -> None:
     importlib.import_module("optuna.storages._rdb.storage")
 
 
-def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:
+def project_grids(store: AnyStore, plan: Plan, runs: pd.DataFrame) -> None:
     """Make the Optuna study of each of the plan's experiments show its cells; see `project_grid`.
 
     A plan of universes, which has seeds of its own number, leaves that of the reference universe as it is.
@@ -53,7 +52,7 @@ def project_grids(store: Store, plan: Plan, runs: pd.DataFrame) -> None:
             project_grid(store, plan, runs, experiment)
 
 
-def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> None:
+def project_searches(store: AnyStore, plan: Plan, recorded: Mapping[str, Run]) -> None:
     """Show the finished search of each tuned cell as an Optuna study of its own, named by the cell's key."""
     tuned = [cell for cell in plan.cells if cell.tuning]
     if not tuned:
@@ -79,7 +78,7 @@ def project_searches(store: Store, plan: Plan, recorded: Mapping[str, Run]) -> N
             shown_study(storage, cell.key, cell.tuning.direction, trials)
 
 
-def project_grid(store: Store, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
+def project_grid(store: AnyStore, plan: Plan, runs: pd.DataFrame, experiment: str = "") -> optuna.Study:
     """Make the Optuna study of an experiment (the reference universe's) show its cells in `runs`, a row a replicate.
 
     The record decides: a grid study that says something else (levels or seeds were added, a crash came between) is made
@@ -145,7 +144,7 @@ def shown_study(
 
 
 @contextlib.contextmanager
-def projection(store: Store) -> Iterator[optuna.storages.RDBStorage]:
+def projection(store: AnyStore) -> Iterator[optuna.storages.RDBStorage]:
     """Optuna's database of a store, to be written by one process at a time: two that make its tables would collide.
 
     Raises UserError when it cannot be used, by this Optuna or at all.
@@ -155,22 +154,22 @@ def projection(store: Store) -> Iterator[optuna.storages.RDBStorage]:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    cannot = f"store {store.folder}: {store.projection.name} cannot be used"
+    cannot = f"store {store}: {store.part(projection=True)} cannot be used"
     with (
-        store.lock("projection", f"store {store.folder}", patient=True),
+        store.lock("projection", f"store {store}", patient=True),
         as_user_error(cannot, MADE_AGAIN, SQLAlchemyError, StorageInternalError, OSError),
     ):
-        if not store.is_there(projection=True):  # whole or not at all: a kill may leave tables without their indices
-            fresh = store.projection.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            optuna.storages.RDBStorage(f"sqlite:///{fresh}").engine.dispose()
-            fresh.replace(store.projection)
+        # Whole or not at all: a kill may leave tables without their indices.
+        store.create(lambda uri: optuna.storages.RDBStorage(uri).engine.dispose(), projection=True)
         try:
-            storage = optuna.storages.RDBStorage(store.optuna_uri, {"connect_args": {"timeout": PATIENCE}})
+            storage = optuna.storages.RDBStorage(store.optuna_uri)
         except RuntimeError as error:
             raise UserError(f"{cannot} (it was made by another version of Optuna); {MADE_AGAIN}") from error
-        share(store.projection)
-        yield storage
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def search_space(cell: Cell, ranges: Ranges | None = None) -> dict[str, optuna.distributions.BaseDistribution]:

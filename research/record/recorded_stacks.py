@@ -21,9 +21,9 @@ from research.design.study import Level
 from research.design.study_files import load_study, study_names
 from research.design.task import Replicate, StackResult, Task, field_types, study_files
 from research.design.trials import value_of
+from research.record.any_store import AnyStore
 from research.record.frames import read_metrics
 from research.record.state import Run
-from research.record.store import Store
 
 TRAINING = "research.training.config:TrainConfig"  # the task of records from before there were others
 SEEDS, TRIAL = "/seeds=", "/trial="  # in the key of a stack, and of a trial
@@ -88,7 +88,7 @@ class Comparison:
         return self.values + self.weights
 
 
-def comparisons(store: Store, recorded: Recorded, result: StackResult) -> list[Comparison]:
+def comparisons(store: AnyStore, recorded: Recorded, result: StackResult) -> list[Comparison]:
     """What each run of a stack holds beside what came out now, in the order of its runs."""
     clock, tolerance = recorded.stack.cell.task.clock, recorded.stack.cell.task.tolerance
     found = read_metrics(store, [run.id for run in recorded.runs])
@@ -157,7 +157,7 @@ def seeds_of(stack_key: str) -> tuple[int, ...]:
     return tuple(range(int(found[1]), int(found[2]) + 1))
 
 
-def read_back(store: Store, runs: tuple[Run, ...]) -> Recorded:
+def read_back(store: AnyStore, runs: tuple[Run, ...]) -> Recorded:
     """A stack from its runs alone: no study is asked.
 
     Raises UserError where it cannot be run as it was: by other numerics or code, on other data, or with fields that
@@ -283,7 +283,7 @@ def _level(text: str) -> Level:
     return text
 
 
-def _objective(store: Store, trial: Run) -> str:
+def _objective(store: AnyStore, trial: Run) -> str:
     """What a trial's value is; records from before this was written with it have it with the cell that was tuned."""
     if "objective" in trial.tags and trial.tags["objective"].count(" ") == 1:
         return trial.tags["objective"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -17,13 +15,13 @@ from research.design.errors import UserError
 from research.design.plan import TUNING, Cell, Plan, Stack
 from research.design.universes import universe_name
 from research.judging.stats import mean_interval
+from research.record.any_store import AnyStore
 from research.record.environment import environment
 from research.record.frames import read_metrics
 from research.record.mlflow_database import NewRun, Number, finish_run, open_client, write_runs
 from research.record.recorded_stacks import replicate_numbers, task_tags, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
-from research.record.store import Store
 from research.record.ui_notes import cell_note, experiment_note, failure_note
 from research.record.views import COLOUR, cell_colour, saved_views
 
@@ -50,7 +48,7 @@ class Recorder:
     another configuration stand under the plan's keys.
     """
 
-    def __init__(self, store: Store, plan: Plan, redo: bool = False) -> None:
+    def __init__(self, store: AnyStore, plan: Plan, redo: bool = False) -> None:
         self.store, self.plan = store, plan
         runs = read_runs(store, *plan.experiments)
         state = State({}, {}) if redo else read_state(plan, runs)
@@ -61,7 +59,7 @@ class Recorder:
         self.environment = environment()
         self.claims = json.dumps(claim_digests(plan.study))
         self.client = open_client(store)
-        self.opened = store.database.stat()
+        self.opened = store.mark()
         self.experiments = {name: self._experiment(name) for name in plan.experiments}
         self.devices: set[str] = set()
         self.as_trained = {cell.key: as_won(cell, self.trials) for cell in plan.cells if cell.tuning}
@@ -101,16 +99,6 @@ class Recorder:
         """What a stack was made with, as tags: of a cluster each may have another class of CPU."""
         cpu = {"cpu": result.cpu} if result.cpu else {}
         return {"device": result.device, **self.environment, **cpu}
-
-    def _check_there(self) -> None:
-        """Raise UserError when the database is no longer where it was: SQLite goes on writing into a removed file."""
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(self.opened, self.store.database.stat()):
-                return
-        raise UserError(
-            f"store {self.store.folder}: {self.store.database.name} was removed or replaced while the study ran; "
-            "bring it back and run the same command again, which starts anew without it"
-        )
 
     def _replicate(self, stack: Stack, replicate: Replicate, result: StackResult) -> NewRun:
         tags = {
@@ -184,7 +172,7 @@ class Recorder:
         return NewRun(experiment, name, status, started, ended, {**always, **tags}, params, numbers, used)
 
     def _write(self, *new: NewRun) -> None:
-        self._check_there()
+        self.store.check_there(self.opened)
         write_runs(self.client, new)
 
     def _parent(self, cell: Cell, started: int) -> NewRun:
@@ -214,7 +202,7 @@ class Recorder:
         runs, reported = list(self.replicates[cell.key].values()), self._reported(cell)
         ended = max(run.ended for run in runs)
         found = read_metrics(self.store, [run.id for run in reported]).values()
-        self._check_there()  # else there was nothing to be read
+        self.store.check_there(self.opened)  # else there was nothing to be read
         metrics: list[Number] = []
         for name in sorted({name for values in found for name in values} - {"diverged_step"}):
             for step in sorted({step for values in found for step in values.get(name, {})}):
@@ -281,8 +269,7 @@ class Recorder:
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(f"experiment {name!r} was deleted in the MLflow UI; restore it or choose another --store")
         if found is None:
-            place = (self.store.folder / "artifacts" / name).as_uri()
-            experiment_id = self.client.create_experiment(name, place)
+            experiment_id = self.client.create_experiment(name, self.store.artifacts_of(name))
         else:
             experiment_id = found.experiment_id
         # The kind lets the UI open on the runs; without it MLflow shows its pages for language models.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from research.design.errors import UserError
 from research.design.identity import identity_difference
 from research.design.plan import Cell, Plan, Stack
-from research.record.store import ANOTHER, Store
+from research.record.any_store import ANOTHER, AnyStore
 
 MADE_ANEW = f"replace the results with --redo, or {ANOTHER}"
 
@@ -52,7 +52,7 @@ class State:
         return [stack for stack in plan.stacks if stack.key not in self.done]
 
 
-def read_runs(store: Store, *experiments: str) -> list[Run]:
+def read_runs(store: AnyStore, *experiments: str) -> list[Run]:
     """The active runs of some experiments, oldest first."""
     names = ",".join("?" * len(experiments))
     where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
@@ -60,11 +60,9 @@ def read_runs(store: Store, *experiments: str) -> list[Run]:
     for run_id, key, value in store.query(
         f"SELECT run_uuid, t.key, t.value FROM tags t JOIN runs r USING (run_uuid) {where}", experiments
     ):
-        tags.setdefault(run_id, Tags(f"store {store.folder}"))[key] = value
-    rows = store.query(
-        f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where} ORDER BY start_time, r.name",
-        experiments,
-    )
+        tags.setdefault(run_id, Tags(f"store {store}"))[key] = value
+    rows = store.query(f"SELECT run_uuid, r.name, status, start_time, end_time FROM runs r {where}", experiments)
+    rows.sort(key=lambda row: (row[3] or 0, row[1] or ""))  # here, for each database has an order of letters of its own
     return [
         Run(run_id, name, status, started, ended or 0, tags.get(run_id, Tags()))
         for run_id, name, status, started, ended in rows
@@ -105,7 +103,7 @@ def read_state(plan: Plan, runs: list[Run]) -> State:
     return State(done, failed, trials)
 
 
-def state_of(store: Store, plan: Plan) -> State:
+def state_of(store: AnyStore, plan: Plan) -> State:
     """How far the record of a plan is."""
     return read_state(plan, read_runs(store, *plan.experiments))
 

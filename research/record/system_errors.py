@@ -1,9 +1,10 @@
-"""What the system or SQLite refuses, told to the user in one line: what, why, and the way out."""
+"""What the system, SQLite or PostgreSQL refuses, told to the user in one line: what, why, and the way out."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,28 @@ SQLITE = {  # what SQLite says of a file or its place, with the way out where th
     sqlite3.SQLITE_NOTADB: "",
 }
 LOST = ("no such table", "no such column", "cannot join", "Could not decode")  # of another program's file, or damaged
+REACHED = "see that it runs and can be reached, and run the same command again"
+NO_PASSWORD = "write it into ~/.pgpass, or into the file that PGPASSFILE names"
+ENCRYPTED = "say with ?sslmode= in the address how the connection is to be encrypted"
+POSTGRESQL = {  # how the SQLSTATE of what a PostgreSQL server says begins, with the way out where it is always the same
+    "08": REACHED,
+    "25006": "",  # only reading is allowed
+    "28": "",
+    "3D000": "",
+    "3F000": "",
+    "42501": "",  # not permitted
+    "42703": "",  # no such column
+    "42P01": "",  # no such table
+    "53100": NO_ROOM,
+    "53": REACHED,
+    "55P03": HELD,
+    "57014": "",  # it took longer than the server allows
+    "57P": REACHED,
+    "58": "",
+    "XX001": "",
+    "XX002": "",
+}
+UNREACHED = {"password": NO_PASSWORD, "no encryption": ENCRYPTED, "SSL": ENCRYPTED, "certificate": ENCRYPTED}
 
 
 @contextlib.contextmanager
@@ -52,11 +75,13 @@ def as_user_error(what: str, way_out: str, *kinds: type[Exception]) -> Iterator[
 
 
 def refused(error: BaseException | None) -> tuple[str, str] | None:
-    """Why the system or SQLite refused what ended in an exception, and the way out where it is always the same."""
-    while error is not None and not isinstance(error, (OSError, sqlite3.Error)):
+    """Why something refused what ended in an exception, and the way out where it is always the same."""
+    while error is not None and not isinstance(error, (OSError, sqlite3.Error)) and not _is_of_psycopg(error):
         error = error.__cause__
     if error is None:
         return None
+    if _is_of_psycopg(error):
+        return _refused_by_postgresql(error, getattr(error, "sqlstate", None))
     if isinstance(error, OSError):
         return error.strerror or str(error), NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     code = getattr(error, "sqlite_errorcode", None)
@@ -67,6 +92,22 @@ def refused(error: BaseException | None) -> tuple[str, str] | None:
     if str(error).startswith(LOST):
         return str(error), ""
     return (str(error), SQLITE[code & 0xFF]) if code is not None and code & 0xFF in SQLITE else None
+
+
+def _is_of_psycopg(error: BaseException) -> bool:
+    """Whether psycopg raised it, which is not imported where nobody needs it."""
+    return type(error).__module__.partition(".")[0] == "psycopg"
+
+
+def _refused_by_postgresql(error: BaseException, state: str | None) -> tuple[str, str] | None:
+    """A connection that cannot be had has no state; what psycopg says of its parts is told by its first line."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = re.sub(r"^(connection failed: )?(connection (to server )?.* failed: )?([A-Z]+: +)?", "", first)
+    if state is None:
+        if type(error).__name__ not in ("OperationalError", "ConnectionTimeout"):
+            return None
+        return reason, next((way for word, way in UNREACHED.items() if word in reason), REACHED)
+    return next(((reason, way) for begins, way in POSTGRESQL.items() if state.startswith(begins)), None)
 
 
 def read(database: Path, sql: str, parameters: Sequence[Any] = (), logged: bool = True) -> list[tuple[Any, ...]]:

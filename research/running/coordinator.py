@@ -10,10 +10,10 @@ from research.design.plan import Plan, Stack
 from research.design.task import Task
 from research.design.trials import objective, trial_scatter, trial_value
 from research.design.wording import metric_label
+from research.record.any_store import AnyStore
 from research.record.environment import environment
 from research.record.search_trials import trials_to_come
 from research.record.state import Run
-from research.record.store import Store
 from research.running.progress import Progress
 from research.running.searches import Searches
 from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    store: Store,
+    store: AnyStore,
     plan: Plan,
     missing: list[Stack],
     executor: Executor,

@@ -7,8 +7,8 @@ from research.design.plan import Cell, Plan, in_one_pass, make_plan
 from research.design.study_files import load_study, study_names
 from research.design.universes import departing, universe_name
 from research.design.wording import counted, duration
+from research.record.any_store import AnyStore
 from research.record.state import State, state_of
-from research.record.store import Store
 from research.running.coordinator import trials_missing
 from research.running.limits import usual_workers
 from research.running.pace import Job, time_left
@@ -16,7 +16,7 @@ from research.running.pace import Job, time_left
 START_SECONDS = 12  # imports, first use of the store, figures
 
 
-def list_studies(store: Store) -> None:
+def list_studies(store: AnyStore) -> None:
     """Print each study with its question, how far its full tier is, and the time that it still needs."""
     for name in study_names():
         try:
@@ -31,7 +31,7 @@ def list_studies(store: Store) -> None:
     print("\npython -m research.study NAME runs one; --plan shows what it would do, --tier quick is a first look.")
 
 
-def show_plan(store: Store, plan: Plan, workers: int) -> None:
+def show_plan(store: AnyStore, plan: Plan, workers: int) -> None:
     """Print the cells of a plan, or its universes, with how many of their stacks are done, failed and missing."""
     state = state_of(store, plan)
     rows: list[tuple[str, tuple[Cell, ...], str]] = [
