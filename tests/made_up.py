@@ -29,6 +29,9 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "untrained_test_accuracy": lambda row, rng: 0.1 + 0.01 * rng.standard_normal(),
     "backward_factor": lambda row, rng: 0.2 + 0.01 * rng.standard_normal(),
     "backward_log10_across_4": lambda row, rng: -2.5 + 0.01 * rng.standard_normal(),
+    "forward_factor": lambda row, rng: 0.9 + 0.01 * rng.standard_normal(),
+    "signal_arriving": lambda row, rng: 1e-5 * (1 + rng.random()),
+    "weight_gradient_arriving": lambda row, rng: 0.5 * (1 + rng.random()),
     "test_r_squared": lambda row, rng: (
         {"straight-units": 0.15, "sine": 0.9}.get(row["case"], 0.995) + 0.001 * rng.random()
     ),
@@ -108,12 +111,14 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         for head in heads
         for time in times
     ]  # fmt: skip
+    inside = [judged.number for judged in study.judged if "layer" in judged.number.at]  # the output's layer is one more
     layers = [
-        {**head, "epoch": epoch, "layer": layer, "backward_norm": 0.25 ** (8 - layer)}
+        {**head, "epoch": epoch, "layer": layer, "backward_norm": 0.25 ** (8 - layer),
+         **{number.metric: 0.02 * (1 + rng.random()) for number in inside}}
         for head in heads
-        for epoch in (0, 5)
-        for layer in range(1, int(head.get("depth", 0)) + 1)
-    ]
+        for epoch in sorted({0, 5, *(number.at["epoch"] for number in inside)})
+        for layer in range(1, int(head.get("depth", 0)) + 1 + bool(inside))
+    ]  # fmt: skip
     profiles = []
     if study.name == "width_sine":
         x = np.linspace(-2 * np.pi, 2 * np.pi, 4096)[::FIT_EVERY]

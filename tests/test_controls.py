@@ -50,7 +50,7 @@ GIVEN = {{metric for cell in CELLS for metric in configure(**cell).gives()}}
 HEADLINE = tuple(metric for metric in DECLARED.headline if metric in GIVEN) or ("repeat_difference",)
 STUDY = replace(
     DECLARED, name="small_{name}", headline=HEADLINE, configure=configure, choices=(), universes=(), tuning=None,
-    amendments=(), main_effects=(),
+    amendments=(), main_effects=(), grids=(),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,
@@ -65,6 +65,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "tabular": {"num_train": 0},
+    "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "width_sine": {"steps": 300, "lr": 0.01},
 }
 
@@ -161,6 +162,20 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("a-network-can-win",)),),
+    ),
+    "vanishing_gradient": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+        (
+            Fault("each step scales all weights", *NO_STEP[:2], NO_STEP[1] + "        self.flat.mul_(1 + 1e-6)\n",
+                  ("still-at-rate-0",)),
+            Fault("a start twice as wide", "models.py", "config.init_std * weights", "2 * config.init_std * weights",
+                  ("half-a-layer", "all-of-it")),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (Fault("no step is taken", *NO_STEP, ("moves-at-a-rate",)),),
     ),
     "width_sine": (
         (

@@ -528,3 +528,33 @@ def test_networks_that_are_not_trained_at_all_are_measured_and_looked_into():
         assert {*untouched.metrics, *(n.partition("/")[0] for n in untouched.curves)} == set(config.gives())
         for name, curve in untouched.curves.items():
             assert curve == other.curves[name][:1]
+
+
+def test_signals_are_told_by_number_and_as_multiples_of_the_last_hidden_layers(digits):
+    config = replace(BASE, epochs=1, probe_epochs=(0, 1), depth=3, width=8, probes=("signals",))
+    for replicate in train_stack(config, SEEDS).replicates:
+        at_start = {name: dict(curve)[0] for name, curve in replicate.curves.items() if "/" in name}
+        sizes = {1: (8, 64 * 8), 2: (8, 64), 3: (8, 64), 4: (10, 80)}
+        for layer, (units, weights) in sizes.items():
+            for share, norm, size, last in (
+                ("signal_share", "backward_norm", units, 8),
+                ("weight_gradient_share", "weight_gradient_norm", weights, 64),
+            ):
+                ratio = at_start[f"{norm}/layer_{layer}"] / at_start[f"{norm}/layer_3"] * math.sqrt(last / size)
+                assert at_start[f"{share}/layer_{layer}"] == pytest.approx(ratio, rel=1e-12)
+        squares = [
+            at_start[f"activation_mean/layer_{layer}"] ** 2 + at_start[f"activation_spread/layer_{layer}"] ** 2
+            for layer in (1, 3)
+        ]
+        assert replicate.metrics["forward_factor"] == pytest.approx((squares[1] / squares[0]) ** 0.25, rel=1e-12)
+        assert replicate.metrics["signal_arriving"] == at_start["signal_share/layer_1"]
+        assert replicate.metrics["weight_gradient_arriving"] == at_start["weight_gradient_share/layer_1"]
+        assert {*replicate.metrics, *(n.partition("/")[0] for n in replicate.curves)} == set(config.gives())
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_without_two_hidden_layers_no_signal_arrives_anywhere(depth):
+    config = replace(BASE, epochs=0, probe_epochs=(0,), depth=depth, probes=("signals",))
+    (replicate, *_) = train_stack(config, SEEDS).replicates
+    assert "signal_arriving" not in replicate.metrics
+    assert ("signal_share/layer_1" in replicate.curves) == bool(depth)

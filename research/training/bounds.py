@@ -13,6 +13,7 @@ from torch import Tensor
 from research.training.config import TrainConfig
 from research.training.data import CURVES, DATA
 from research.training.data_set import DataSet
+from research.training.mean_field import start_variances
 from research.training.measures import Measured
 from research.training.models import StackedMLP, network
 from research.training.module import StackModule
@@ -174,12 +175,7 @@ def expected_backward(config: TrainConfig) -> tuple[float, float]:
     its logarithm has the mean -5 / 2H and the variance 5 / H, to leading order (Hanin and Nica 2018). Examples that
     differ average some of that away. `backward_factor` is the geometric mean over depth - 1 pairs of layers.
     """
-    variance = {
-        "default": 1 / (3 * config.width),
-        "xavier": 1 / config.width,
-        "he": 2 / config.width,
-        "normal": config.init_std**2,
-    }[config.init]
+    variance, _ = start_variances(config, config.width, config.width)
     scatter = 5 / config.width
     mean = 0.5 * math.log(config.width * variance / 2) - scatter / 4
     return mean, 0.5 * math.sqrt(scatter / (config.depth - 1))

@@ -57,7 +57,7 @@ SMALLEST = {  # and the type: an int stands for a whole number
 }
 LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 CURVES = ("sine", "line")
-PROBES = ("weight_change", "unit_deaths")
+PROBES = ("weight_change", "unit_deaths", "signals")
 
 
 def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:

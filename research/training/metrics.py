@@ -23,6 +23,9 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "backward_factor": AT_THE_START,
     "backward_log10_across_4": AT_THE_START,
     "backward_factor_score": AT_THE_START,
+    "forward_factor": AT_THE_START,
+    "signal_arriving": AT_THE_START,
+    "weight_gradient_arriving": AT_THE_START,
     "untrained_test_accuracy": AT_THE_START,
     # Of random logits that are drawn for the seed: of no network.
     "cross_entropy_formula_error": (),
@@ -66,6 +69,21 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
     ),
     "backward_log10_across_4": Metric(
         "logarithm (base 10) of what is passed back by four layers", "before training; -1 is a tenth, -2 a hundredth"
+    ),
+    "forward_factor": Metric(
+        "factor of the activations at a layer",
+        "geometric mean over the hidden layers, before training, of the root mean square of a layer's activations over "
+        "that of the layer before",
+    ),
+    "signal_arriving": Metric(
+        "signal at the first layer over that at the last",
+        "before training: the norm of the loss's gradient at the pre-activations of the first hidden layer over that "
+        "of the last",
+    ),
+    "weight_gradient_arriving": Metric(
+        "weights' gradient at the first layer over that at the last",
+        "before training: the root mean square of the loss's gradient by a weight of the first hidden layer over that "
+        "of the last",
     ),
     "search_failed": Metric("search failed", "whether a line search found no lower loss: training ends there"),
     "function_evaluations": Metric(
@@ -174,6 +192,10 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
             "change of the weights", "norm of what the weights have changed by, over the norm of the first", by="layer"
         )
     },
+    "signals": {
+        "signal_share": Metric("backward signal, as a multiple of the last hidden layer's", by="layer"),
+        "weight_gradient_share": Metric("gradient of a weight, as a multiple of the last hidden layer's", by="layer"),
+    },
     "unit_deaths": {
         "ever_dead": Metric("share of units that were always zero at some look", unit="%", by="layer"),
         "revived": Metric("share of units that were always zero and are no more", unit="%", by="layer"),
@@ -241,5 +263,7 @@ def metrics_of(config: TrainConfig) -> set[str]:
         "backward_factor": 0 in config.looks and num_hidden(config) >= 2,
         "backward_log10_across_4": 0 in config.looks and num_hidden(config) >= 5,
     }
+    if "signals" in config.probes and 0 in config.looks and num_hidden(config) >= 2:
+        found |= {"forward_factor", "signal_arriving", "weight_gradient_arriving"}
     found.update(*(OF_MEASURES.get(measure, ()) for measure in config.measures))
     return found | {name for name, is_measured in more.items() if is_measured}

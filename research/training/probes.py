@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from research.training.activations import ACTIVATIONS
+from research.training.cost import num_outputs
 from research.training.losses import example_losses
 from research.training.module import StackModule
 
@@ -34,6 +35,8 @@ class LayerProbe:
       Glorot and Bengio's (2010, section 3); the 1 % is ours: there the slope of a sigmoid is below 4 % of its largest
     - `weight_change`, where it is asked for: Frobenius norm of the weights less those of the first look, over that of
       these
+    - `signal_share` and `weight_gradient_share`, where `signals` are asked for: root mean squares of the gradients by a
+      pre-activation and by a weight, over those of the last hidden layer
     - `ever_dead` and `revived`, where `unit_deaths` are asked for: the shares of units that were dead at this or an
       earlier look, and that were dead at an earlier one and are not now
 
@@ -57,10 +60,16 @@ class LayerProbe:
             self.curves.setdefault(name, []).append((self.times[step], values))
 
     def metrics(self) -> dict[str, Tensor]:
-        """`backward_metrics` of the start, [R] each; none if the probe did not look at the start."""
-        first = [curve[0] for name, curve in self.curves.items() if name.startswith("backward_norm/")]
-        hidden = [norms for time, norms in first[:-1] if time == 0]
-        return backward_metrics(torch.stack(hidden)) if hidden else {}
+        """`backward_metrics` and, where they are asked for, `signal_metrics` of the start, [R] each.
+
+        None if the probe did not look at the start.
+        """
+        first = {name: curve[0][1] for name, curve in self.curves.items() if curve[0][0] == 0}
+        hidden = [values for name, values in first.items() if name.startswith("backward_norm/")][:-1]
+        found = backward_metrics(torch.stack(hidden)) if hidden else {}
+        if len(hidden) >= 2 and "signals" in self.module.config.probes:
+            found |= signal_metrics(first, len(hidden))
+        return found
 
     def _measures(self) -> dict[str, Tensor]:
         found, outputs = looked_into(self.module)
@@ -69,6 +78,9 @@ class LayerProbe:
             self.first_weights = self.first_weights or weights
             for layer, (now, first) in enumerate(zip(weights, self.first_weights, strict=True), 1):
                 found[f"weight_change/layer_{layer}"] = norms(now - first) / norms(first)
+        if "signals" in self.module.config.probes:
+            sizes = [*(output.shape[2] for output in outputs), num_outputs(self.module.config)]
+            found |= signal_shares(found, sizes, [weight[0].numel() for weight in self.module.model.layer_weights])
         if "unit_deaths" in self.module.config.probes:
             dead = [(output == 0).all(1) for output in outputs]
             before = self.ever_dead or [torch.zeros_like(now) for now in dead]
@@ -151,3 +163,38 @@ def backward_metrics(hidden: Tensor) -> dict[str, Tensor]:
     if len(logs) >= 5:
         found["backward_log10_across_4"] = (logs[:-4] - logs[4:]).mean(0)
     return found
+
+
+def signal_shares(found: Mapping[str, Tensor], units: Sequence[int], weights: Sequence[int]) -> dict[str, Tensor]:
+    """`signal_share` and `weight_gradient_share` of each layer, [R] each, from norms and how many numbers these are of.
+
+    Without hidden layers there is nothing to compare with, and none.
+    """
+    shares = {}
+    for name, norm, sizes in (
+        ("signal_share", "backward_norm", units),
+        ("weight_gradient_share", "weight_gradient_norm", weights),
+    ):
+        each = [found[f"{norm}/layer_{layer}"] / math.sqrt(size) for layer, size in enumerate(sizes, 1)]
+        for layer, size in enumerate(each, 1) if len(each) > 1 else ():
+            share = size / each[-2]
+            shares[f"{name}/layer_{layer}"] = share.where(share.isfinite(), torch.nan)
+    return shares
+
+
+def signal_metrics(found: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
+    """What the first and the last of at least two hidden layers say of the start, [R] each, from what is looked at.
+
+    `forward_factor` is the geometric mean by which a layer multiplies the root mean square of activations;
+    `signal_arriving` and `weight_gradient_arriving` are the first layer's shares.
+    """
+    first, last = (
+        (found[f"activation_mean/layer_{layer}"].square() + found[f"activation_spread/layer_{layer}"].square()).sqrt()
+        for layer in (1, depth)
+    )
+    factor = (last / first) ** (1 / (depth - 1))
+    return {
+        "forward_factor": factor.where(factor.isfinite(), torch.nan),
+        "signal_arriving": found["signal_share/layer_1"],
+        "weight_gradient_arriving": found["weight_gradient_share/layer_1"],
+    }
