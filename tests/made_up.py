@@ -70,6 +70,12 @@ def with_steady(metrics: Mapping[str, Callable[[Row, Any], float]]) -> dict[str,
     }
 
 
+def with_any(study: Study, metrics: dict[str, Callable[[Row, Any], float]]) -> dict[str, Callable[[Row, Any], float]]:
+    """Metrics with those of runs that a study judges and that no number was made up for: any share."""
+    judged = {judged.number.metric for judged in study.judged if not judged.number.at}
+    return {name: lambda row, rng: rng.random() for name in judged} | metrics
+
+
 def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
     """Recognisable numbers: metric = value + seed, curve = epoch + seed / 10, profile = place - seed."""
     replicates = tuple(
@@ -97,7 +103,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     rng = stream(0, "test")
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     judged = {judged.number.metric for judged in study.judged}
-    metrics = with_steady(METRICS | own)
+    metrics = with_any(study, with_steady(METRICS | own))
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     steps = plan.cells[0].task.steps
@@ -166,7 +172,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     """Write the tables of all universes of a study (or of those of a plan of its own) into its folder, as
     `write_tables` does."""
     plan = plan or make_plan(study, scope=("all",))
-    rng, metrics = stream(0, "test"), with_steady(METRICS | own)
+    rng, metrics = stream(0, "test"), with_any(study, with_steady(METRICS | own))
     judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.main_effects}
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]

@@ -61,6 +61,7 @@ STUDY = replace(
 DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
+    "dead_relu": {**DIGITS, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
@@ -112,6 +113,15 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("softmax-regression-learns",)),),
+    ),
+    "dead_relu": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("a start that is not zero", "models.py", "        weight = np.zeros(shape)\n",
+                  "        weight = np.full(shape, 0.01)\n", ("dead-from-the-start",)),
+        ),
+        (Fault("a step at rate zero", *NO_STEP[:2], "        self._kernel(lr + 30.0)\n", ("no-update-no-death",)),),
     ),
     "loss_convergence": (
         (

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from research.design.streams import stream
+from research.training.activations import SLOPE
 from research.training.data_set import DataSet
 from research.training.examples import pixel_order
+from research.training.layer_pieces import Pieces
 from research.training.models import StackedMLP
 from research.training.module import StackModule
 
@@ -129,6 +131,20 @@ def masked_mean(values: Tensor, chosen: Tensor) -> Tensor:
     return (values * chosen).sum(1) / chosen.sum(1)
 
 
+def loss_rises(module: StackModule, _: DataSet) -> Measured:
+    """`loss_rises`: the sum of all rises of the training loss from one interval to the next, in the loss's own unit."""
+    losses = torch.stack([torch.as_tensor(loss).double() for loss in module.curves["train_loss"]])
+    return Measured({"loss_rises": losses.diff(dim=0).clamp(min=0).sum(0)})
+
+
+def learnt_slope(module: StackModule, _: DataSet) -> Measured:
+    """`slope_change`: the mean over the hidden layers of the distance of a PReLU's slope from its start."""
+    assert isinstance(module.model, StackedMLP)
+    learnt = [piece.slope for piece in module.model.pieces if isinstance(piece, Pieces) and piece.slope is not None]
+    slopes = torch.stack([slope.detach().flatten() for slope in learnt]).cpu().double()
+    return Measured({"slope_change": (slopes - SLOPE).abs().mean(0)})
+
+
 def permuted_twin(module: StackModule, data: DataSet) -> Measured:
     """`twin_difference`: how far training on permuted pixels parts from its twin on the original ones, in float64.
 
@@ -169,5 +185,7 @@ def train_for(module: StackModule, num_steps: int) -> None:
 MEASURES: Mapping[str, Callable[[StackModule, DataSet], Measured]] = {
     "curve_fit": curve_fit,
     "logit_gradients": logit_gradients,
+    "loss_rises": loss_rises,
+    "learnt_slope": learnt_slope,
     "permuted_twin": permuted_twin,
 }

@@ -82,6 +82,43 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "at the validation examples whose true class is given less than 1 %, the mean norm of cross-entropy's gradient "
         "at the logits over that of squared error's",
     ),
+    "dead_share": Metric(
+        "share of dead units",
+        "share of the hidden units whose activation has a slope of more than a thousandth on no training example, at "
+        "the last look",
+        "%",
+    ),
+    "silenced_share": Metric(
+        "share of units that fell silent",
+        "share of the hidden units whose input is above zero on no training example at the last look, and was on some "
+        "at the first",
+        "%",
+    ),
+    "woken_share": Metric(
+        "share of silent units that woke",
+        "of the hidden units whose input was above zero on no training example at some look, those that had such an "
+        "example at a later one",
+        "%",
+    ),
+    "moved_share": Metric(
+        "share of silent units that were updated",
+        "of the hidden units whose input was above zero on no training example at some look, those of which a weight "
+        "or the bias is another at a later one",
+        "%",
+    ),
+    "silent_gradient": Metric(
+        "largest gradient at a silent unit",
+        "the largest size of the gradient of the mean training loss by a weight or bias of a unit whose input is above "
+        "zero on no training example",
+        says_where=True,
+    ),
+    "loss_rises": Metric(
+        "sum of the rises of the training loss (nats)",
+        "by how much the training loss rose in all, from one evaluation to the next; 0 where it only fell",
+    ),
+    "slope_change": Metric(
+        "change of the learnt slope", "mean over the hidden layers of how far the slope of PReLU is from where it began"
+    ),
     "cross_entropy_formula_error": Metric(
         "error of cross-entropy's formula",
         "the largest difference between the formula and automatic differentiation, in float64, at random logits",
@@ -175,8 +212,9 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
         )
     },
     "unit_deaths": {
-        "ever_dead": Metric("share of units that were always zero at some look", unit="%", by="layer"),
-        "revived": Metric("share of units that were always zero and are no more", unit="%", by="layer"),
+        "silent": Metric("share of units that no training example gives a positive input", unit="%", by="layer"),
+        "dead_in_training": Metric("share of units that no training example gives a slope", unit="%", by="layer"),
+        "woken": Metric("share of units once silent that have woken since", unit="%", by="layer"),
     },
 }
 PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
@@ -209,6 +247,8 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
     "logit_gradients": (
         "confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error", "num_cases"
     ),
+    "loss_rises": ("loss_rises",),
+    "learnt_slope": ("slope_change",),
     "permuted_twin": ("twin_difference",),
     "repeated": ("repeat_difference",),
     "alone": ("alone_difference",),
@@ -241,5 +281,7 @@ def metrics_of(config: TrainConfig) -> set[str]:
         "backward_factor": 0 in config.looks and num_hidden(config) >= 2,
         "backward_log10_across_4": 0 in config.looks and num_hidden(config) >= 5,
     }
+    if "unit_deaths" in config.probes:
+        found |= {"dead_share", "silenced_share", "woken_share", "moved_share", "silent_gradient"}
     found.update(*(OF_MEASURES.get(measure, ()) for measure in config.measures))
     return found | {name for name, is_measured in more.items() if is_measured}
