@@ -140,6 +140,8 @@ def test_every_field_is_checked():
             (base, {"probes": ("unit_deaths",), **more}, DEATHS)
             for base, more in ((CNN, {"probe_epochs": (0,)}), (None, {"depth": 0, "probe_epochs": (0,)}))
         ),
+        (SINE, {"measures": ("generalisation",)}, "measures: 'generalisation' goes with classes"),
+        (None, {"depth": 0, "measures": ("sparsity",)}, "measures: 'sparsity' goes with classes and a hidden layer"),
         (
             None,
             {"epochs": 0, "measures": ("loss_rises",)},

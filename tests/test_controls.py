@@ -50,7 +50,7 @@ GIVEN = {{metric for cell in CELLS for metric in configure(**cell).gives()}}
 HEADLINE = tuple(metric for metric in DECLARED.headline if metric in GIVEN) or ("repeat_difference",)
 STUDY = replace(
     DECLARED, name="small_{name}", headline=HEADLINE, configure=configure, choices=(), universes=(), tuning=None,
-    amendments=(), main_effects=(),
+    amendments=(), main_effects=(), grids=(),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,
@@ -65,6 +65,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
+    "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
     "tabular": {"num_train": 0},
     "width_sine": {"steps": 300, "lr": 0.01},
 }
@@ -161,6 +162,15 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("depth-that-adds-nothing",)),),
+    ),
+    "relu_speed": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("biases that are never negative", "models.py", "bound * biases.uniform(-1, 1, fan_out)",
+                  "bound * biases.uniform(0, 1, fan_out)", ("half-at-the-start",)),
+        ),
+        (Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),),
     ),
     "tabular": (
         (

@@ -210,6 +210,8 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
         "network='mlp', classes, a test part that all seeds share and standardize=False",
         lambda c: _has_images(c) and c.network == "mlp",
     ),
+    "generalisation": ("classes", lambda config: not config.is_regression),
+    "sparsity": ("classes and a hidden layer", lambda c: not c.is_regression and (c.depth > 0 or c.network == "cnn")),
     "loss_rises": ("a training: epochs or steps above 0", lambda c: bool(c.steps or c.epochs)),
     "learnt_slope": ("activation='prelu' and depth of 1 or more", lambda c: c.activation == "prelu" and c.depth >= 1),
     "repeated": ("any configuration", lambda _: True),

@@ -48,6 +48,20 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "number of peaks and troughs that are about right",
         "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % of the height",
     ),
+    "train_accuracy": Metric("training accuracy", "share of the whole training part that is classified right", "%"),
+    "generalisation_gap": Metric(
+        "generalisation gap",
+        "training accuracy minus test accuracy: how much of what fits the training part is its own",
+        "%",
+    ),
+    "zero_share": Metric(
+        "share of zeros", "share of the hidden activations that are exactly 0, over all validation examples", "%"
+    ),
+    "mostly_zero_share": Metric(
+        "share of examples with most units at zero",
+        "share of the validation examples for which more than half of all hidden units are exactly 0",
+        "%",
+    ),
     "train_loss": Metric("training loss", unit="nats"),
     "train_progress": Metric(
         "training progress",
@@ -186,7 +200,14 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "deviations at this width",
     ),
 }
-AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
+AT_THE_END = (
+    "test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right", "train_accuracy",
+    "generalisation_gap", "zero_share", "mostly_zero_share",
+)  # fmt: skip
+OF_EVALUATIONS = {  # the metrics of measures that are taken where the test part is evaluated
+    "generalisation": ("train_accuracy", "generalisation_gap"),
+    "sparsity": ("zero_share", "mostly_zero_share"),
+}
 FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
 METRICS |= {
     f"steady_{name}": replace(
@@ -247,6 +268,8 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
     "logit_gradients": (
         "confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error", "num_cases"
     ),
+    "generalisation": (),
+    "sparsity": (),
     "loss_rises": ("loss_rises",),
     "learnt_slope": ("slope_change",),
     "permuted_twin": ("twin_difference",),
@@ -268,6 +291,7 @@ def metrics_of(config: TrainConfig) -> set[str]:
         "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
     }
     ends = {"test_rmse", "test_sup_error"} if config.is_regression else {"test_accuracy", "test_loss"}
+    ends.update(*(OF_EVALUATIONS.get(measure, ()) for measure in config.measures))
     ends |= {name for name, is_measured in of_fit.items() if is_measured}
     of_classes = {"untrained_test_accuracy", "validation_loss", "validation_accuracy"}
     found = {*ends, *(f"steady_{name}" for name in ends)}
