@@ -90,6 +90,21 @@ units have inputs that change with the layers below, which can wake them althoug
 **What wakes.** Of the silent units of other activations a median of
 {listing(f"{percent(woken[arm])} ({NAMES[arm]})" for arm in ARMS[1:] if np.isfinite(woken.get(arm, np.nan)))} woke. That
 no unit of leaky ReLU is dead follows from its slope; whether it comes back does not.
+{of_universes(found)}"""
+
+
+def of_universes(found: Results) -> str:
+    """How far what is said of ReLU depends on what the documents leave open."""
+    if found.universe_findings is None:
+        return ""
+    numbers = found.universe_findings.dropna(subset="number").groupby("claim")["number"].agg(["min", "max"])
+    named = {"never-updated": "were updated", "dead-for-ever": "woke in the first layer",
+             "dead-for-ever-deeper": "woke in the third"}  # fmt: skip
+    shares = (f"{percent(numbers['min'][claim])} to {percent(numbers['max'][claim])} {words}"
+              for claim, words in named.items() if claim in numbers.index)  # fmt: skip
+    return f"""
+**Other choices.** Momentum, Adam and weight decay move weights whose gradient is zero. Of the silent units of ReLU the
+median share in a universe is from {listing(shares)}.
 """
 
 

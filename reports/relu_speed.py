@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from research.publishing.figures import draw_curves, looks, place_legend, side_by_side
-from research.publishing.prose import BAND, count, listing, number, percent, points
+from research.publishing.prose import BAND, between, count, listing, number, percent, points
 from research.publishing.results import Results
 from research.record.frames import Frames
 from studies.relu_speed import COMPARED, EVERY, SPARSE, STUDY, TARGET
@@ -84,7 +84,8 @@ def notes(found: Results) -> str:
     """What to conclude and what is known about why, from the tables."""
     every, few = found.runs.query("case == 'all'"), found.runs.query("case == 'few'")
     late = {arm: (own["reached_target"] == 0).sum() for arm, own in every.groupby("activation")}
-    last = found.layers[found.layers["step"] == found.layers["step"].max()].groupby("layer")["zero"].median()
+    layers = found.layers.query("case == 'all' and activation == 'relu'")
+    last = layers[layers["step"] == layers["step"].max()].dropna(subset="zero").groupby("layer")["zero"].median()
     accuracy = few.pivot(index="seed", columns="activation", values="steady_test_accuracy")
     gap = few.groupby("activation")["steady_generalisation_gap"].median()
     leak = (accuracy["relu"] - accuracy["leaky_relu"]).median()
@@ -125,7 +126,14 @@ def tuned(found: Results) -> str:
     if runs.empty:
         return ""
     return f""" With a rate tuned for each activation, as in the paper that the document
-cites, it is {times(runs, "sigmoid")} times for sigmoid and {times(runs, "tanh")} times for tanh."""
+cites, it is {times(runs, "sigmoid")} times for sigmoid and {times(runs, "tanh")} times for tanh. {across(found)}"""
+
+
+def across(found: Results) -> str:
+    """From what to what the factor of tanh goes, where it is known, in all universes."""
+    assert found.universe_findings is not None
+    numbers = found.universe_findings.query("claim == 'six-times'")["number"].dropna()
+    return f"Where it is known, tanh's factor is {between(numbers.min(), numbers.max())} in all universes."
 
 
 def figures(tables: Frames) -> dict[str, Figure]:
@@ -136,5 +144,6 @@ def figures(tables: Frames) -> dict[str, Figure]:
         return {}
     drawn = {"learning_curves": learning_curves(curves[curves["case"] == "all"], every)}
     if "zero" in layers:
-        drawn["zeros_by_layer"] = zeros_by_layer(layers[layers["zero"].notna()])
+        rows = layers[(layers["case"] == "all") & (layers["activation"] == "relu")]
+        drawn["zeros_by_layer"] = zeros_by_layer(rows[rows["zero"].notna()])
     return drawn | ({"overfitting": overfitting(few)} if "steady_generalisation_gap" in few else {})

@@ -47,13 +47,14 @@ def configure(activation: str, case: str, rate: str, optimizer: str, start: str,
         steps=STEPS,
         evaluate_every=EVERY,
         labels="shuffled" if case == "shuffled" else "true",
+        probe_steps=LOOKS,
     )
     if case == "few":
         more = ("alone", "repeated") if activation == "relu" else ("alone",)
         return replace(config, num_train=10_000, measures=("generalisation", *more))
     config = replace(config, target_accuracy=TARGET)
     if case == "all" and activation == "relu":
-        return replace(config, probe_steps=LOOKS, measures=("sparsity", "alone"))
+        return replace(config, measures=("sparsity", "alone"))
     return replace(config, measures=("alone",)) if case == "all" else config
 
 

@@ -120,6 +120,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         for epoch in (0, 5)
         for layer in range(1, int(head.get("depth", 0)) + 1)
     ]
+    layers = layers or layers_judged(study, heads)
     profiles = []
     if study.name == "width_sine":
         x = np.linspace(-2 * np.pi, 2 * np.pi, 4096)[::FIT_EVERY]
@@ -144,6 +145,21 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     write_provenance(plan, folder)
     sign(folder, tables_of(plan))
     return folder
+
+
+def layers_judged(study: Study, heads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the layers up to those that a study judges, at the start and when it judges them: a share of each."""
+    places = [(judged.number.metric, judged.number.at) for judged in study.judged if "layer" in judged.number.at]
+    if not places:
+        return []
+    clock = next(name for name in places[0][1] if name != "layer")
+    names = {*(metric for metric, _ in places), *(("silent",) if "woken" in dict(places) else ())}
+    return [
+        {**head, clock: time, "layer": layer, **dict.fromkeys(names, 0.25 * layer / (1 + time))}
+        for head in heads
+        for time in sorted({0, *(at[clock] for _, at in places)})
+        for layer in range(1, max(at["layer"] for _, at in places) + 1)
+    ]
 
 
 def made_up_trials(plan: Plan) -> pd.DataFrame:
