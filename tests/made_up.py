@@ -73,6 +73,12 @@ def with_steady(metrics: Mapping[str, Callable[[Row, Any], float]]) -> dict[str,
     }
 
 
+def with_any(study: Study, metrics: dict[str, Callable[[Row, Any], float]]) -> dict[str, Callable[[Row, Any], float]]:
+    """Metrics with those of runs that a study judges and that no number was made up for: any share."""
+    judged = {judged.number.metric for judged in study.judged if not judged.number.at}
+    return {name: lambda row, rng: rng.random() for name in judged} | metrics
+
+
 def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
     """Recognisable numbers: metric = value + seed, curve = epoch + seed / 10, profile = place - seed."""
     replicates = tuple(
@@ -100,7 +106,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     rng = stream(0, "test")
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     judged = {judged.number.metric for judged in study.judged}
-    metrics = with_steady(METRICS | own)
+    metrics = with_any(study, with_steady(METRICS | own))
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     steps = plan.cells[0].task.steps
@@ -119,6 +125,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         for epoch in sorted({0, 5, *(number.at["epoch"] for number in inside)})
         for layer in range(1, int(head.get("depth", 0)) + 1 + bool(inside))
     ]  # fmt: skip
+    layers = layers or layers_judged(study, heads)
     profiles = []
     if study.name == "width_sine":
         x = np.linspace(-2 * np.pi, 2 * np.pi, 4096)[::FIT_EVERY]
@@ -143,6 +150,21 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     write_provenance(plan, folder)
     sign(folder, tables_of(plan))
     return folder
+
+
+def layers_judged(study: Study, heads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the layers up to those that a study judges, at the start and when it judges them: a share of each."""
+    places = [(judged.number.metric, judged.number.at) for judged in study.judged if "layer" in judged.number.at]
+    if not places:
+        return []
+    clock = next(name for name in places[0][1] if name != "layer")
+    names = {*(metric for metric, _ in places), *(("silent",) if "woken" in dict(places) else ())}
+    return [
+        {**head, clock: time, "layer": layer, **dict.fromkeys(names, 0.25 * layer / (1 + time))}
+        for head in heads
+        for time in sorted({0, *(at[clock] for _, at in places)})
+        for layer in range(1, max(at["layer"] for _, at in places) + 1)
+    ]
 
 
 def made_up_trials(plan: Plan) -> pd.DataFrame:
@@ -171,7 +193,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     """Write the tables of all universes of a study (or of those of a plan of its own) into its folder, as
     `write_tables` does."""
     plan = plan or make_plan(study, scope=("all",))
-    rng, metrics = stream(0, "test"), with_steady(METRICS | own)
+    rng, metrics = stream(0, "test"), with_any(study, with_steady(METRICS | own))
     judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.main_effects}
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]

@@ -39,6 +39,7 @@ MEAN_FIELD = (
     "measures: 'mean_field' goes with a plain network='mlp', activation='relu', depth of 2 or more, a start that is "
     "not 'zero', and classes"
 )
+DEATHS = "probes: 'unit_deaths' goes with network='mlp' of one hidden layer or more"
 PROBED = "probe_epochs go with a training that counts epochs, probe_steps with one that counts steps"
 
 
@@ -135,6 +136,22 @@ def test_every_field_is_checked():
         ),
         (None, {"probe_steps": (0,)}, PROBED),
         (None, {"probes": ("nothing",)}, "probes=('nothing',) must be a tuple of weight_change, unit_deaths, signals"),
+        *(
+            (base, {"probes": ("unit_deaths",), **more}, DEATHS)
+            for base, more in ((CNN, {"probe_epochs": (0,)}), (None, {"depth": 0, "probe_epochs": (0,)}))
+        ),
+        (SINE, {"measures": ("generalisation",)}, "measures: 'generalisation' goes with classes"),
+        (None, {"depth": 0, "measures": ("sparsity",)}, "measures: 'sparsity' goes with classes and a hidden layer"),
+        (
+            None,
+            {"epochs": 0, "measures": ("loss_rises",)},
+            "measures: 'loss_rises' goes with a training: epochs or steps above 0",
+        ),
+        (
+            None,
+            {"measures": ("learnt_slope",)},
+            "measures: 'learnt_slope' goes with activation='prelu' and depth of 1 or more",
+        ),
         (
             None,
             {"probes": ("weight_change",)},

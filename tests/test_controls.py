@@ -61,9 +61,11 @@ STUDY = replace(
 DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
+    "dead_relu": {**DIGITS, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
+    "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
     "tabular": {"num_train": 0},
     "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "width_sine": {"steps": 300, "lr": 0.01},
@@ -114,6 +116,15 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
         ),
         (Fault("no step is taken", *NO_STEP, ("softmax-regression-learns",)),),
     ),
+    "dead_relu": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("a start that is not zero", "models.py", "        weight = np.zeros(shape)\n",
+                  "        weight = np.full(shape, 0.01)\n", ("dead-from-the-start",)),
+        ),
+        (Fault("a step at rate zero", *NO_STEP[:2], "        self._kernel(lr + 30.0)\n", ("no-update-no-death",)),),
+    ),
     "loss_convergence": (
         (
             Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
@@ -152,6 +163,15 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("depth-that-adds-nothing",)),),
+    ),
+    "relu_speed": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("biases that are never negative", "models.py", "bound * biases.uniform(-1, 1, fan_out)",
+                  "bound * biases.uniform(0, 1, fan_out)", ("half-at-the-start",)),
+        ),
+        (Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),),
     ),
     "tabular": (
         (

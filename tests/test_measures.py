@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from research.design.streams import stream
 from research.training import data, data_set, measures
 from research.training.config import TrainConfig
+from research.training.evaluations import final_numbers
 from research.training.examples import pixel_order
 from research.training.measures import (
     CONFIDENTLY_WRONG,
@@ -319,3 +320,39 @@ def test_the_first_steps_without_a_trainer_are_the_trainers(loaded):
     quiet_trainer(3, []).fit(trained, train_dataloaders=range(trained.num_batches))
     for one, other in zip(alone.parameters(), trained.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_generalisation_gap_is_training_accuracy_minus_test_accuracy(digits):
+    config = TrainConfig("digits", 1, 16, num_train=200, epochs=2, measures=("generalisation",))
+    module = StackModule(config, (3, 0), digits)
+    train_for(module, 14)
+    found = final_numbers(module)
+    for row in range(2):
+        train = torch.from_numpy(module.train_indices[row])
+        right = module.model(module.lookup(torch.from_numpy(module.train_indices))[0])[row].argmax(1)
+        accuracy = float((right == digits.targets[train]).double().mean())
+        assert float(found["train_accuracy"][row]) == accuracy
+        assert float(found["generalisation_gap"][row]) == pytest.approx(accuracy - float(found["test_accuracy"][row]))
+        assert 0.5 < accuracy < 1
+
+
+def test_zeros_are_counted_over_units_and_examples_and_by_example(digits):
+    module = StackModule(TrainConfig("digits", 2, 4, measures=("sparsity",)), (0,), digits, torch.float64)
+    with torch.no_grad():
+        for weight in module.model.weights:
+            weight.zero_()
+        module.model.biases[0][0, 0] = torch.tensor([1.0, -1.0, -1.0, -1.0])
+        module.model.biases[1][0, 0] = torch.tensor([1.0, 1.0, 1.0, -1.0])
+        module.model.weights[0][0, :, 1] = (
+            1.0  # of an image with more ink than 20, of the sum of pixels, this unit is on
+        )
+        module.model.biases[0][0, 0, 1] = -20.0
+    ink = module.lookup(module.validation_indices)[0][0].sum(1)
+    on = float((ink > 20).double().mean())
+    found = final_numbers(module)
+    assert 0 < on < 1
+    assert float(found["zero_share"]) == pytest.approx((4 - on) / 8)
+    assert float(found["mostly_zero_share"]) == 0  # a half is not most
+    with torch.no_grad():
+        module.model.biases[1][0, 0, 2] = -1.0
+    assert float(final_numbers(module)["mostly_zero_share"]) == pytest.approx(1 - on)

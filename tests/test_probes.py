@@ -499,24 +499,6 @@ def test_how_far_the_weights_of_a_layer_have_come_is_counted_from_the_first_look
             assert float(end[row]) == pytest.approx(change, rel=1e-12)
 
 
-def test_units_are_followed_one_by_one_through_death_and_revival(digits):
-    module = stack(digits, activation="relu", depth=1, seeds=(0,))
-    module.config = replace(module.config, probe_epochs=(0, 1, 2, 3), probes=("unit_deaths",))
-    probe, bias = LayerProbe(module), module.model.biases[0]
-    dead = [set(), {1, 2, 3}, {2, 3, 4}, {5}]
-    alive = 50.0
-    for epoch, units in enumerate(dead):
-        with torch.no_grad():
-            bias[0, 0, :] = alive
-            bias[0, 0, list(units)] = -alive
-        probe(epoch * module.steps_per_epoch)
-    seen = {
-        name: [float(value) * 16 for _, value in probe.curves[f"{name}/layer_1"]]
-        for name in ("dead", "ever_dead", "revived")
-    }
-    assert seen == {"dead": [0, 3, 3, 1], "ever_dead": [0, 3, 4, 5], "revived": [0, 0, 1, 4]}
-
-
 def test_networks_that_are_not_trained_at_all_are_measured_and_looked_into():
     config = replace(BASE, epochs=0, probe_epochs=(0, 1), depth=2, probes=("weight_change", "unit_deaths"))
     trained = train_stack(replace(config, epochs=1), SEEDS).replicates
@@ -527,7 +509,7 @@ def test_networks_that_are_not_trained_at_all_are_measured_and_looked_into():
         assert set(other.curves) - set(untouched.curves) == {"train_loss"}
         assert {*untouched.metrics, *(n.partition("/")[0] for n in untouched.curves)} == set(config.gives())
         for name, curve in untouched.curves.items():
-            assert curve == other.curves[name][:1]
+            assert repr(curve) == repr(other.curves[name][:1])  # some are NaN: no unit was silent before
 
 
 def test_signals_are_told_by_number_and_as_multiples_of_the_last_hidden_layers(digits):

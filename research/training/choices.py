@@ -93,6 +93,10 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             bool(probes) and not config.looks,
             f"probes={probes!r} go with the times at which to look: probe_epochs or probe_steps",
         ),
+        (
+            are_probes and "unit_deaths" in probes and (config.network != "mlp" or not config.depth),
+            "probes: 'unit_deaths' goes with network='mlp' of one hidden layer or more",
+        ),
         (config.dropout >= 1, f"dropout={config.dropout} must be below 1: it is the share of units that is left out"),
         (not config.branch_scale, "branch_scale=0 leaves nothing of the layer"),
         (
@@ -206,6 +210,10 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
         "network='mlp', classes, a test part that all seeds share and standardize=False",
         lambda c: _has_images(c) and c.network == "mlp",
     ),
+    "generalisation": ("classes", lambda config: not config.is_regression),
+    "sparsity": ("classes and a hidden layer", lambda c: not c.is_regression and (c.depth > 0 or c.network == "cnn")),
+    "loss_rises": ("a training: epochs or steps above 0", lambda c: bool(c.steps or c.epochs)),
+    "learnt_slope": ("activation='prelu' and depth of 1 or more", lambda c: c.activation == "prelu" and c.depth >= 1),
     "repeated": ("any configuration", lambda _: True),
     "alone": (
         "network='mlp' without dropout or steps, pixels='original', classes and any optimizer but 'lbfgs'",

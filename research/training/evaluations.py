@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from research.training.measures import fit_numbers
+from research.training.measures import fit_numbers, generalisation_numbers, sparsity_numbers
 from research.training.module import StackModule
 
 STEADY_AT = (92, 94, 96, 98, 100)  # percent of the horizon's steps
@@ -53,12 +53,15 @@ def steady_steps(horizon: int) -> list[int]:
 def final_numbers(module: StackModule) -> dict[str, Tensor]:
     """What the test part says now, [R] each in float64; NaN where an output is not finite.
 
-    Of classes `test_accuracy` and `test_loss`; of a regression `test_rmse` and `test_sup_error`, and what the measure
-    `curve_fit` says, where it is taken.
+    Of classes `test_accuracy` and `test_loss`, with what the measures `generalisation` and `sparsity` say where they
+    are taken; of a regression `test_rmse` and `test_sup_error`, with what the measure `curve_fit` says.
     """
     if not module.config.is_regression:
         loss, accuracy = module.evaluate(module.test_indices, test=True)
-        return {"test_accuracy": accuracy, "test_loss": loss}
+        found = {"test_accuracy": accuracy, "test_loss": loss}
+        if "generalisation" in module.config.measures:
+            found |= generalisation_numbers(module, accuracy)
+        return found | (sparsity_numbers(module) if "sparsity" in module.config.measures else {})
     errors = module.errors()
     found = {"test_rmse": errors.square().mean(1).sqrt(), "test_sup_error": errors.abs().amax(1)}
     if "curve_fit" in module.config.measures:

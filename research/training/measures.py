@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from research.design.streams import stream
+from research.training.activations import SLOPE
 from research.training.data_set import DataSet
 from research.training.examples import pixel_order
+from research.training.layer_pieces import Pieces
 from research.training.models import StackedMLP
 from research.training.module import StackModule
 
@@ -129,6 +131,60 @@ def masked_mean(values: Tensor, chosen: Tensor) -> Tensor:
     return (values * chosen).sum(1) / chosen.sum(1)
 
 
+def generalisation(_: StackModule, __: DataSet) -> Measured:
+    """`train_accuracy`, over the whole training part, and `generalisation_gap`, how far test accuracy lies below it.
+
+    They are taken wherever the test part is evaluated (`evaluations.final_numbers`), so that they have steady numbers.
+    """
+    return Measured()
+
+
+def generalisation_numbers(module: StackModule, test_accuracy: Tensor) -> dict[str, Tensor]:
+    """The metrics [R] of `generalisation`."""
+    accuracy = module.evaluate(torch.from_numpy(module.train_indices))[1]
+    return {"train_accuracy": accuracy, "generalisation_gap": accuracy - test_accuracy}
+
+
+def sparsity(_: StackModule, __: DataSet) -> Measured:
+    """`zero_share`: the share of hidden activations that are exactly 0, over the units and the validation examples;
+    `mostly_zero_share`: the share of validation examples for which more than half of all hidden units are.
+
+    They are taken where the test part is evaluated, as those of `generalisation`.
+    """
+    return Measured()
+
+
+def sparsity_numbers(module: StackModule) -> dict[str, Tensor]:
+    """The metrics [R] of `sparsity`."""
+    shares = []  # of the hidden units that are zero, [R, B]
+    with torch.no_grad():
+        for chunk in torch.split(module.validation_indices, module.evaluation_slice, dim=1):
+            *hidden, _ = (outputs for _, outputs in module.model.layers(module.lookup(chunk)[0]))
+            shares.append(torch.cat([(outputs == 0).double() for outputs in hidden], 2).mean(2))
+            is_lost = ~hidden[-1].isfinite().all(2)
+            shares[-1] = shares[-1].where(~is_lost, torch.nan)
+    of_examples = torch.cat(shares, 1).cpu()
+    mostly = (of_examples > 0.5).double().mean(1)
+    return {
+        "zero_share": of_examples.mean(1),
+        "mostly_zero_share": mostly.where(of_examples.isfinite().all(1), torch.nan),
+    }
+
+
+def loss_rises(module: StackModule, _: DataSet) -> Measured:
+    """`loss_rises`: the sum of all rises of the training loss from one interval to the next, in the loss's own unit."""
+    losses = torch.stack([torch.as_tensor(loss).double() for loss in module.curves["train_loss"]])
+    return Measured({"loss_rises": losses.diff(dim=0).clamp(min=0).sum(0)})
+
+
+def learnt_slope(module: StackModule, _: DataSet) -> Measured:
+    """`slope_change`: the mean over the hidden layers of the distance of a PReLU's slope from its start."""
+    assert isinstance(module.model, StackedMLP)
+    learnt = [piece.slope for piece in module.model.pieces if isinstance(piece, Pieces) and piece.slope is not None]
+    slopes = torch.stack([slope.detach().flatten() for slope in learnt]).cpu().double()
+    return Measured({"slope_change": (slopes - SLOPE).abs().mean(0)})
+
+
 def permuted_twin(module: StackModule, data: DataSet) -> Measured:
     """`twin_difference`: how far training on permuted pixels parts from its twin on the original ones, in float64.
 
@@ -169,5 +225,9 @@ def train_for(module: StackModule, num_steps: int) -> None:
 MEASURES: Mapping[str, Callable[[StackModule, DataSet], Measured]] = {
     "curve_fit": curve_fit,
     "logit_gradients": logit_gradients,
+    "generalisation": generalisation,
+    "sparsity": sparsity,
+    "loss_rises": loss_rises,
+    "learnt_slope": learnt_slope,
     "permuted_twin": permuted_twin,
 }

@@ -51,6 +51,20 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "number of peaks and troughs that are about right",
         "how many of the four extrema of sin x the fit has too: within 0.6 of the place, and within 30 % of the height",
     ),
+    "train_accuracy": Metric("training accuracy", "share of the whole training part that is classified right", "%"),
+    "generalisation_gap": Metric(
+        "generalisation gap",
+        "training accuracy minus test accuracy: how much of what fits the training part is its own",
+        "%",
+    ),
+    "zero_share": Metric(
+        "share of zeros", "share of the hidden activations that are exactly 0, over all validation examples", "%"
+    ),
+    "mostly_zero_share": Metric(
+        "share of examples with most units at zero",
+        "share of the validation examples for which more than half of all hidden units are exactly 0",
+        "%",
+    ),
     "train_loss": Metric("training loss", unit="nats"),
     "train_progress": Metric(
         "training progress",
@@ -99,6 +113,43 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "ratio of the two gradients, in networks",
         "at the validation examples whose true class is given less than 1 %, the mean norm of cross-entropy's gradient "
         "at the logits over that of squared error's",
+    ),
+    "dead_share": Metric(
+        "share of dead units",
+        "share of the hidden units whose activation has a slope of more than a thousandth on no training example, at "
+        "the last look",
+        "%",
+    ),
+    "silenced_share": Metric(
+        "share of units that fell silent",
+        "share of the hidden units whose input is above zero on no training example at the last look, and was on some "
+        "at the first",
+        "%",
+    ),
+    "woken_share": Metric(
+        "share of silent units that woke",
+        "of the hidden units whose input was above zero on no training example at some look, those that had such an "
+        "example at a later one",
+        "%",
+    ),
+    "moved_share": Metric(
+        "share of silent units that were updated",
+        "of the hidden units whose input was above zero on no training example at some look, those of which a weight "
+        "or the bias is another at a later one",
+        "%",
+    ),
+    "silent_gradient": Metric(
+        "largest gradient at a silent unit",
+        "the largest size of the gradient of the mean training loss by a weight or bias of a unit whose input is above "
+        "zero on no training example",
+        says_where=True,
+    ),
+    "loss_rises": Metric(
+        "sum of the rises of the training loss (nats)",
+        "by how much the training loss rose in all, from one evaluation to the next; 0 where it only fell",
+    ),
+    "slope_change": Metric(
+        "change of the learnt slope", "mean over the hidden layers of how far the slope of PReLU is from where it began"
     ),
     "cross_entropy_formula_error": Metric(
         "error of cross-entropy's formula",
@@ -167,7 +218,14 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "deviations at this width",
     ),
 }
-AT_THE_END = ("test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right")
+AT_THE_END = (
+    "test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right", "train_accuracy",
+    "generalisation_gap", "zero_share", "mostly_zero_share",
+)  # fmt: skip
+OF_EVALUATIONS = {  # the metrics of measures that are taken where the test part is evaluated
+    "generalisation": ("train_accuracy", "generalisation_gap"),
+    "sparsity": ("zero_share", "mostly_zero_share"),
+}
 FIVE = "the median of five evaluations, at 92, 94, 96, 98 and 100 % of the training"
 METRICS |= {
     f"steady_{name}": replace(
@@ -197,8 +255,9 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
         "weight_gradient_share": Metric("gradient of a weight, as a multiple of the last hidden layer's", by="layer"),
     },
     "unit_deaths": {
-        "ever_dead": Metric("share of units that were always zero at some look", unit="%", by="layer"),
-        "revived": Metric("share of units that were always zero and are no more", unit="%", by="layer"),
+        "silent": Metric("share of units that no training example gives a positive input", unit="%", by="layer"),
+        "dead_in_training": Metric("share of units that no training example gives a slope", unit="%", by="layer"),
+        "woken": Metric("share of units once silent that have woken since", unit="%", by="layer"),
     },
 }
 PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
@@ -231,6 +290,10 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
     "logit_gradients": (
         "confidently_wrong_share", "gradient_ratio", "cross_entropy_formula_error", "mse_formula_error", "num_cases"
     ),
+    "generalisation": (),
+    "sparsity": (),
+    "loss_rises": ("loss_rises",),
+    "learnt_slope": ("slope_change",),
     "permuted_twin": ("twin_difference",),
     "repeated": ("repeat_difference",),
     "alone": ("alone_difference",),
@@ -250,6 +313,7 @@ def metrics_of(config: TrainConfig) -> set[str]:
         "extrema_right": "curve_fit" in config.measures and config.dataset == "sine",
     }
     ends = {"test_rmse", "test_sup_error"} if config.is_regression else {"test_accuracy", "test_loss"}
+    ends.update(*(OF_EVALUATIONS.get(measure, ()) for measure in config.measures))
     ends |= {name for name, is_measured in of_fit.items() if is_measured}
     of_classes = {"untrained_test_accuracy", "validation_loss", "validation_accuracy"}
     found = {*ends, *(f"steady_{name}" for name in ends)}
@@ -265,5 +329,7 @@ def metrics_of(config: TrainConfig) -> set[str]:
     }
     if "signals" in config.probes and 0 in config.looks and num_hidden(config) >= 2:
         found |= {"forward_factor", "signal_arriving", "weight_gradient_arriving"}
+    if "unit_deaths" in config.probes:
+        found |= {"dead_share", "silenced_share", "woken_share", "moved_share", "silent_gradient"}
     found.update(*(OF_MEASURES.get(measure, ()) for measure in config.measures))
     return found | {name for name, is_measured in more.items() if is_measured}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from research.training.activations import ACTIVATIONS
-from research.training.cost import num_outputs
+from research.training.deaths import UnitDeaths
 from research.training.losses import example_losses
 from research.training.module import StackModule
 
@@ -37,8 +37,7 @@ class LayerProbe:
       these
     - `signal_share` and `weight_gradient_share`, where `signals` are asked for: root mean squares of the gradients by a
       pre-activation and by a weight, over those of the last hidden layer
-    - `ever_dead` and `revived`, where `unit_deaths` are asked for: the shares of units that were dead at this or an
-      earlier look, and that were dead at an earlier one and are not now
+    - what `deaths.UnitDeaths` says, where `unit_deaths` are asked for: over the whole training part
 
     Where the activations or gradients of a diverged replicate are not finite, neither is what is measured of them.
     """
@@ -49,7 +48,7 @@ class LayerProbe:
         self.times = {time * unit: time for time in config.looks}  # by the number of steps
         self.curves: dict[str, list[tuple[int, Tensor]]] = {}
         self.first_weights: list[Tensor] = []
-        self.ever_dead: list[Tensor] = []
+        self.deaths = UnitDeaths(module) if "unit_deaths" in config.probes else None
         module.listeners.append(self)
 
     def __call__(self, step: int) -> None:
@@ -60,35 +59,28 @@ class LayerProbe:
             self.curves.setdefault(name, []).append((self.times[step], values))
 
     def metrics(self) -> dict[str, Tensor]:
-        """`backward_metrics` and, where they are asked for, `signal_metrics` of the start, [R] each.
+        """Of the start, if the probe looked then, `backward_metrics` and, where asked for, `signal_metrics`, [R] each.
 
-        None if the probe did not look at the start.
+        And what `deaths` has come to.
         """
         first = {name: curve[0][1] for name, curve in self.curves.items() if curve[0][0] == 0}
         hidden = [values for name, values in first.items() if name.startswith("backward_norm/")][:-1]
         found = backward_metrics(torch.stack(hidden)) if hidden else {}
         if len(hidden) >= 2 and "signals" in self.module.config.probes:
             found |= signal_metrics(first, len(hidden))
-        return found
+        return found | (self.deaths.metrics() if self.deaths is not None else {})
 
     def _measures(self) -> dict[str, Tensor]:
-        found, outputs = looked_into(self.module)
+        found, sizes = looked_into(self.module)
         if "weight_change" in self.module.config.probes:
             weights = [weight.detach().clone() for weight in self.module.model.layer_weights]
             self.first_weights = self.first_weights or weights
             for layer, (now, first) in enumerate(zip(weights, self.first_weights, strict=True), 1):
                 found[f"weight_change/layer_{layer}"] = norms(now - first) / norms(first)
         if "signals" in self.module.config.probes:
-            sizes = [*(output.shape[2] for output in outputs), num_outputs(self.module.config)]
             found |= signal_shares(found, sizes, [weight[0].numel() for weight in self.module.model.layer_weights])
-        if "unit_deaths" in self.module.config.probes:
-            dead = [(output == 0).all(1) for output in outputs]
-            before = self.ever_dead or [torch.zeros_like(now) for now in dead]
-            self.ever_dead = [then | now for then, now in zip(before, dead, strict=True)]
-            for layer, (ever, now, output) in enumerate(zip(self.ever_dead, dead, outputs, strict=True), 1):
-                is_lost = ~output.flatten(1).isfinite().all(1)
-                for name, units in (("ever_dead", ever), ("revived", ever & ~now)):
-                    found[f"{name}/layer_{layer}"] = units.double().mean(1).where(~is_lost, torch.nan).cpu()
+        if self.deaths is not None:
+            found |= self.deaths.look()
         return found
 
 
@@ -97,16 +89,15 @@ def layer_measures(module: StackModule) -> dict[str, Tensor]:
     return looked_into(module)[0]
 
 
-def looked_into(module: StackModule) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """The same, and the outputs [R, N, H] of the hidden layers that it comes from."""
+def looked_into(module: StackModule) -> tuple[dict[str, Tensor], list[int]]:
+    """The same, and how many numbers the output of each layer has."""
     outputs, signals, weight_gradients = backward_pass(module, module.validation_indices[:, :PROBE_EXAMPLES])
     found = {f"backward_norm/layer_{layer}": norms(signal) for layer, signal in enumerate(signals, 1)}
     found |= {f"weight_gradient_norm/layer_{layer}": norms(weight) for layer, weight in enumerate(weight_gradients, 1)}
-    hidden = [output.detach() for output in outputs[:-1]]
-    for layer, output in enumerate(hidden, 1):
+    for layer, output in enumerate(outputs[:-1], 1):
         measures = activation_measures(output, ACTIVATIONS[module.config.activation].bounds)
         found |= {f"{name}/layer_{layer}": values for name, values in measures.items()}
-    return found, hidden
+    return found, [output.shape[2] for output in outputs]
 
 
 def backward_pass(module: StackModule, indices: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
