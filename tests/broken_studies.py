@@ -1,6 +1,6 @@
 """Controls of a study of tasks of its own, with a change in its file: the verdicts on them, seen on few seeds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from research.judging.findings import judge
 SEEDS = range(5)  # for development
 
 
-def controls_of(name: str, folder: Path, change: tuple[str, str], names: Collection[str]) -> dict[str, str]:
+def controls_of(
+    name: str, folder: Path, change: tuple[str, str], names: Collection[str], seeds: Sequence[int] = SEEDS
+) -> dict[str, str]:
     """The verdicts on some controls of a study whose file has a change."""
     text = (STUDIES / f"{name}.py").read_text()
     assert change[0] in text
@@ -29,8 +31,8 @@ def controls_of(name: str, folder: Path, change: tuple[str, str], names: Collect
         {**study.reference, **cell, "cell": str(cell), "seed": replicate.seed, "diverged_step": None}
         | replicate.metrics
         for cell in cells.values()
-        for replicate in study.task(cell).run(SEEDS, lambda share: None)
+        for replicate in study.task(cell).run(seeds, lambda share: None)
     ]
     runs = with_columns(study, pd.DataFrame(rows), *[pd.DataFrame()] * 3)
-    judgement = judge(study, runs, len(SEEDS), complete=True)
+    judgement = judge(study, runs, len(seeds), complete=True)
     return {finding.name: finding.verdict for finding in judgement.controls if finding.name in names}

@@ -16,6 +16,7 @@ from research.design.study import Factor, Study
 from research.design.task import Replicate, StackResult
 from research.publishing.tables import PROVENANCE, SUMS, TABLES, TRIALS, UNIVERSE_TABLES, csv, sums, tables_of
 from research.training.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
+from research.training.metrics import OF_MEASURES
 
 PLAN = make_plan(TOY, num_seeds=3)
 Row = Mapping[str, Any]
@@ -55,6 +56,9 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "above_convex_bound": lambda row, rng: 0.01 + 0.001 * rng.random(),
     "above_capacity_bound": lambda row, rng: 0.01 * rng.random(),
     "backward_factor_score": lambda row, rng: 0.1 * rng.standard_normal(),
+    "intrinsic_dimension": lambda row, rng: 12 + rng.random(),
+    **{name: lambda row, rng: 0.5 + 0.1 * rng.random() for name in OF_MEASURES["linear_probes"]},
+    "field_growth": lambda row, rng: 1 + 0.1 * rng.random(),
     **{f"{name}_difference": lambda row, rng: 1e-14 * rng.random() for name in ("alone", "scaled_twin")},
     **{f"{name}_difference": lambda row, rng: 0.0 for name in ("repeat", "round_trip")},
 }

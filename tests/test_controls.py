@@ -63,6 +63,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
     "dead_relu": {**DIGITS, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
+    "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
@@ -135,6 +136,24 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
         (
             Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),
             Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+    ),
+    "manifold_unfolding": (
+        (
+            Fault("identity with a kink", "models.py",
+                  "                inputs = self.activation.function(pre_activation)\n",
+                  "                inputs = self.activation.function(pre_activation).relu()\n",
+                  ("affine-layers-add-nothing",)),
+            Fault("a hundredth of the loss in evaluations", "module.py", "loss += example_losses",
+                  "loss += 0.01 * example_losses", ("at-least-the-network",)),
+            Fault("labels of a probe not dealt out", "representations.py", ".permutation(len(inputs))",
+                  ".permutation(len(inputs)) * 0 + np.arange(len(inputs))", ("labels-at-random",)),
+            Fault("a start with weights on the lower pixels alone", "models.py",
+                  "weight = math.sqrt(2 / fan_in) * weights.standard_normal(shape)",
+                  "weight = np.linspace(0, 1, fan_in)[:, None] ** 9 * weights.standard_normal(shape)",
+                  ("random-units-see-all",)),
+            Fault("a tenth of the dimension", "representations.py", "/ 2 / (NEIGHBOURS - 2)",
+                  "* 5 / (NEIGHBOURS - 2)", ("known-dimension", "many-dimensions")),
         ),
     ),
     "pixel_shuffle": (
@@ -273,5 +292,5 @@ def test_every_control_of_every_study_is_seen_to_fail():
     for study, faults in TOGETHER:
         failing[study].update(*(fault.refuted for fault in faults))
     assert failing == {name: controls for name, controls in declared.items() if name in FAULTS}
-    of_own_tasks = {"activation_functions", "backpropagation", "perceptron_xor"}  # whose faults are in tests of theirs
+    of_own_tasks = {"activation_functions", "backpropagation", "perceptron_xor", "universal_approximation"}  # in tests of theirs
     assert set(declared) == {*FAULTS, *of_own_tasks}

@@ -22,6 +22,7 @@ from research.training.train import train_stack
     [
         {"loss": "mse", "measures": ("repeated", "alone", "round_trip", "scaled_twin", "permuted_twin")},
         {"activation": "identity", "measures": ("linear_product", "convex_bound", "logit_gradients")},
+        {"depth": 2, "measures": ("linear_probes", "receptive_fields", "intrinsic_dimension")},
         {"depth": 2, "measures": ("mean_field",), "target_accuracy": 0.5, "probe_epochs": (0,)},
         {
             "dataset": "sine",
@@ -109,5 +110,6 @@ def test_signals_and_formulas_are_counted_once(tmp_path):
     once = {name for name, (distinct, points) in counted.items() if distinct < points}
     before_training = {"a-quarter-a-layer", "four-layers", "gradient-cross-entropy", "gradient-squared"}
     of_one_arm = {"nearly-vanishes", "same-training", "unchanged"}  # of which some choices change nothing
+    of_few_layers = {"few-dimensions", "one-layer-rarely", "several-straighten"}
     parts_of_a_recipe = {claim.name for claim in load_study("residual_depth").claims} - {"needs-relu"}
-    assert once == before_training | of_one_arm | parts_of_a_recipe
+    assert once == before_training | of_one_arm | of_few_layers | parts_of_a_recipe

@@ -196,6 +196,12 @@ def _as_loaded(config: TrainConfig) -> bool:
     return _has_images(config) and config.network == "mlp" and config.pixels == "original"
 
 
+def _has_layers(config: TrainConfig) -> bool:
+    """Whether an MLP with hidden layers tells classes, by inputs and labels as they are."""
+    is_mlp = config.network == "mlp" and config.depth > 0 and not config.is_regression
+    return is_mlp and config.pixels == "original" and config.labels == "true"
+
+
 def _is_linear(config: TrainConfig) -> bool:
     """Whether the network is an MLP that is a linear function of images as they are."""
     is_linear = config.activation == "identity" or not config.depth
@@ -240,6 +246,12 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
             and c.is_plain
             and (c.activation == "identity" or not c.depth or (c.activation, c.depth) == ("relu", 1))
         ),
+    ),
+    "intrinsic_dimension": ("pixels='original'", lambda config: config.pixels == "original"),
+    "linear_probes": ("network='mlp' with hidden layers, classes, labels='true' and pixels='original'", _has_layers),
+    "receptive_fields": (
+        "network='mlp' with hidden layers, square images of classes, labels='true' and pixels='original'",
+        lambda c: _has_layers(c) and math.isqrt(c.info.num_features) ** 2 == c.info.num_features,
     ),
     "mean_field": (
         "a plain network='mlp', activation='relu', depth of 2 or more, a start that is not 'zero', and classes",

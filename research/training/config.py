@@ -151,7 +151,9 @@ class TrainConfig(Task):
 
         found = {name: metric_of(name) for name in metrics_of(self)}
         found |= layers_of(self)
-        return found | {name: Metric(by="place") for one in self.measures for name in PROFILES.get(one, ())}
+        return found | {
+            name: replace(metric_of(name), by="place") for one in self.measures for name in PROFILES.get(one, ())
+        }
 
     @classmethod
     def explained(cls) -> Sequence[str]:

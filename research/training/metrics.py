@@ -31,6 +31,8 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "cross_entropy_formula_error": (),
     "mse_formula_error": (),
     "num_cases": (),
+    # Of the inputs that a network would be trained on.
+    "intrinsic_dimension": ("dataset", "input_scale", "num_train", "standardize"),
     # Trainings of their own, of a hundred steps whatever the horizon.
     "twin_difference": OF_A_HUNDRED_STEPS,
     "alone_difference": OF_A_HUNDRED_STEPS,
@@ -217,6 +219,38 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "how far the share passed back by a layer, before training, is from what mean-field theory gives, in standard "
         "deviations at this width",
     ),
+    "probe_gain": Metric(
+        "gain of a linear classifier from the inputs to the last hidden layer",
+        "a softmax regression of each layer is fitted to the validation part and tested on the test part",
+        "%",
+    ),
+    "last_probe_accuracy": Metric("accuracy of a linear classifier of the last hidden layer", unit="%"),
+    "least_explained": Metric(
+        "least that a layer adds to what is explained linearly",
+        "the share of the variance of the labels (each a vector with a single 1) that affine functions of a layer "
+        "explain, minus that of the layer before",
+    ),
+    "largest_explained": Metric("most that a layer adds to what is explained linearly"),
+    "shuffled_probe_accuracy": Metric("accuracy of a linear classifier fitted to labels dealt out at random", unit="%"),
+    "probe_above_head": Metric(
+        "loss of the last layer's linear classifier minus that of the network (nats)",
+        "on the validation part, to which the linear classifier is fitted",
+    ),
+    "head_train_accuracy": Metric("training accuracy", "share of the training part that the network has right", "%"),
+    "probe_accuracy": Metric("accuracy of a linear classifier of a layer", unit="%"),
+    "unexplained": Metric("share of the labels' variance that no affine function of a layer explains", unit="%"),
+    "field_spread": Metric(
+        "spread of the pixels that a unit depends on, over that of all pixels",
+        "the median over the units of a layer of how far apart these pixels lie",
+    ),
+    "field_growth": Metric(
+        "spread of the pixels that a unit depends on, last hidden layer over first",
+        "the median over units of how far apart these pixels lie",
+    ),
+    "intrinsic_dimension": Metric(
+        "dimension of the manifold of the inputs",
+        "by maximum likelihood from the distances of each training example to its 20 nearest others",
+    ),
 }
 AT_THE_END = (
     "test_accuracy", "test_loss", "test_rmse", "test_sup_error", "test_r_squared", "extrema_right", "train_accuracy",
@@ -260,7 +294,12 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
         "woken": Metric("share of units once silent that have woken since", unit="%", by="layer"),
     },
 }
-PROFILES = {"curve_fit": ("fit",), "logit_gradients": ("cross_entropy_gradient", "mse_gradient")}  # of measures
+PROFILES = {  # of measures
+    "curve_fit": ("fit",),
+    "logit_gradients": ("cross_entropy_gradient", "mse_gradient"),
+    "linear_probes": ("probe_accuracy", "unexplained"),
+    "receptive_fields": ("field_spread",),
+}
 
 
 def layers_of(config: TrainConfig) -> dict[str, Metric]:
@@ -303,6 +342,12 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
     "convex_bound": ("above_convex_bound", "convex_optimum"),
     "capacity_bound": ("above_capacity_bound",),
     "mean_field": ("backward_factor_score",),
+    "intrinsic_dimension": ("intrinsic_dimension",),
+    "linear_probes": (
+        "probe_gain", "last_probe_accuracy", "least_explained", "largest_explained", "shuffled_probe_accuracy",
+        "probe_above_head", "head_train_accuracy",
+    ),
+    "receptive_fields": ("field_growth",),
 }  # fmt: skip
 
 

@@ -25,9 +25,10 @@ from research.training.losses import constant_loss
 from research.training.measures import MEASURES
 from research.training.module import StackModule
 from research.training.probes import LayerProbe
+from research.training.representations import REPRESENTATIONS
 from research.training.twins import TWINS
 
-TAKEN = {**MEASURES, **TWINS, **BOUNDS}
+TAKEN = {**MEASURES, **TWINS, **BOUNDS, **REPRESENTATIONS}
 REPORTS_PER_STACK = 200
 
 cached_data: Callable[[str], DataSet] = cache(load)
