@@ -292,5 +292,6 @@ def test_every_control_of_every_study_is_seen_to_fail():
     for study, faults in TOGETHER:
         failing[study].update(*(fault.refuted for fault in faults))
     assert failing == {name: controls for name, controls in declared.items() if name in FAULTS}
-    of_own_tasks = {"activation_functions", "backpropagation", "perceptron_xor", "universal_approximation"}  # in tests of theirs
+    # in tests of theirs, since they are of tasks of their own
+    of_own_tasks = {"activation_functions", "backpropagation", "perceptron_xor", "universal_approximation"}
     assert set(declared) == {*FAULTS, *of_own_tasks}
