@@ -50,7 +50,7 @@ GIVEN = {{metric for cell in CELLS for metric in configure(**cell).gives()}}
 HEADLINE = tuple(metric for metric in DECLARED.headline if metric in GIVEN) or ("repeat_difference",)
 STUDY = replace(
     DECLARED, name="small_{name}", headline=HEADLINE, configure=configure, choices=(), universes=(), tuning=None,
-    amendments=(), main_effects=(),
+    amendments=(), main_effects=(), grids=tuple({{name: (level,) for name, level in cell.items()}} for cell in CELLS),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,
