@@ -61,6 +61,7 @@ STUDY = replace(
 DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
+    "depth_vs_width": {},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
@@ -113,6 +114,19 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("softmax-regression-learns",)),),
+    ),
+    "depth_vs_width": (
+        (
+            Fault("tents of half the height", "../../studies/depth_vs_width.py", "= fold @ np.ones((1, 2))",
+                  "= 0.5 * fold @ np.ones((1, 2))", ("pieces-as-theory",)),
+            Fault("an activation where there is none", "../../studies/depth_vs_width.py",
+                  'np.maximum(hidden, 0) if self.units == "relu" else hidden', "np.maximum(hidden, 0)",
+                  ("unbent-is-one-piece",)),
+            Fault("errors of a hundredth of their size", "module.py", "return self.predictions(test) - values",
+                  "return (self.predictions(test) - values) / 100", ("too-few-kinks",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
     ),
     "loss_convergence": (
         (
@@ -257,5 +271,10 @@ def test_every_control_of_every_study_is_seen_to_fail():
     for study, faults in TOGETHER:
         failing[study].update(*(fault.refuted for fault in faults))
     assert failing == {name: controls for name, controls in declared.items() if name in FAULTS}
-    of_own_tasks = {"activation_functions", "backpropagation", "perceptron_xor", "universal_approximation"}  # in tests of theirs
+    of_own_tasks = {
+        "activation_functions",
+        "backpropagation",
+        "perceptron_xor",
+        "universal_approximation",
+    }  # in tests of theirs
     assert set(declared) == {*FAULTS, *of_own_tasks}
