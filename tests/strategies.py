@@ -259,12 +259,12 @@ def numbers(draw: DrawFn, arms: Factor, blocks: Sequence[Factor], metric: str = 
     by_count = {1: ["only"], 2: ["difference", "ratio"]}
     joins_of_arms = ["max", "min", "mean", "spread", *by_count.get(len(of_arms), [])]
     if not any(isinstance(arm, str) for arm in of_arms):
-        joins_of_arms += ["first_below"]
+        joins_of_arms += ["first_below", "first_above"]
         if len(of_arms) > 1 and all(arm > 0 for arm in of_arms):
             joins_of_arms += ["log_slope"]
     joins_of_blocks = ["max", "min", "mean", "spread", *by_count.get(num_blocks, [])]
     across_arms = draw(st.sampled_from(joins_of_arms))
-    threshold = draw(st.floats(-2, 2)) if across_arms == "first_below" else None
+    threshold = draw(st.floats(-2, 2)) if across_arms.startswith("first_") else None
     across_blocks = draw(st.sampled_from(joins_of_blocks))
     missing = draw(st.sampled_from(((-math.inf, math.inf), (0.0, 1.0), (-math.inf, 0.0), (0.5, math.inf))))
     resolution = draw(st.sampled_from((1e-6, 0.0, 0.25)))

@@ -33,10 +33,10 @@ NUMBER = Number("test_accuracy", ("relu",), {"depth": (1,)}, "only", "only")
         ),
         (
             {"across_arms": "first_below", "arms": (8, 16)},
-            "a threshold goes with across_arms='first_below', and only with it",
+            "a threshold goes with across_arms='first_below' or 'first_above', and no other",
         ),
-        ({"threshold": 0.5}, "a threshold goes with across_arms='first_below', and only with it"),
-        ({"threshold": 0.0}, "a threshold goes with across_arms='first_below', and only with it"),
+        ({"threshold": 0.5}, "a threshold goes with across_arms='first_below' or 'first_above', and no other"),
+        ({"threshold": 0.0}, "a threshold goes with across_arms='first_below' or 'first_above', and no other"),
     ],
 )
 def test_a_number_that_joins_too_many_or_too_few_is_refused(changes, message):
@@ -50,6 +50,7 @@ def test_a_number_that_joins_too_many_or_too_few_is_refused(changes, message):
         {"across_arms": "ratio", "arms": ("a", "b")},
         {"across_arms": "log_slope", "arms": (8, 16, 0.5)},
         {"across_arms": "first_below", "arms": (8,), "threshold": 0.0},
+        {"across_arms": "first_above", "arms": (8, 16), "threshold": 0.0},
         {"across_arms": "first_below", "arms": (8, 16, 32), "threshold": 0.5},
         {"across_blocks": "ratio", "blocks": {"depth": (1, 2)}},
     ],

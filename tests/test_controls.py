@@ -50,7 +50,7 @@ GIVEN = {{metric for cell in CELLS for metric in configure(**cell).gives()}}
 HEADLINE = tuple(metric for metric in DECLARED.headline if metric in GIVEN) or ("repeat_difference",)
 STUDY = replace(
     DECLARED, name="small_{name}", headline=HEADLINE, configure=configure, choices=(), universes=(), tuning=None,
-    amendments=(), main_effects=(), grids=(),
+    amendments=(), main_effects=(), grids=tuple({{name: (level,) for name, level in cell.items()}} for cell in CELLS),
     arms=Factor(DECLARED.arms.name, tuple(dict.fromkeys(arm for one in CONTROLS for arm in one.number.arms))),
     blocks=tuple(Factor(block.name, levels_of(block.name)) for block in DECLARED.blocks),
     controls=CONTROLS,
@@ -62,6 +62,7 @@ DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
     "dead_relu": {**DIGITS, "num_train": 0},
+    "depth_vs_width": {},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
@@ -125,6 +126,19 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "        weight = np.full(shape, 0.01)\n", ("dead-from-the-start",)),
         ),
         (Fault("a step at rate zero", *NO_STEP[:2], "        self._kernel(lr + 30.0)\n", ("no-update-no-death",)),),
+    ),
+    "depth_vs_width": (
+        (
+            Fault("tents of half the height", "../../studies/depth_vs_width.py", "= fold @ np.ones((1, 2))",
+                  "= 0.5 * fold @ np.ones((1, 2))", ("pieces-as-theory",)),
+            Fault("an activation where there is none", "../../studies/depth_vs_width.py",
+                  'np.maximum(hidden, 0) if self.units == "relu" else hidden', "np.maximum(hidden, 0)",
+                  ("unbent-is-one-piece",)),
+            Fault("errors of a hundredth of their size", "module.py", "return self.predictions(test) - values",
+                  "return (self.predictions(test) - values) / 100", ("too-few-kinks",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
     ),
     "loss_convergence": (
         (

@@ -85,6 +85,16 @@ def test_first_below_is_the_smallest_level_under_the_threshold(values, expected)
     assert known("first_below", blocks, levels, 0.5).tolist() == [[expected, 8]]
 
 
+def test_first_above_is_the_smallest_level_over_the_threshold():
+    levels = [8, 32, 64, 128]
+    assert known("first_above", [[0.9, 0.99, 0.1, 0.999]], levels, 0.95).tolist() == [32]
+    low, high = joined("first_above", [[0.0, 0.0, 0.99, 0.1]], [[0.1, 1.0, 0.99, 0.1]], levels, 0.95)
+    assert (low[0], high[0]) == (32, 64)
+    low, high = joined("first_above", [[0.1, 0.95]], [[0.1, 0.95]], [8, 32], 0.95)
+    assert 32 < low[0] < 32.001
+    assert high[0] == math.inf
+
+
 @pytest.mark.parametrize("values", [[0.9, 0.9, 0.9], [0.5, 0.5, 0.5]])
 def test_where_none_is_below_the_first_lies_somewhere_above_the_largest(values):
     low, high = joined("first_below", [values], [values], [8, 32, 128], 0.5)
@@ -103,14 +113,16 @@ def test_a_number_that_never_arrived_is_beyond_the_horizon_and_not_at_it():
     assert [end.tolist() for end in both] == [[0.0], [math.inf]]
 
 
-@pytest.mark.parametrize("how", ["max", "min", "mean", "spread", "difference", "ratio", "log_slope", "first_below"])
+@pytest.mark.parametrize(
+    "how", ["max", "min", "mean", "spread", "difference", "ratio", "log_slope", "first_below", "first_above"]
+)
 @pytest.mark.parametrize("positive", [True, False])
 def test_the_ends_are_as_near_as_they_can_be_and_no_nearer(how, positive):
     rng = stream(11, f"joins {how}", positive)
     size = 2 if how in ("difference", "ratio") else 3
     low = rng.uniform(0.1 if positive or how == "log_slope" else -2, 1, (30, size))
     high = low + np.where(rng.random((30, size)) < 0.4, 0.0, rng.uniform(0, 1, (30, size)))
-    rest = ([8, 32, 128][:size], 0.7) if how in ("log_slope", "first_below") else ()
+    rest = ([8, 32, 128][:size], 0.7) if how in ("log_slope", "first_below", "first_above") else ()
     least, most = joined(how, low, high, *rest)
     corners = low + rng.integers(0, 2, (2000, 30, size)) * (high - low)
     together = np.clip(rng.uniform(-2, 2, (2000, 30, 1)), low, high)  # as near to each other as they can be

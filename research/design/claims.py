@@ -16,6 +16,7 @@ Kind = Literal["most", "share", "mean", "identity", "existence", "always"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 COUNTED: tuple[Kind, ...] = ("most", "share")  # judged by how many seeds lie in the region
 PROMISED: tuple[Kind, ...] = (*COUNTED, "mean")  # of which few may go wrong; the others speak of the seeds seen
+FIRST = ("first_below", "first_above")  # joins that look for a threshold
 ANYTHING = (-math.inf, math.inf)
 # What says where a metric is read: nothing (of a run), a time, a layer at a time, a place.
 PLACES: tuple[set[str], ...] = (set(), {"epoch"}, {"step"}, {"layer", "epoch"}, {"layer", "step"}, {"place"})
@@ -27,8 +28,8 @@ class Number:
 
     `across_arms` joins the arms within a seed and a block, then `across_blocks` the blocks: "only" the one there is,
     "spread" largest minus smallest, "difference" first minus second, "ratio" first over second, "max", "min" or "mean".
-    Of arms that are numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" the
-    smallest arm whose metric is below `threshold`, somewhere above the largest if none is.
+    Of arms that are numbers, "log_slope" is the slope of the metric's logarithm over the arm's, and "first_below" and
+    "first_above" the smallest arm whose metric is below or above `threshold`, somewhere above the largest if none is.
 
     A replicate that diverged, never arrived or has no such metric has no number that could be filled in: all that is
     known is that it lies in the open interval `missing`, and, of one that never arrived, above where counting ended.
@@ -43,7 +44,9 @@ class Number:
     metric: str
     arms: tuple[Level, ...]
     blocks: Mapping[str, tuple[Level, ...]]
-    across_arms: Literal["only", "spread", "difference", "ratio", "max", "min", "mean", "log_slope", "first_below"]
+    across_arms: Literal[
+        "only", "spread", "difference", "ratio", "max", "min", "mean", "log_slope", "first_below", "first_above"
+    ]
     across_blocks: Literal["only", "spread", "difference", "ratio", "max", "min", "mean"]
     missing: tuple[float, float] = ANYTHING
     resolution: float = 1e-6
@@ -64,15 +67,15 @@ class Number:
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise UserError(f"{where}: threshold={self.threshold} must be finite")
         joins = ("only", "spread", "difference", "ratio", "max", "min", "mean")
-        for across, more in (("arms", ("log_slope", "first_below")), ("blocks", ())):
+        for across, more in (("arms", ("log_slope", *FIRST)), ("blocks", ())):
             if (how := getattr(self, f"across_{across}")) not in (*joins, *more):
                 raise UserError(f"{where}: across_{across}={how!r} is not one of {', '.join((*joins, *more))}")
-        if self.across_arms in ("log_slope", "first_below") and any(isinstance(arm, str) for arm in self.arms):
+        if self.across_arms in ("log_slope", *FIRST) and any(isinstance(arm, str) for arm in self.arms):
             raise UserError(f"{where}: {self.across_arms!r} needs arms that are numbers, not {self.arms}")
         if self.across_arms == "log_slope" and any(float(arm) <= 0 for arm in self.arms):
             raise UserError(f"{where}: 'log_slope' needs arms above 0, not {self.arms}")
-        if (self.across_arms == "first_below") != (self.threshold is not None):
-            raise UserError(f"{where}: a threshold goes with across_arms='first_below', and only with it")
+        if (self.across_arms in FIRST) != (self.threshold is not None):
+            raise UserError(f"{where}: a threshold goes with across_arms={' or '.join(map(repr, FIRST))}, and no other")
         num_blocks = math.prod(len(levels) for levels in self.blocks.values())
         for across, how, count in (
             ("arms", self.across_arms, len(self.arms)),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from research.design.claims import FIRST
 from research.design.study import Claim, Factor, Level, Metric, Number, Study
 
 JOINS = {"spread": "largest minus smallest", "max": "the largest", "min": "the smallest", "mean": "the mean"}
@@ -63,7 +64,7 @@ def escaped(text: str) -> str:
 def unit_of(number: Number, metric: Metric) -> str:
     """What a number is shown in: "%", "points" (a difference of percentages), or as it is: ""."""
     joins = {number.across_arms, number.across_blocks}
-    if metric.unit != "%" or number.over or joins & {"ratio", "log_slope", "first_below"}:
+    if metric.unit != "%" or number.over or joins & {"ratio", "log_slope", *FIRST}:
         return ""
     return "points" if joins & {"difference", "spread"} else "%"
 
@@ -149,8 +150,9 @@ def number_words(number: Number, study: Study) -> str:
             text = f"{metric} {one[0]}, divided by that {one[1]}"
         case "log_slope":
             text = f"slope of log {metric} over log {factor}, over {listed(arms, number.arms)}"
-        case "first_below":
-            lowest = f"smallest {factor} whose {metric} is below {edge(number.threshold or 0.0)}"
+        case "first_below" | "first_above" as join:
+            side = join.removeprefix("first_")
+            lowest = f"smallest {factor} whose {metric} is {side} {edge(number.threshold or 0.0)}"
             text = f"{lowest} (of {listed(arms, number.arms)}; beyond them if none)"
         case join:
             of = "of" if is_named(arms, number.arms[0]) else "over"

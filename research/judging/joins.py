@@ -17,10 +17,10 @@ def joined(
     """Numbers joined over K, each known to lie from low to high [N, K, ...]: the ends between which the whole can lie.
 
     "max", "min", "mean", "spread" (largest minus smallest), "difference" and "ratio" (first and second of two), "only"
-    (the one there is); and by K levels "log_slope" (least squares, of the numbers' logarithms over the levels') and
-    "first_below" (the smallest level whose number is below the threshold, above the largest if none is). What has no
-    value, such as a ratio to zero or the logarithm of a negative number, can be anything: from -inf to inf. Raises
-    ValueError for another number of them.
+    (the one there is); and by K levels "log_slope" (least squares, of the numbers' logarithms over the levels'),
+    "first_below" and "first_above" (the smallest level whose number is below or above the threshold, above the largest
+    if none is). What has no value, such as a ratio to zero or the logarithm of a negative number, can be anything: from
+    -inf to inf. Raises ValueError for another number of them.
     """
     least, most = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     match how:
@@ -43,6 +43,8 @@ def joined(
             perhaps, surely = (np.moveaxis(end, 1, -1) < threshold for end in (least, most))
             beyond = np.nextafter(at.max(), np.inf)
             ends = np.where(perhaps, at, beyond).min(-1), np.where(surely, at, np.inf).min(-1)
+        case "first_above":
+            ends = joined("first_below", -most, -least, levels, -threshold)
         case _:
             functions: dict[str, Callable[..., Array]] = {"max": np.max, "min": np.min, "mean": np.mean}
             ends = functions[how](least, axis=1), functions[how](most, axis=1)
