@@ -16,11 +16,11 @@ from test_design import TOY
 from research.design.errors import UserError
 from research.design.plan import make_plan
 from research.design.task import StackResult
-from research.record.copies import copy_study, read_contents, studies_in
+from research.record.copies import choose, copy_study, read_contents, studies_in
 from research.record.frames import read_frames
 from research.record.postgres_store import PostgresStore
 from research.record.recorder import PARENT, Recorder
-from research.record.state import read_runs, state_of
+from research.record.state import Run, read_runs, state_of
 from research.record.store import Store
 
 PLAN = make_plan(TOY, num_seeds=9)  # three stacks a cell
@@ -189,6 +189,40 @@ def test_half_a_stack_stays_behind(two):
         connection.execute("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", (lost,))
     assert copy_study(source, target, "toy").stacks == 1
     assert list(ids(target)) == [PLAN.stacks[1].key]
+
+
+def test_what_is_read_back_must_be_what_was_read(tmp_path):
+    source, target = Store(tmp_path / "from"), Store(tmp_path / "into")
+    record(source, PLAN.stacks[:1])
+    copy_study(source, target, "toy")
+    record(source, PLAN.stacks[1:2])
+    with contextlib.closing(sqlite3.connect(target.database)) as connection, connection:
+        change = "UPDATE metrics SET value = value + 1 WHERE rowid = NEW.rowid"
+        connection.execute(f"CREATE TRIGGER faulty AFTER INSERT ON metrics BEGIN {change}; END")
+    refused(source, target, "^what was written is not what was read: nothing was copied$")
+
+
+def made_up_run(number, kind, key, stack, **tags):
+    tags = {"kind": kind, "key": key, "stack": stack, "fingerprint": "f", "device": "cpu", **tags}
+    return Run(number, number, "FINISHED", 1, 2, tags)
+
+
+def test_trials_that_came_to_other_values_are_refused_and_equal_ones_are_there():
+    key = "toy/full/a=1/trial=0"
+    here, same, other = (made_up_run(n, "trial", key, f"{key} seeds=0-1", value=n[0]) for n in ("1a", "1b", "2c"))
+    assert choose("toy-tuning", [here], [], []).stacks == 1
+    kept = choose("toy-tuning", [here], [same], [])
+    assert (kept.runs, kept.stacks, kept.there) == ([], 0, 1)
+    with pytest.raises(UserError, match="came to another value in the other store"):
+        choose("toy-tuning", [here], [other], [])
+
+
+def test_a_seed_that_is_there_in_a_stack_of_another_size_is_not_counted_twice():
+    key = "toy/full/a=1"
+    here = [made_up_run(f"h{n}", "replicate", key, f"{key}/seeds=0-1", seed=str(n)) for n in (0, 1)]
+    there = [made_up_run("t0", "replicate", key, f"{key}/seeds=0-0", seed="0")]
+    kept = choose("toy", here, there, [])
+    assert (kept.runs, kept.stacks, kept.there) == ([], 0, 1)
 
 
 def test_a_store_in_use_is_not_copied_into(two):

@@ -176,6 +176,12 @@ def test_a_tag_of_any_length_is_kept(store):
     assert client.get_run(run.id).info.run_name == "n" * 300
 
 
+def test_a_failure_is_recorded_whatever_its_message_has(store):
+    recorder = Recorder(store, PLAN)
+    recorder.write_failure(PLAN.stacks[0], "ValueError: é\0 'quoted' % \\ $1 ?", "line\0")
+    assert state_of(store, PLAN).failed == {PLAN.stacks[0].key: "ValueError: é\\0 'quoted' % \\ $1 ?"}
+
+
 def test_two_that_make_the_tables_at_once_both_get_them(store):
     made = []
     others = [PostgresStore(store.address) for _ in range(2)]

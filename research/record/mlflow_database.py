@@ -213,11 +213,19 @@ def _carried(
         return {"run_uuid": run_id, "key": name, "value": value, "timestamp": at, "step": step, "is_nan": is_nan}
 
     return {
-        "tags": [{"run_uuid": run_id, "key": name, "value": value} for name, value in tags.items()],
+        # PostgreSQL has no NUL, which a message of an exception may have.
+        "tags": [
+            {"run_uuid": run_id, "key": name, "value": value.replace("\0", "\\0")} for name, value in tags.items()
+        ],
         "params": [{"run_uuid": run_id, "key": param.key, "value": param.value} for param in some_params],
         "metrics": [row(*number) for number in numbers],
         "latest_metrics": [row(name, *last) for name, last in latest.items()],
     }
+
+
+def _without_nul(text: str) -> str:
+    """A text as PostgreSQL can store it: the message of an exception may hold a NUL."""
+    return text.replace("\0", "\\0")
 
 
 def _as_stored(value: float) -> tuple[float, bool]:
