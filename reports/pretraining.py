@@ -58,8 +58,8 @@ def notes(found: Results) -> str:
 {listing(f"{percent(shallow[arm], 1)} ({words.get(arm, arm)})" for arm in NETWORKS)}.
 
 **Is it the pretraining?** Pretraining and Xavier's start differ by {points(after["pretrained"] - after["xavier"])} of
-median accuracy. Xavier's sees no data at all, so what the two have in common, weights that let signals and gradients
-through, is not what only pretraining gives.
+median accuracy. Xavier's sees no data at all, so how near it comes says how much of a rescue is the scale of the
+weights alone.
 
 **Features.** Before any label was seen, a ridge regression on the last layer is right in
 {listing(f"{percent(before[arm], 1)} ({words.get(arm, arm)})" for arm in NETWORKS if np.isfinite(before[arm]))} of the

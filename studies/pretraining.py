@@ -234,7 +234,8 @@ def free_energy_error(data: Tensor, weight: Tensor, hidden: Tensor, visible: Ten
 
 
 def feature_accuracy(module: StackModule) -> Tensor:
-    """The test accuracy [R] of a ridge regression on the labels from the last hidden layer's outputs as they are."""
+    """The test accuracy [R] of a ridge regression on the labels from the outputs of the last hidden layer, each taken
+    less its mean and by its standard deviation over the training part."""
     import torch
     from sklearn.linear_model import RidgeClassifier
 

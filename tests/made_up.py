@@ -106,7 +106,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     metrics = with_any(study, with_steady(METRICS | own))
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
-    steps = plan.cells[0].task.steps
+    steps = getattr(plan.cells[0].task, "steps", 0)
     clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
     curves = [
         {**head, clock: time, "test_rmse": 0.3, "test_sup_error": 0.4, "train_loss": 2 / (time + 1) if time else None,
