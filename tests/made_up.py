@@ -107,7 +107,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     steps = getattr(plan.cells[0].task, "steps", 0)
-    clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
+    clock, times = plan.cells[0].task.clock, (0, steps // 2, steps) if steps else range(6)
     curves = [
         {**head, clock: time, "test_rmse": 0.3, "test_sup_error": 0.4, "train_loss": 2 / (time + 1) if time else None,
          "validation_accuracy": 0.9 * time / max(times), "validation_loss": 0.3}
@@ -115,9 +115,9 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         for time in times
     ]  # fmt: skip
     layers = [
-        {**head, "epoch": epoch, "layer": layer, "backward_norm": 0.25 ** (8 - layer)}
+        {**head, clock: time, "layer": layer, "backward_norm": 0.25 ** (8 - layer)}
         for head in heads
-        for epoch in (0, 5)
+        for time in (0, 5)
         for layer in range(1, int(head.get("depth", 0)) + 1)
     ]
     layers = layers or layers_judged(study, heads)
