@@ -113,8 +113,8 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     metrics = with_any(study, with_steady(METRICS | own))
     names = sorted({*judged, *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
-    steps = plan.cells[0].task.steps
-    clock, times = ("step", (0, steps // 2, steps)) if steps else ("epoch", range(6))
+    steps = getattr(plan.cells[0].task, "steps", 0)
+    clock, times = plan.cells[0].task.clock, (0, steps // 2, steps) if steps else range(6)
     curves = [
         {**head, clock: time, "test_rmse": 0.3, "test_sup_error": 0.4, "train_loss": 2 / (time + 1) if time else None,
          "validation_accuracy": 0.9 * time / max(times), "validation_loss": 0.3}
@@ -123,10 +123,10 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     ]  # fmt: skip
     inside = [judged.number for judged in study.judged if "layer" in judged.number.at]  # the output's layer is one more
     layers = [
-        {**head, "epoch": epoch, "layer": layer, "backward_norm": 0.25 ** (8 - layer),
+        {**head, clock: time, "layer": layer, "backward_norm": 0.25 ** (8 - layer),
          **{number.metric: 0.02 * (1 + rng.random()) for number in inside}}
         for head in heads
-        for epoch in sorted({0, 5, *(number.at["epoch"] for number in inside)})
+        for time in sorted({0, 5, *(number.at[clock] for number in inside)})
         for layer in range(1, int(head.get("depth", 0)) + 1 + bool(inside))
     ]  # fmt: skip
     layers = layers or layers_judged(study, heads)

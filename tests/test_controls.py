@@ -67,6 +67,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
+    "pretraining": {"dataset": "digits", "num_train": 0},
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
     "tabular": {"num_train": 0},
     "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
@@ -92,6 +93,7 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n",
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
+OF_PRETRAINING = "../../studies/pretraining.py"
 OTHER_ORDER = ("module.py", 'stream(seed, "order", epoch)', 'stream(seed + 1, "order", epoch)')
 THREE_GUESSES = (
     "module.py",
@@ -196,6 +198,20 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("depth-that-adds-nothing",)),),
+    ),
+    "pretraining": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("statistics of tanh", OF_PRETRAINING, "chances = torch.sigmoid(torch.baddbmm(bias, visible, weight))",
+                  "chances = torch.tanh(torch.baddbmm(bias, visible, weight))", ("machines-by-their-energy",)),
+            Fault("a start that is not zero", "models.py", "        weight = np.zeros(shape)\n",
+                  "        weight = 0.1 * weights.standard_normal(shape)\n", ("zeros-tell-nothing",)),
+        ),
+        (
+            Fault("labels of others", OF_PRETRAINING, ".fit(inputs, labels)", ".fit(inputs, labels[::-1])",
+                  ("worse-untrained",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
     ),
     "relu_speed": (
         (
