@@ -61,6 +61,7 @@ STUDY = replace(
 DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
+    "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
@@ -113,6 +114,24 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
         ),
         (Fault("no step is taken", *NO_STEP, ("softmax-regression-learns",)),),
+    ),
+    "initialization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+        (
+            Fault("wider draws of He's start", "models.py", "math.sqrt(2 / fan_in)", "math.sqrt(3 / fan_in)",
+                  ("drawn-as-the-library-does",)),
+            Fault("a standard start twice as wide", "models.py", "config.init_std * weights",
+                  "2 * config.init_std * weights", ("grows-twofold", "stays-as-it-is", "passes-all-of-it")),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (
+            Fault("one draw for all units", "models.py", "math.sqrt(2 / fan_in) * weights.standard_normal(shape)",
+                  "math.sqrt(2 / fan_in) * np.repeat(weights.standard_normal((fan_in, 1)), fan_out, 1)",
+                  ("units-differ",)),
+        ),
     ),
     "loss_convergence": (
         (

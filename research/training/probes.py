@@ -37,6 +37,8 @@ class LayerProbe:
       these
     - `signal_share` and `weight_gradient_share`, where `signals` are asked for: root mean squares of the gradients by a
       pre-activation and by a weight, over those of the last hidden layer
+    - `unit_difference`, where `symmetry` is asked for: the largest difference between the weights that two units of the
+      layer have for one and the same input
     - `ever_dead` and `revived`, where `unit_deaths` are asked for: the shares of units that were dead at this or an
       earlier look, and that were dead at an earlier one and are not now
 
@@ -81,6 +83,10 @@ class LayerProbe:
         if "signals" in self.module.config.probes:
             sizes = [*(output.shape[2] for output in outputs), num_outputs(self.module.config)]
             found |= signal_shares(found, sizes, [weight[0].numel() for weight in self.module.model.layer_weights])
+        if "symmetry" in self.module.config.probes:
+            for layer, weight in enumerate(self.module.model.layer_weights, 1):
+                low, high = weight.detach().aminmax(dim=2)
+                found[f"unit_difference/layer_{layer}"] = (high - low).amax(1).double().cpu()
         if "unit_deaths" in self.module.config.probes:
             dead = [(output == 0).all(1) for output in outputs]
             before = self.ever_dead or [torch.zeros_like(now) for now in dead]
