@@ -33,6 +33,9 @@ METRICS: dict[str, Callable[[Row, np.random.Generator], float]] = {
     "forward_factor": lambda row, rng: 0.9 + 0.01 * rng.standard_normal(),
     "signal_arriving": lambda row, rng: 1e-5 * (1 + rng.random()),
     "weight_gradient_arriving": lambda row, rng: 0.5 * (1 + rng.random()),
+    "library_variance": lambda row, rng: 2.0 + 0.01 * rng.standard_normal(),
+    "library_wide_over_square": lambda row, rng: 1.0 + 0.01 * rng.standard_normal(),
+    "library_difference": lambda row, rng: 0.01 * rng.random(),
     "test_r_squared": lambda row, rng: (
         {"straight-units": 0.15, "sine": 0.9}.get(row["case"], 0.995) + 0.001 * rng.random()
     ),

@@ -210,3 +210,12 @@ def test_taking_them_leaves_the_trained_networks_alone():
     for name in ("linear_product", "convex_bound"):
         bounds.BOUNDS[name](module, data.load("digits"))
     assert all(torch.equal(*pair) for pair in zip(before, module.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("init", "variance", "wide"), [("default", 1 / 3, 1), ("xavier", 1, 0.4), ("he", 2, 1)])
+def test_starts_are_drawn_with_the_variance_that_torch_has(init, variance, wide):
+    config = TrainConfig(dataset="digits", width=4, epochs=0, init=init, measures=("library_start",))
+    for replicate in train_stack(config, (0, 1)).replicates:
+        assert replicate.metrics["library_variance"] == pytest.approx(variance, rel=0.03)
+        assert replicate.metrics["library_wide_over_square"] == pytest.approx(wide, rel=0.03)
+        assert replicate.metrics["library_difference"] < 0.03

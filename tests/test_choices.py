@@ -135,7 +135,11 @@ def test_every_field_is_checked():
             for base, more in ((SINE, {"steps": 5, "evaluate_every": 5}), (None, {"steps": 10, "evaluate_every": 5}))
         ),
         (None, {"probe_steps": (0,)}, PROBED),
-        (None, {"probes": ("nothing",)}, "probes=('nothing',) must be a tuple of weight_change, unit_deaths, signals"),
+        (
+            None,
+            {"probes": ("nothing",)},
+            "probes=('nothing',) must be a tuple of weight_change, unit_deaths, signals, symmetry",
+        ),
         *(
             (base, {"probes": ("unit_deaths",), **more}, DEATHS)
             for base, more in ((CNN, {"probe_epochs": (0,)}), (None, {"depth": 0, "probe_epochs": (0,)}))

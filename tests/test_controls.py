@@ -63,6 +63,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
     "dead_relu": {**DIGITS, "num_train": 0},
     "depth_vs_width": {},
+    "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
@@ -140,6 +141,24 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "return (self.predictions(test) - values) / 100", ("too-few-kinks",)),
             Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+    ),
+    "initialization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+        ),
+        (
+            Fault("wider draws of He's start", "models.py", "math.sqrt(2 / fan_in)", "math.sqrt(3 / fan_in)",
+                  ("drawn-as-the-library-does",)),
+            Fault("a standard start twice as wide", "models.py", "config.init_std * weights",
+                  "2 * config.init_std * weights", ("grows-twofold", "stays-as-it-is", "passes-all-of-it")),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (
+            Fault("one draw for all units", "models.py", "math.sqrt(2 / fan_in) * weights.standard_normal(shape)",
+                  "math.sqrt(2 / fan_in) * np.repeat(weights.standard_normal((fan_in, 1)), fan_out, 1)",
+                  ("units-differ",)),
         ),
     ),
     "loss_convergence": (

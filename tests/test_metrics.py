@@ -109,7 +109,10 @@ def test_signals_and_formulas_are_counted_once(tmp_path):
         counted |= {claim.name: (len(claim.distinct), len(claim.points)) for claim in universes.across.claims}
     once = {name for name, (distinct, points) in counted.items() if distinct < points}
     before_training = {"a-quarter-a-layer", "four-layers", "gradient-cross-entropy", "gradient-squared"}
-    of_one_arm = {"nearly-vanishes", "same-training", "unchanged"}  # of which some choices change nothing
+    for name in ("initialization", "vanishing_gradient"):
+        before_training |= {claim.name for claim in load_study(name).claims if claim.number.metric in DEPENDS_ON}
+    # of which some choices change nothing
+    of_one_arm = {"nearly-vanishes", "same-training", "unchanged", "signals-fall-after", "weight-gradients-stay-after"}
     of_few_layers = {"few-dimensions", "one-layer-rarely", "several-straighten"}
     parts_of_a_recipe = {claim.name for claim in load_study("residual_depth").claims} - {"needs-relu"}
     assert once == before_training | of_one_arm | of_few_layers | parts_of_a_recipe

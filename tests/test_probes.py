@@ -540,3 +540,17 @@ def test_without_two_hidden_layers_no_signal_arrives_anywhere(depth):
     (replicate, *_) = train_stack(config, SEEDS).replicates
     assert "signal_arriving" not in replicate.metrics
     assert ("signal_share/layer_1" in replicate.curves) == bool(depth)
+
+
+def test_units_of_a_layer_are_told_apart_by_the_weights_that_they_come_with(digits):
+    module = stack(digits, depth=2)
+    module.config = replace(module.config, probe_epochs=(0,), probes=("symmetry",))
+    probe, weights = LayerProbe(module), module.model.weights
+    with torch.no_grad():
+        weights[0].copy_(weights[0][:, :, :1].expand_as(weights[0]))
+        weights[1].copy_(weights[1][:, :, :1].expand_as(weights[1]))
+        weights[1][:, 3, 5] += 0.25
+    probe(0)
+    ((_, first),), ((_, second),) = (probe.curves[f"unit_difference/layer_{layer}"] for layer in (1, 2))
+    assert first.tolist() == [0.0] * 3
+    assert second.tolist() == pytest.approx([0.25] * 3)

@@ -57,7 +57,7 @@ SMALLEST = {  # and the type: an int stands for a whole number
 }
 LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 CURVES = ("sine", "line")
-PROBES = ("weight_change", "unit_deaths", "signals")
+PROBES = ("weight_change", "unit_deaths", "signals", "symmetry")
 
 
 def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
@@ -232,6 +232,10 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
     "scaled_twin": (
         "loss='mse' or 'mse_mean' of classes, optimizer='sgd' and weight_decay=0",
         lambda c: not c.is_regression and c.loss != "cross_entropy" and c.optimizer == "sgd" and not c.weight_decay,
+    ),
+    "library_start": (
+        "a start that torch has too: init='default', 'xavier' or 'he'",
+        lambda config: config.init in ("default", "xavier", "he"),
     ),
     "linear_product": ("an MLP of identity, classes and pixels='original'", _is_linear),
     "convex_bound": (

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from research.training.activations import ACTIVATIONS
 from research.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray
 STEP = 1e-2  # relative, of second differences
@@ -55,6 +56,8 @@ def expected_signals(config: TrainConfig, input_square: float) -> Signals:
     layers, which is followed by its mean and variance. All is to first order in 1 / H, and for examples with the same
     pre-activations: those that differ average some more of the scatter away.
     """
+    from research.training.activations import ACTIVATIONS  # studies are planned without torch
+
     function = ACTIVATIONS[config.activation].function
     weight, bias = start_variances(config, config.info.num_features, config.width)
     q = bias + config.info.num_features * weight * input_square
@@ -89,8 +92,10 @@ def start_variances(config: TrainConfig, fan_in: int, fan_out: int) -> tuple[flo
     }[config.init]
 
 
-def _moments(function: Callable[..., torch.Tensor], variance: float, order: int) -> tuple[float, float]:
+def _moments(function: Callable[..., Tensor], variance: float, order: int) -> tuple[float, float]:
     """The mean square and mean fourth power of a function (order 0) or its slope (1) of a Gaussian number."""
+    import torch
+
     z = torch.from_numpy(math.sqrt(variance) * POINTS).requires_grad_()
     values = function(z)
     if order:

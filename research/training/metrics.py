@@ -33,6 +33,10 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "num_cases": (),
     # Of the inputs that a network would be trained on.
     "intrinsic_dimension": ("dataset", "input_scale", "num_train", "standardize"),
+    # Of weights that are drawn for the seed.
+    "library_variance": ("init",),
+    "library_wide_over_square": ("init",),
+    "library_difference": ("init",),
     # Trainings of their own, of a hundred steps whatever the horizon.
     "twin_difference": OF_A_HUNDRED_STEPS,
     "alone_difference": OF_A_HUNDRED_STEPS,
@@ -100,6 +104,16 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "weights' gradient at the first layer over that at the last",
         "before training: the root mean square of the loss's gradient by a weight of the first hidden layer over that "
         "of the last",
+    ),
+    "library_variance": Metric(
+        "variance of a weight times the inputs of its unit",
+        "of 65,536 weights that torch draws, of as many outputs as inputs",
+    ),
+    "library_wide_over_square": Metric(
+        "variance with four times the outputs over that with as many outputs as inputs", "of weights that torch draws"
+    ),
+    "library_difference": Metric(
+        "difference of the variance of weights from torch's", "relative, of weights that both draw for a seed"
     ),
     "search_failed": Metric("search failed", "whether a line search found no lower loss: training ends there"),
     "function_evaluations": Metric(
@@ -288,6 +302,13 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
         "signal_share": Metric("backward signal, as a multiple of the last hidden layer's", by="layer"),
         "weight_gradient_share": Metric("gradient of a weight, as a multiple of the last hidden layer's", by="layer"),
     },
+    "symmetry": {
+        "unit_difference": Metric(
+            "difference between units",
+            "the largest between two units of a layer, of any weight they come with",
+            by="layer",
+        ),
+    },
     "unit_deaths": {
         "silent": Metric("share of units that no training example gives a positive input", unit="%", by="layer"),
         "dead_in_training": Metric("share of units that no training example gives a slope", unit="%", by="layer"),
@@ -348,6 +369,7 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
         "probe_above_head", "head_train_accuracy",
     ),
     "receptive_fields": ("field_growth",),
+    "library_start": ("library_variance", "library_wide_over_square", "library_difference"),
 }  # fmt: skip
 
 

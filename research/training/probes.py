@@ -37,6 +37,8 @@ class LayerProbe:
       these
     - `signal_share` and `weight_gradient_share`, where `signals` are asked for: root mean squares of the gradients by a
       pre-activation and by a weight, over those of the last hidden layer
+    - `unit_difference`, where `symmetry` is asked for: the largest difference between the weights that two units of the
+      layer have for one and the same input
     - what `deaths.UnitDeaths` says, where `unit_deaths` are asked for: over the whole training part
 
     Where the activations or gradients of a diverged replicate are not finite, neither is what is measured of them.
@@ -79,6 +81,10 @@ class LayerProbe:
                 found[f"weight_change/layer_{layer}"] = norms(now - first) / norms(first)
         if "signals" in self.module.config.probes:
             found |= signal_shares(found, sizes, [weight[0].numel() for weight in self.module.model.layer_weights])
+        if "symmetry" in self.module.config.probes:
+            for layer, weight in enumerate(self.module.model.layer_weights, 1):
+                low, high = weight.detach().aminmax(dim=2)
+                found[f"unit_difference/layer_{layer}"] = (high - low).amax(1).double().cpu()
         if self.deaths is not None:
             found |= self.deaths.look()
         return found
