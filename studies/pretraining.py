@@ -360,7 +360,7 @@ STUDY = Study(
         Control("zeros-tell-nothing", "An effect that must not show: of a network of zeros no feature tells a digit",
                 Number("feature_accuracy", ("zero",), {"depth": (DEEP,)}, "only", "only", SHARE, 1e-4), below=0.13,
                 cells=({"learner": "zero", "depth": DEEP},), guards=("features-without-labels",)),
-        Control("nothing-to-learn", "An effect that must not show: with shuffled labels one pretrained layer is at chance",
+        Control("nothing-to-learn", "An effect that must not show: with shuffled labels one layer is at chance",
                 Number("steady_test_accuracy", ("shuffled",), {"depth": (SHALLOW,)}, "only", "only", SHARE, 1e-4),
                 above=0.06, below=0.14,  # a tenth, to four points: 10,000 labels, some of them learnt by heart
                 cells=({"learner": "shuffled", "depth": SHALLOW},)),
