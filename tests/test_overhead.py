@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TRAINED
 
 from benchmarks.overhead import COORDINATOR, WORKER, Overhead, Stopwatch, Trained, report, wall_clock, workers_time
 
@@ -19,6 +19,7 @@ def overhead(*words):
 
 
 def test_where_the_time_of_a_real_run_goes_adds_up(fresh):
+    fresh.write(task=TRAINED)
     done = overhead(fresh.file, "--tier", "small", "--workers", 1, "--store", fresh.store, "--json")
     assert done.returncode == 0, done.stderr
     assert "[2/2] " in done.stderr
