@@ -333,6 +333,15 @@ def finished(tmp_path_factory):
     return toy
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The same of the toy study that trains networks."""
+    toy = Toy(tmp_path_factory.mktemp("trained")).write(task=TRAINED)
+    done = toy.run("--workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    return toy
+
+
 @pytest.fixture
 def copied(finished, tmp_path):
     """A copy of the finished toy study."""

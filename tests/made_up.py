@@ -129,8 +129,9 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
         {**head, clock: time, "layer": layer, "backward_norm": 0.25 ** (8 - layer),
          **{number.metric: 0.02 * (1 + rng.random()) for number in inside}}
         for head in heads
+        if "depth" in head
         for time in sorted({0, 5, *(number.at[clock] for number in inside)})
-        for layer in range(1, int(head.get("depth", 0)) + 1 + bool(inside))
+        for layer in range(1, int(head["depth"]) + 1 + bool(inside))
     ]  # fmt: skip
     layers = layers or layers_judged(study, heads)
     profiles = []

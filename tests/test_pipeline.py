@@ -21,6 +21,7 @@ from research.training.mnist import data_folder
 ROOT = Path(__file__).resolve().parents[1]
 WITH_UNIVERSES = [name for name in study_names() if (ROOT / "reports" / name / "universes").is_dir()]
 BIN = Path(sys.executable).parent
+MAY_DIVERGE = ("dead_relu", "initialization")  # that is what they are about
 PIPED = ("perceptron_xor", "pixel_shuffle")  # of each kind of stage one: the first has universes, the second a script
 
 
@@ -73,10 +74,11 @@ def reproduced(project):
     return project, ran(dvc(project, "repro", "--dry")), ran(dvc(project, "repro"))
 
 
-def test_every_study_has_its_stages_and_nobody_lists_them():
+def test_every_published_study_has_its_stages_and_nobody_lists_them():
     path = ROOT / "params.yaml"
     lists = yaml.safe_load(path.read_text())["studies"]
-    assert {f"{stage}@{name}" for stage, names in lists.items() for name in names} == every_stage(study_names())
+    published = [name for name in study_names() if (ROOT / "reports" / name / "runs.csv").is_file()]
+    assert {f"{stage}@{name}" for stage, names in lists.items() for name in names} == every_stage(published)
     assert {stage.partition("@")[0] for stage in every_stage()} == set(lists)
     emptied = re.sub(r"\[.*\]", "[]", path.read_text())
     assert with_studies(emptied, study_names(), ROOT / "reports") == path.read_text()
@@ -114,7 +116,7 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, tmp_path):
     runs = tables["runs"]
     assert set(runs["cell"]) == {cell.name for cell in plan.cells}
     assert (runs.groupby("cell")["seed"].nunique() == plan.num_seeds).all()
-    assert runs["diverged_step"].isna().all()
+    assert runs["diverged_step"].isna().all() or name in MAY_DIVERGE
     assert set(plan.study.headline) <= set(runs)
     for judged in plan.study.judged:
         named = {plan.study.arms.name: judged.number.arms, **judged.number.blocks}

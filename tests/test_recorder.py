@@ -61,9 +61,9 @@ def curve(client, run, name):
 
 
 @pytest.fixture(scope="module")
-def seen(finished, tmp_path_factory):
-    """A copy of the finished toy study that is looked at, not changed."""
-    return finished.copy(tmp_path_factory.mktemp("seen") / "copy")
+def seen(trained, tmp_path_factory):
+    """A copy of the finished study of networks that is looked at, not changed."""
+    return trained.copy(tmp_path_factory.mktemp("seen") / "copy")
 
 
 def test_a_finished_study_is_one_parent_a_cell_and_a_child_a_seed_and_nothing_else(seen):

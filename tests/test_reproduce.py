@@ -76,15 +76,6 @@ def change(toy, sql, *parameters):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """Networks of the toy study as one undisturbed run with two workers left them."""
-    toy = Toy(tmp_path_factory.mktemp("finished")).write(task=TRAINED)
-    done = toy.run("--workers", "2")
-    assert (done.returncode, done.stderr) == (0, "")
-    return toy
-
-
-@pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     """The study of all kinds of training as a run with one worker left it."""
     toy = Toy(tmp_path_factory.mktemp("mixed"))
@@ -95,8 +86,8 @@ def mixed(tmp_path_factory):
     return toy
 
 
-def test_what_two_workers_recorded_comes_out_again_in_any_order_and_with_one(finished):
-    done = reproduce(finished, "toy", "--sample", "9", "--seed", "3", "--workers", "1")
+def test_what_two_workers_recorded_comes_out_again_in_any_order_and_with_one(trained):
+    done = reproduce(trained, "toy", "--sample", "9", "--seed", "3", "--workers", "1")
     line = assert_identical(done, 4)
     head = "4 of 4 stacks of toy, drawn with --seed 3\n4 stacks to train again, 1 worker\n[1/4] "
     assert done.stdout.startswith(head)
@@ -128,9 +119,9 @@ def test_with_and_without_probes_the_record_has_the_same_weights_and_numbers(mix
         assert {name: theirs[name] for name in ours} == ours
 
 
-def test_a_run_of_a_replicate_names_its_seed_first_and_compares_its_whole_stack(finished):
-    (_, _, _, run, *_) = stacks_in(finished, "toy")["toy/full/activation=relu/depth=2/seeds=0-9"]
-    line = assert_identical(reproduce(finished, run.id[:12]), 1)
+def test_a_run_of_a_replicate_names_its_seed_first_and_compares_its_whole_stack(trained):
+    (_, _, _, run, *_) = stacks_in(trained, "toy")["toy/full/activation=relu/depth=2/seeds=0-9"]
+    line = assert_identical(reproduce(trained, run.id[:12]), 1)
     assert line.startswith("identical: toy/full/activation=relu/depth=2, seed 3 and 9 others: ")
     assert line.endswith(f"{10 * 68} values and the SHA-256 of the weights of 10 networks")
 
@@ -181,10 +172,10 @@ def test_a_cnn_on_mnist_comes_out_again(tmp_path):
 
 
 @pytest.fixture
-def changed(finished, tmp_path):
+def changed(trained, tmp_path):
     """A copy of the finished toy study with the last bit of one number changed, a digest, a point taken away, and all
     that it was made with."""
-    toy = finished.copy(tmp_path / "changed")
+    toy = trained.copy(tmp_path / "changed")
     runs = {
         key.removeprefix("toy/full/activation=").removesuffix("/seeds=0-9"): found
         for key, found in stacks_in(toy, "toy").items()
@@ -264,19 +255,19 @@ def test_where_only_the_source_is_another_the_bits_should_be_the_same():
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistyped_command_is_refused_in_one_line(finished, capsys, words, message):
-    status = main([*words, *([] if "--store" in words else ["--store", str(finished.store)])])
+def test_a_mistyped_command_is_refused_in_one_line(trained, capsys, words, message):
+    status = main([*words, *([] if "--store" in words else ["--store", str(trained.store)])])
     told = capsys.readouterr()
     assert (status, told.out) == (2, "")
     (line,) = told.err.splitlines()
     assert re.search(f"^error: {message}", line)
 
 
-def test_help_and_refusals_import_nothing_heavy(finished):
+def test_help_and_refusals_import_nothing_heavy(trained):
     heavy = ("torch", "pytorch_lightning", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "scipy")
     code = (
         "import sys\nfrom research.reproduce import main\n"
-        f"main(['toy/full', '--store', {str(finished.store)!r}])\n"
+        f"main(['toy/full', '--store', {str(trained.store)!r}])\n"
         f"print('imported:', *(name for name in {heavy} if name in sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

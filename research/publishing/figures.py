@@ -46,6 +46,7 @@ def use_style() -> None:
         context="paper",
         rc={
             "axes.titlesize": 9,
+            "figure.max_open_warning": 0,  # a study has a figure for each margin
             "axes.labelsize": 9,
             "legend.fontsize": 8.5,
             "xtick.labelsize": 8,

@@ -250,7 +250,7 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "loss of the last layer's linear classifier minus that of the network (nats)",
         "on the validation part, to which the linear classifier is fitted",
     ),
-    "head_train_accuracy": Metric("training accuracy", "share of the training part that the network has right", "%"),
+    "head_train_accuracy": Metric("accuracy of the last layer on the training part", unit="%"),
     "probe_accuracy": Metric("accuracy of a linear classifier of a layer", unit="%"),
     "unexplained": Metric("share of the labels' variance that no affine function of a layer explains", unit="%"),
     "field_spread": Metric(
