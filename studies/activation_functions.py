@@ -413,7 +413,7 @@ STUDY = Study(
     "wide, Student's t of 3 degrees); ELU's alpha (1, 1.67); and what is timed. Formulas leave nothing "
     "open. Left out: other machines, float16, GPUs, and inputs that are not centred.",
     predictions={"relu_mean": relu_mean},
-    tiers={"full": Tier(seeds=20, first_seed=200), "smoke": Tier(seeds=2)},
+    tiers={"full": Tier(seeds=20, first_seed=200), "smoke": Tier(seeds=2, levels={"size": ("cached",)})},
     headline=("formula_difference", "mean_output", "times_relu"),
     controls=(
         Control("other-formula", "An effect that must show: SiLU is not GELU by their formulas.",

@@ -28,7 +28,8 @@ from studies.{name} import STUDY as DECLARED
 
 
 def configure(**levels):
-    return replace(DECLARED.configure(**DECLARED.reference, **levels), **{overrides!r})
+    task = DECLARED.configure(**DECLARED.reference, **levels)
+    return replace(task, **{{name: value for name, value in {overrides!r}.items() if hasattr(task, name)}})
 
 
 def small(control):
@@ -62,7 +63,7 @@ DIGITS = {"dataset": "digits", "width": 32, "batch_size": 16, "epochs": 3}
 OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "activation_depth": DIGITS,
     "dead_relu": {**DIGITS, "num_train": 0},
-    "depth_vs_width": {},
+    "depth_vs_width": {"num_train": 1000},
     "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
