@@ -114,3 +114,9 @@ def test_dask_is_imported_only_where_a_cluster_is_asked_for(tmp_path):
         "sys.exit('dask' in sys.modules or 'distributed' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_a_cluster_of_this_machine_has_as_many_workers_as_are_asked_for(doubles):
+    done = doubles.run("--cluster", "local:3")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stacks to train, 3 workers" in done.stdout

@@ -48,7 +48,10 @@ def connect(address: str, closing: list[Callable[[], object]]) -> Client:
         ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers inherit it: Ctrl-C is the coordinator's affair
         try:
             here = distributed.LocalCluster(
-                int(local[1]), threads_per_worker=1, silence_logs=logging.CRITICAL, dashboard_address="127.0.0.1:0"
+                n_workers=int(local[1]),
+                threads_per_worker=1,
+                silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0",
             )
         finally:
             signal.signal(signal.SIGINT, ours)
