@@ -14,6 +14,7 @@ from research.record.any_store import AnyStore
 from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
 from research.record.store import Store
 
+ROOT = Path(__file__).resolve().parents[1]
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
 
@@ -53,6 +54,17 @@ def named_store(text: str) -> AnyStore:
     if scheme != SCHEME:
         raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, or {WRITTEN}")
     return PostgresStore(text)
+
+
+def add_store(made: argparse.ArgumentParser) -> None:
+    """Give a command the option that names the store; what it names is there as `store`."""
+    made.add_argument(
+        "--store",
+        type=named_store,
+        default=Store(ROOT / "mlruns"),
+        metavar="STORE",
+        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
+    )
 
 
 def check_workers(number: int) -> None:

@@ -9,10 +9,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from research import surroundings
-from research.console import Parser, check_workers, named_store, refuse
+from research.console import Parser, add_store, check_workers, refuse
 from research.design.errors import UserError
 from research.design.study_files import load_study
 from research.design.wording import counted
@@ -21,13 +20,11 @@ from research.record.environment import environment, listed
 from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
 from research.record.state import Run
-from research.record.store import Store
 from research.running.limits import usual_workers
 from research.running.processes import Processes
 from research.running.progress import Progress
 from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("commit", "uncommitted changes")  # may change without changing a result: that is what NUMERICS is for
 
 
@@ -49,13 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
     )
-    made.add_argument(
-        "--store",
-        type=named_store,
-        default=Store(ROOT / "mlruns"),
-        metavar="STORE",
-        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
-    )
+    add_store(made)
     return made
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import surroundings
-from research.console import Parser, check_workers, named_folder, named_store, refuse
+from research.console import Parser, add_store, check_workers, named_folder, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
@@ -23,7 +23,6 @@ from research.publishing.text_tables import cell_table, findings_table, universe
 from research.record.any_store import AnyStore
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
-from research.record.store import Store
 from research.running.cluster import Cluster
 from research.running.coordinator import train, trials_missing
 from research.running.limits import usual_workers
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
     from research.design.study import Study
     from research.publishing.results import PublishedUniverses
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,13 +78,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
     )
-    made.add_argument(
-        "--store",
-        type=named_store,
-        default=Store(ROOT / "mlruns"),
-        metavar="STORE",
-        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
-    )
+    add_store(made)
     made.add_argument(
         "--reports",
         type=named_folder,

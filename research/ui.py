@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from research import surroundings
-from research.console import Parser, named_store, refuse
+from research.console import Parser, add_store, refuse
 from research.design.errors import UserError
 from research.design.study_files import study_names
 from research.record.any_store import AnyStore
 from research.record.mlflow_database import writing
-from research.record.store import Store
 from research.record.views import CELLS, VIEW
 
-ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 # The page may ask nothing of any other host: MLflow's has a film on mlflow.org, and a note may name an image anywhere.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
@@ -64,13 +62,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "name", nargs="?", metavar="NAME", help="a study, or an experiment such as NAME-smoke (default: all of them)"
     )
-    made.add_argument(
-        "--store",
-        type=named_store,
-        default=Store(ROOT / "mlruns"),
-        metavar="STORE",
-        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
-    )
+    add_store(made)
     made.add_argument("--port", type=int, default=5000, metavar="N", help="the port to listen on (default: 5000)")
     made.add_argument(
         "--allow",

@@ -21,6 +21,7 @@ smoke.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -51,8 +52,9 @@ class OnImages(Task):
     validated = ("validation_accuracy",)
 
     @property
+    @abstractmethod
     def network(self) -> TrainConfig:
-        raise NotImplementedError
+        """The network; of what is none, one that would see the same."""
 
     @property
     def source(self) -> Source | None:

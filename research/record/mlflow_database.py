@@ -213,10 +213,7 @@ def _carried(
         return {"run_uuid": run_id, "key": name, "value": value, "timestamp": at, "step": step, "is_nan": is_nan}
 
     return {
-        # PostgreSQL has no NUL, which a message of an exception may have.
-        "tags": [
-            {"run_uuid": run_id, "key": name, "value": value.replace("\0", "\\0")} for name, value in tags.items()
-        ],
+        "tags": [{"run_uuid": run_id, "key": name, "value": _without_nul(value)} for name, value in tags.items()],
         "params": [{"run_uuid": run_id, "key": param.key, "value": param.value} for param in some_params],
         "metrics": [row(*number) for number in numbers],
         "latest_metrics": [row(name, *last) for name, last in latest.items()],
