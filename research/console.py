@@ -11,10 +11,10 @@ from typing import NoReturn
 
 from research.design.errors import UserError
 from research.record.any_store import AnyStore
+from research.record.environment import ROOT
 from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
 from research.record.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
 
