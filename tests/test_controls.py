@@ -4,17 +4,15 @@ A fault is put into training, data, evaluation or recording, never into what the
 those of the project with six seeds of fewer and smaller examples, in the cells that the controls are about.
 """
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import COMMAND, ROOT
 
 from research.design.study_files import load_study, study_names
 
@@ -291,20 +289,12 @@ def verdicts_of(
         source = path.read_text()
         assert source.count(fault.line) == 1, fault
         path.write_text(source.replace(fault.line, fault.broken))
-    files = []
     for study, names in controls.items():
         text = SMALL.format(name=study, overrides=dict(OVERRIDES[study]), controls=sorted(names))
-        files.append(f"small_{study}.py")
-        (folder / files[-1]).write_text(text)
-    each = "import sys; from research.study import main; sys.exit(any(main([file, *PLACES]) for file in sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", each.replace("PLACES", repr(["--store", "store", "--reports", "tables"])), *files],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+        (folder / f"small_{study}.py").write_text(text)
+        words = [*COMMAND, f"small_{study}.py", "--store", "store", "--reports", "tables"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
     found = {study: pd.read_csv(folder / "tables" / f"small_{study}" / "findings.csv") for study in controls}
     return {
         study: {str(name): str(verdict) for name, verdict in zip(table["name"], table["verdict"], strict=True)}

@@ -79,12 +79,15 @@ def test_numbers_as_far_apart_as_can_be_are_written_too():
         (0.12345678, "", "0.12345678"),
         (0.12345678, "%", "12.345678"),
         (1234567.25, "", "1,234,567.25"),
+        (2 - 1e-10, "", "1.9999999999"),
+        (0.21 * 0.99 + 1 / 3, "%", "54.12"),
+        (2.0**-23, "", "1.192 \N{MULTIPLICATION SIGN} 10⁻⁷"),
         (1.5e-7, "", "1.5 \N{MULTIPLICATION SIGN} 10⁻⁷"),
         (math.inf, "", "∞"),
         (-math.inf, "%", "-∞"),
     ],
 )
-def test_a_declared_number_keeps_its_digits(value, unit, text):
+def test_a_declared_number_keeps_its_digits_unless_it_was_computed(value, unit, text):
     assert edge(value, unit) == text
 
 

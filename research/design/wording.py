@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from research.design.claims import FIRST
 from research.design.study import Claim, Factor, Level, Metric, Number, Study
@@ -106,10 +106,12 @@ def _power(scientific: str) -> str:
 
 
 def edge(value: float, unit: str = "") -> str:
-    """A declared number, with all its digits and no more: `2`, `0.0083`, `10⁻⁹`, `63.99`."""
+    """A declared number with its digits: `2`, `0.0083`, `10⁻⁹`; of one with more than twelve, a computed one, four."""
     if not math.isfinite(value):
         return _digits(value, None, 1)
     shown = Decimal(repr(float(value))).scaleb(2 if unit else 0).normalize()
+    if len(shown.as_tuple().digits) > 12:
+        shown = Context(4).plus(shown)
     if not shown or Decimal("1e-4") <= abs(shown) < Decimal("1e7"):
         return f"{shown if shown else abs(shown):,f}"  # never -0
     return _power(f"{shown:e}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from research.design.errors import UserError
 from research.record.any_store import AnyStore
 from research.record.finished_stacks import whole_stacks
-from research.record.mlflow_database import Rows, execute, insert, open_client, transaction, writing
+from research.record.mlflow_database import Rows, close_client, execute, insert, open_client, transaction, writing
 from research.record.recorder import PARENT
 from research.record.state import Run, finished_trials, number_of, read_runs, recorded_devices
 
@@ -105,8 +105,11 @@ def copy_study(source: AnyStore, target: AnyStore, study: str) -> Copied:
             _check_same(source, target, [run.id for run in read_runs(source, name) if run.id in known])
         contents = read_contents(source.query, [run.id for choice in choices.values() for run in choice.runs])
         client = open_client(target)
-        experiments = {name: _experiment(client, source, target, name) for name in names}
-        _write(client, experiments, choices, contents)
+        try:
+            experiments = {name: _experiment(client, source, target, name) for name in names}
+            _write(client, experiments, choices, contents)
+        finally:
+            close_client(client)
     numbers = sum(len(content.carried["metrics"]) for content in contents.values())
     return Copied(
         sum(choice.stacks for choice in choices.values()),

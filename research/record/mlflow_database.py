@@ -82,6 +82,11 @@ def open_client(store: AnyStore) -> MlflowClient:
     return MlflowClient(tracking_uri=store.mlflow_uri)
 
 
+def close_client(client: MlflowClient) -> None:
+    """End a client's connections: SQLite then has all that was written in the database's own file, none beside it."""
+    client._tracking_client.store.engine.dispose()
+
+
 def _create(store: AnyStore) -> None:
     """Make MLflow's database where there is none, under its own name only once it is whole."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

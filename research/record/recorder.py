@@ -18,7 +18,7 @@ from research.judging.stats import mean_interval
 from research.record.any_store import AnyStore
 from research.record.environment import environment
 from research.record.frames import read_metrics
-from research.record.mlflow_database import NewRun, Number, finish_run, open_client, write_runs
+from research.record.mlflow_database import NewRun, Number, close_client, finish_run, open_client, write_runs
 from research.record.recorded_stacks import replicate_numbers, task_tags, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
@@ -135,6 +135,10 @@ class Recorder:
         for cell in self.plan.cells:
             if cell.key in self.grown:
                 self._summarise(cell)
+
+    def close(self) -> None:
+        """End the connections to the store."""
+        close_client(self.client)
 
     def _run(
         self,

@@ -52,15 +52,17 @@ def train(
 
         with writing(store), ThreadPoolExecutor(1) as beside:
             recorder = Recorder(store, plan, redo)
-            check()
-            coordinator = Coordinator(recorder, at_work, missing)
-            if missing:
-                beside.submit(meanwhile)  # what it raises is raised again where its work is needed
             try:
+                check()
+                coordinator = Coordinator(recorder, at_work, missing)
+                if missing:
+                    beside.submit(meanwhile)  # what it raises is raised again where its work is needed
                 return coordinator.record(check)
             except Stopped:
                 recorder.stop()
                 raise
+            finally:
+                recorder.close()
 
 
 class Coordinator:
