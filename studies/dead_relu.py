@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from research.design.study import Claim, Control, Factor, Number, Study, Tier
+from research.design.study import Amendment, Claim, Control, Factor, Number, Study, Tier
 from research.training.config import TrainConfig
 
 ARMS = ("relu", "leaky_relu", "prelu", "gelu", "silu")
@@ -57,9 +57,9 @@ def configure(activation: str, pace: int, optimizer: str, init: str, depth: int,
         probes=("unit_deaths",),
         measures=("loss_rises", *(("learnt_slope",) if activation == "prelu" else ())),
     )
-    if activation in ARMS and pace == USUAL:
-        return replace(config, measures=(*config.measures, "alone"))
-    return replace(config, measures=(*config.measures, "repeated")) if activation == "relu" else config
+    if activation not in ARMS or pace != USUAL:
+        return config
+    return replace(config, measures=(*config.measures, "alone", *(("repeated",) if activation == "relu" else ())))
 
 
 def of_units(share: str, activation: str, pace: int = AGGRESSIVE, layer: int = 0) -> Number:
@@ -107,7 +107,7 @@ STUDY = Study(
     "have no gradient, so a dead unit need not stay where it is; He's start has larger weights; what is deeper has "
     "more units whose inputs change. Left out: batches of other sizes, a horizon of more epochs, normalisation.",
     tiers={
-        "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
+        "full": Tier(seeds=20, universe_seeds=8, first_seed=220),
         "quick": Tier(seeds=5, levels={"pace": (USUAL, AGGRESSIVE)}),
         "smoke": Tier(seeds=2, overrides={"num_train": 300}, levels={"activation": ("relu", "prelu", "gelu")}),
     },
@@ -125,7 +125,7 @@ STUDY = Study(
             name="the-same-again",
             text="The same training once more, with nobody looking, ends at the same weights to the bit",
             kind="identity",
-            number=Number("repeat_difference", ("relu",), {"pace": (AGGRESSIVE,)}, "only", "only"),
+            number=Number("repeat_difference", ("relu",), {"pace": (USUAL,)}, "only", "only"),
             below=1e-30,
         ),
         Control(
@@ -168,5 +168,15 @@ STUDY = Study(
               by_hand="a tenth of the 0.25 that it begins at"),
         steadier("gelu"),
         steadier("silu"),
+    ),
+    amendments=(
+        Amendment(
+            date="2026-11-30",
+            what="That a training can be repeated to the bit is measured at the customary rate. Seeds 220 to 239, in "
+            "universes 220 to 227.",
+            why="At ten times that rate ReLU diverged in two seeds, and a training that ends in no numbers cannot be "
+            "compared with its repetition; nothing was wrong with the apparatus.",
+            seen="all results of seeds 200 to 219, and of smoke",
+        ),
     ),
 )  # fmt: skip
