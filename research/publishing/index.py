@@ -136,15 +136,16 @@ def promise_markdown(promises: Sequence[Promise]) -> list[str]:
 
 
 def with_results(readme: str, entries: Sequence[Entry]) -> str:
-    """The project's README with the table of results, between its two marks, made again."""
-    head = ("claim", "verdict", "universes", "number", "interval")
+    """The project's README with what came out, a row for each study between its two marks, made again."""
+    given = {row.finding.verdict for row in claim_rows(entries)}
+    verdicts = [verdict for verdict in SIGNS if verdict in given]
+    head = ("question", *(f"{SIGNS[verdict]} {verdict}" for verdict in verdicts))
     lines = [tally(claim_rows(entries)), "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for entry in entries:
-        lines.append(f"| [**{escaped(entry.study.question)}**](reports/{entry.study.name}/README.md) | | | | |")
-        cells = [
-            (row.finding.text, row.verdict, row.universes, row.number, row.interval) for row in claim_rows([entry])
-        ]
-        lines += [f"| {' | '.join(map(escaped, row))} |" for row in cells]
+        found = [finding.verdict for finding in entry.judgement.claims]
+        cells = [f"[{escaped(entry.study.question)}](reports/{entry.study.name}/README.md)"]
+        cells += [str(found.count(verdict) or "") for verdict in verdicts]
+        lines.append(f"| {' | '.join(cells)} |")
     before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
     _, _, after = rest.partition(f"{RESULTS_END}\n")
     return "\n".join([f"{before}{RESULTS_BEGIN}", *lines, f"{RESULTS_END}\n"]) + after
