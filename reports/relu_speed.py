@@ -65,7 +65,7 @@ def overfitting(runs: pd.DataFrame) -> Figure:
         ax.set(xlabel=title, ylim=(len(SPARSE) - 0.4, -0.6))
         ax.set_yticks(range(len(SPARSE)), [NAMES[arm] for arm in SPARSE] if ax is row[0] else [])
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.xaxis.set_major_formatter(lambda share, _: percent(share, 1))
+        ax.xaxis.set_major_formatter(lambda share, _: percent(share, 2))
     return figure
 
 

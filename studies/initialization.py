@@ -158,7 +158,10 @@ STUDY = Study(
     "He's.",
     configure=configure,
     arms=Factor("start", STARTS, words=NAMES),
-    blocks=(Factor("activation", ACTIVATIONS), Factor("depth", (2, 5, DEEP), label="hidden layers")),
+    blocks=(
+        Factor("activation", ACTIVATIONS),
+        Factor("depth", (2, 5, DEEP), label="hidden layers", phrase="at depth {}"),
+    ),
     grids=(
         {"start": STARTS[:-1], "depth": (DEEP,)},
         {"start": ("small",), "depth": (5,)},

@@ -326,7 +326,7 @@ STUDY = Study(
     arms=Factor("learner", (*NETWORKS, "svm"), words={
         "random": "random start", "xavier": "Xavier's start", "relu": "ReLU, He's start", "svm": "SVM",
         "shuffled": "pretrained, shuffled labels", "zero": "zero start"}),
-    blocks=(Factor("depth", (SHALLOW, DEEP), label="hidden layers"),),
+    blocks=(Factor("depth", (SHALLOW, DEEP), label="hidden layers", phrase="at depth {}"),),
     grids=({"learner": NETWORKS}, {"learner": ("svm",), "depth": (DEEP,)}),
     choices=(
         Factor("settings", ("tuned", "default"), phrase="with {} settings"),

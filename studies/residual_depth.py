@@ -104,7 +104,7 @@ STUDY = Study(
     "for it.",
     configure=configure,
     arms=Factor("recipe", RECIPES, words=NAMES),
-    blocks=(Factor("depth", DEPTHS, label="hidden layers"),),
+    blocks=(Factor("depth", DEPTHS, label="hidden layers", phrase="at depth {}"),),
     choices=(
         Factor("norm", ("batch", "layer"), label="normalisation", phrase="with normalisation of the {}"),
         Factor("optimizer", ("sgd", "adam")),

@@ -142,7 +142,7 @@ STUDY = Study(
             **{slow: f"{name} at rate 0.001" for slow, name in zip(SLOW, ("sigmoid", "tanh", "ReLU"), strict=True)},
         },
     ),
-    blocks=(Factor("depth", (1, 5, 10, 20, 100), label="hidden layers"),),
+    blocks=(Factor("depth", (1, 5, 10, 20, 100), label="hidden layers", phrase="at depth {}"),),
     grids=(
         {"network": ACTIVATIONS, "depth": (5, 10, 20)},
         {"network": ("sigmoid",), "depth": (1,)},

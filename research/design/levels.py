@@ -20,7 +20,7 @@ class Factor:
     """Something set on purpose, and the values it is set to. Of a choice the first level is the reference.
 
     The rest is for people alone and decides no result. `label` is how it is called where its name would not do,
-    `phrase` how levels of a choice are said: "under {} initialisation". `words` are what levels are called, `in_text`
+    `phrase` how levels are said in a sentence: "under {} initialisation". `words` are what levels are called, `in_text`
     what stands for them in a sentence, where that is something else. What the study's tasks say of their fields and
     values (`Task.words`, `Task.phrases`) need not be said again.
     """

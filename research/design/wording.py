@@ -192,11 +192,11 @@ def is_named(factor: Factor, level: Level) -> bool:
 
 
 def of_level(factor: Factor, level: Level, preposition: str = "of") -> str:
-    """A level in running text: `of ReLU`, `at width 8`, `with case wrong-start`."""
+    """A level in running text: `of ReLU`, `with case wrong-start`, `at width 8` or by the factor's phrase."""
     if is_named(factor, level):
         known = preposition == "of" or level in {*factor.words, *factor.in_text}
         return f"{preposition} {'' if known else f'{factor_word(factor)} '}{level_in_text(factor, level)}"
-    return f"at {factor_word(factor)} {level}"
+    return (factor.phrase or f"at {factor_word(factor)} {{}}").replace("{}", str(level))
 
 
 def listed(factor: Factor, levels: Sequence[Level]) -> str:
