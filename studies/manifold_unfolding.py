@@ -15,7 +15,9 @@ Of images 10,000 are trained on, so that all the probes of a study are affordabl
 tested on the test part. The network is 784-128x4-10 of ReLU under He's start, which document A advises, trained by Adam
 at its default rate for 20 epochs. One hidden layer is compared twice: as wide, and with as many parameters. The spirals
 are Lang and Witbrock's (1988), the classical example of classes that are wound up in each other. All sizes and regions
-were fixed before any run but smoke.
+were fixed before any run but smoke. A first run on the seeds that judge refuted the exact control of affine layers:
+outputs were taken in float32, whose rounding explained up to 0.00003 of the labels. They are taken in float64 since,
+and the same seeds were trained again; claims, regions and seeds are as they were declared.
 """
 
 from __future__ import annotations
@@ -134,7 +136,7 @@ STUDY = Study(
     headline=("last_probe_accuracy", "steady_test_accuracy"),
     controls=(
         Control("affine-layers-add-nothing", "Exact: no layer without activation adds to what is explained linearly.",
-                of("largest_explained", "linear"), kind="always", below=1e-5,  # outputs are float32
+                of("largest_explained", "linear"), kind="always", below=1e-5,  # rounding is far less
                 guards=("each-layer-more",)),
         Control("at-least-the-network", "Exact: no probe of the last hidden layer is worse than its network.",
                 of("probe_above_head", "several", "one", "wide", join="max"), kind="always", below=0.001,

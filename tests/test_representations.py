@@ -1,5 +1,6 @@
 """Linear probes, receptive fields and dimensions, against what is known and what other code gives."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -62,11 +63,18 @@ def test_probes_go_from_the_inputs_to_the_last_hidden_layer():
     for row in range(2):
         inputs, labels = own.lookup(own.validation_indices)
         assert float(found.profiles["unexplained"][row, 0]) == unexplained(inputs[row], labels[row])
-        outputs = [output for _, output in own.model.layers(inputs)]
-        assert float(found.profiles["unexplained"][row, 3]) == unexplained(outputs[2][row].detach(), labels[row])
+        outputs = [output.detach() for _, output in copy.deepcopy(own.model).double().layers(inputs.double())]
+        assert float(found.profiles["unexplained"][row, 3]) == unexplained(outputs[2][row], labels[row])
     accuracy = found.profiles["probe_accuracy"]
     assert torch.equal(found.metrics["probe_gain"], accuracy[:, 3] - accuracy[:, 0])
     assert torch.equal(found.metrics["least_explained"], -found.profiles["unexplained"].diff(dim=1).amax(1))
+
+
+def test_layers_without_activation_explain_nothing_more_whatever_float32_rounds():
+    own = module(replace(DIGITS, activation="identity", width=64))
+    with torch.no_grad():  # units of ever smaller size, of whose sums rounding to float32 is ever more
+        own.model.weights[1].mul_(torch.logspace(0, -6, 64))
+    assert float(linear_probes(own, load("digits")).metrics["largest_explained"].max()) < 1e-9
 
 
 def test_a_network_that_diverged_has_no_probes_and_the_others_have():

@@ -243,8 +243,9 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "least that a layer adds to what is explained linearly",
         "the share of the variance of the labels (each a vector with a single 1) that affine functions of a layer "
         "explain, minus that of the layer before",
+        version=1,
     ),
-    "largest_explained": Metric("most that a layer adds to what is explained linearly"),
+    "largest_explained": Metric("most that a layer adds to what is explained linearly", version=1),
     "shuffled_probe_accuracy": Metric("accuracy of a linear classifier fitted to labels dealt out at random", unit="%"),
     "probe_above_head": Metric(
         "loss of the last layer's linear classifier minus that of the network (nats)",
@@ -252,7 +253,9 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
     ),
     "head_train_accuracy": Metric("accuracy of the last layer on the training part", unit="%"),
     "probe_accuracy": Metric("accuracy of a linear classifier of a layer", unit="%"),
-    "unexplained": Metric("share of the labels' variance that no affine function of a layer explains", unit="%"),
+    "unexplained": Metric(
+        "share of the labels' variance that no affine function of a layer explains", unit="%", version=1
+    ),
     "field_spread": Metric(
         "spread of the pixels that a unit depends on, over that of all pixels",
         "the median over the units of a layer of how far apart these pixels lie",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 
@@ -16,7 +17,7 @@ from research.training.measures import Measured
 from research.training.module import StackModule
 
 ITERATIONS = 100  # of L-BFGS for a probe, as in scikit-learn's logistic regression
-RANK = 1e-6  # directions of less than this share of the largest are none: outputs are float32
+RANK = 1e-11  # directions of less than this share of the largest are none: they are rounding of float64
 FIELD_EXAMPLES = 200  # a pass backward for each unit
 NEIGHBOURS = 20  # the most that Levina and Bickel average over
 CHUNK = 1000  # rows of a matrix of distances at once
@@ -28,6 +29,8 @@ def linear_probes(module: StackModule, _: DataSet) -> Measured:
     Probes are fitted to the validation part, which no network was trained on, and tested on the test part. Profiles, by
     place from 0 (the inputs) to the last hidden layer: `probe_accuracy` of a `softmax_probe`, and `unexplained`, the
     share of the variance of the one-hot labels that no affine function of the layer explains, on the validation part.
+
+    What is explained is taken of outputs in float64: rounding to float32 lets a layer explain a little by itself.
 
     Of these `probe_gain`, from the inputs to the last layer, `last_probe_accuracy`, and by how much a layer lowers the
     unexplained share: `least_explained`, `largest_explained`. An affine layer never does. Of the last layer,
@@ -47,10 +50,12 @@ def linear_probes(module: StackModule, _: DataSet) -> Measured:
                 continue
             seen = (test_inputs, test_labels[row])
             accuracy[row, layer], losses[row] = softmax_probe(inputs, labels[row], *seen)
-            left[row, layer] = unexplained(inputs, labels[row])
             if layer == module.config.depth:
                 order = stream(module.seeds[row], "labels of a probe").permutation(len(inputs))
                 shuffled[row], _loss = softmax_probe(inputs, labels[row][torch.from_numpy(order)], *seen)
+        for row, inputs in zip(rows, layer_outputs(module, layer, fit, dtype=torch.float64), strict=True):
+            if inputs.isfinite().all():
+                left[row, layer] = unexplained(inputs, labels[row])
     head_loss, _accuracy = module.evaluate(fit)
     metrics = {
         "probe_gain": accuracy[:, -1] - accuracy[:, 0],
@@ -65,15 +70,18 @@ def linear_probes(module: StackModule, _: DataSet) -> Measured:
 
 
 @torch.no_grad()
-def layer_outputs(module: StackModule, layer: int, indices: Tensor, test: bool = False) -> Iterator[Tensor]:
+def layer_outputs(
+    module: StackModule, layer: int, indices: Tensor, test: bool = False, dtype: torch.dtype = torch.float32
+) -> Iterator[Tensor]:
     """The outputs [N, H] of a layer, one replicate after the other, of its examples, indices [R, N]; 0: the inputs."""
     if not layer:
         for row in range(len(indices)):
-            yield module.lookup(indices[row : row + 1], test)[0][0].cpu()
+            yield module.lookup(indices[row : row + 1], test)[0][0].cpu().to(dtype)
         return
+    model = module.model if dtype == torch.float32 else copy.deepcopy(module.model).to(dtype)
     chunks = []
     for chunk in torch.split(indices, module.evaluation_slice, dim=1):
-        outputs = [output for _, output in module.model.layers(module.lookup(chunk, test)[0])]
+        outputs = [output for _, output in model.layers(module.lookup(chunk, test)[0].to(dtype))]
         chunks.append(outputs[layer - 1].cpu())
     yield from torch.cat(chunks, 1)
 
