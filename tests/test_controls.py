@@ -65,6 +65,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "dead_relu": {**DIGITS, "num_train": 0},
     "depth_vs_width": {"num_train": 1000},
     "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
+    "linear_collapse": {**DIGITS, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
@@ -161,6 +162,16 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "math.sqrt(2 / fan_in) * np.repeat(weights.standard_normal((fan_in, 1)), fan_out, 1)",
                   ("units-differ",)),
         ),
+    ),
+    "linear_collapse": (
+        (
+            Fault("no activation where there is one", "../../studies/linear_collapse.py",
+                  "getattr(torch.nn, MODULES[self.activation])()", "torch.nn.Identity()",
+                  ("bent-is-no-product", "bent-is-curved")),
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("three guesses an image", *THREE_GUESSES, ("counted-right",)),
+        ),
+        (Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),),
     ),
     "loss_convergence": (
         (
