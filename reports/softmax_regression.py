@@ -52,7 +52,7 @@ def trainings(runs: pd.DataFrame) -> Figure:
     ax.axhline(0, color="black", linestyle="--", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=1)
     ax.set_xticks(range(len(BATCHES)), [str(size) for size in BATCHES])
-    ax.set(xlabel="examples in a batch", ylabel="training progress")
+    ax.set(xlabel="examples in a batch", ylabel="training progress", xlim=(-0.5, len(BATCHES) - 0.5))
     ax.yaxis.set_major_formatter(lambda share, _: percent(share))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
