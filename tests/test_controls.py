@@ -72,6 +72,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "residual_depth": {**DIGITS, "num_train": 0},
     "pretraining": {"dataset": "digits", "num_train": 0},
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
+    "snapshot_updates": {**DIGITS, "num_train": 0},
     "softmax_regression": {"dataset": "digits", "batch_size": 16, "lr": 0.1, "epochs": 3, "num_train": 0},
     "tabular": {"num_train": 0},
     "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
@@ -98,6 +99,7 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
 OF_PRETRAINING = "../../studies/pretraining.py"
+OF_SNAPSHOT = "../../studies/snapshot_updates.py"
 OF_SOFTMAX = "../../studies/softmax_regression.py"
 OTHER_ORDER = ("module.py", 'stream(seed, "order", epoch)', 'stream(seed + 1, "order", epoch)')
 THREE_GUESSES = (
@@ -254,6 +256,24 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "bound * biases.uniform(0, 1, fan_out)", ("half-at-the-start",)),
         ),
         (Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),),
+    ),
+    "snapshot_updates": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("no gradients left", OF_SNAPSHOT, 'found["without_gradient"] =',
+                  'parameters[0].grad = None\n        found["without_gradient"] =', ("gradients-exist",)),
+            Fault("a rate that is never 0", OF_SNAPSHOT, "weight -= rate * gradients[0]",
+                  "weight -= (rate + 0.1) * gradients[0]", ("still", "by-formula")),
+        ),
+        (
+            Fault("updates as you go of twice the size", OF_SNAPSHOT, "bias -= rate * gradients[1]",
+                  "bias -= 2 * rate * gradients[1]", ("nothing-below",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (
+            Fault("the order forgotten", OF_SNAPSHOT, "targets, self.lr, self.order,", "targets, self.lr, ORDERS[0],",
+                  ("as-you-go-is-another",)),
+        ),
     ),
     "softmax_regression": (
         (
