@@ -11,7 +11,7 @@ from research.record.frames import Frames
 from studies.parameter_explosion import SIDES, STUDY
 
 NETWORKS = {"mlp": "MLP", "convolution": "convolution"}
-METRICS = {"parameters": "parameters", "memory": "memory (MiB)", "step_seconds": "time of a step (s)"}
+METRICS = {"parameters": "parameters", "peak_memory": "memory (MiB)", "step_seconds": "time of a step (s)"}
 
 
 def growth(runs: pd.DataFrame) -> Figure:
@@ -25,7 +25,7 @@ def growth(runs: pd.DataFrame) -> Figure:
             medians = own.groupby("side")[metric].median()
             ax.plot(medians, look["marker"], color=look["color"], linestyle=look["linestyle"], linewidth=1,
                     markersize=4, label=NETWORKS[network])  # fmt: skip
-        if metric == "memory":
+        if metric == "peak_memory":
             predicted = [STUDY.predicted("predicted_memory", {"side": side, "network": "mlp"}) for side in SIDES]
             ax.plot(SIDES, predicted, color="black", linestyle=":", linewidth=1, label="weights, gradients and images")
         ax.set(xscale="log", yscale="log", xlabel="pixels a side", ylabel=label)

@@ -77,19 +77,19 @@ class Stacks(Task):
 
     def gives(self) -> Mapping[str, Metric]:
         return {
-            "by_product": Metric(promised=True, cases="inputs", label="difference of stacks from their product"),
+            "by_product": Metric(promised=True, cases="input_cases", label="difference of stacks from their product"),
             "by_formula": Metric(
                 promised=True, cases="two_layer_inputs", label="difference of two layers from the formula"
             ),
-            "by_slope": Metric(promised=True, cases="inputs", label="difference of the slope from the product"),
-            "curvature": Metric(promised=True, cases="inputs", label="second difference along a line"),
+            "by_slope": Metric(promised=True, cases="input_cases", label="difference of the slope from the product"),
+            "curvature": Metric(promised=True, cases="input_cases", label="second difference along a line"),
             "beyond_narrowest": Metric(
-                promised=True, cases="stacks", label="what passes beyond the narrowest layer's units"
+                promised=True, cases="stack_cases", label="what passes beyond the narrowest layer's units"
             ),
-            "not_exact": Metric(promised=True, cases="inputs", label="whole numbers that are not the product's"),
-            "inputs": Metric(promised=True, label="inputs of random stacks"),
+            "not_exact": Metric(promised=True, cases="input_cases", label="whole numbers that are not the product's"),
+            "input_cases": Metric(promised=True, label="inputs of random stacks"),
             "two_layer_inputs": Metric(promised=True, label="inputs of random stacks of two layers"),
-            "stacks": Metric(promised=True, label="random stacks"),
+            "stack_cases": Metric(promised=True, label="random stacks"),
             "product_at_depth": Metric(by="place"),
         }
 
@@ -102,7 +102,7 @@ class Stacks(Task):
             ]
             found = {name: max(row.get(name, 0.0) for _, row in rows) for name in rows[0][1]}
             worst = {depth: max(row["by_product"] for at, row in rows if at == depth) for depth in DEPTHS}
-            found["inputs"], found["stacks"] = float(len(rows) * INPUTS), float(len(rows))
+            found["input_cases"], found["stack_cases"] = float(len(rows) * INPUTS), float(len(rows))
             found["two_layer_inputs"] = float(STACKS * INPUTS)
             yield Replicate(seed, found, {}, {"product_at_depth": tuple(worst.items())})
             report((done + 1) / len(seeds))

@@ -101,7 +101,7 @@ def measured(kind: str, side: int, channels: int, batch: int, units: int, maps: 
                 for _ in range(steps):
                     step(network, optimizer, images)
                 times.append(time.perf_counter() - start)
-    found = {"parameters": parameters, "memory": peak() - before, "step_seconds": statistics.median(seconds)}
+    found = {"parameters": parameters, "peak_memory": peak() - before, "step_seconds": statistics.median(seconds)}
     if kind == "twice":
         found["twice"] = statistics.median(double) / statistics.median(seconds)
     print(json.dumps(found))
@@ -122,7 +122,7 @@ class Cost(Task):
         twice = Metric("time of two steps over that of one", promised=True)
         return {
             "parameters": Metric("parameters", promised=True),
-            "memory": Metric("memory of a process", "its peak, above what it takes before there is a network",
+            "peak_memory": Metric("memory of a process", "its peak, above what it takes before there is a network",
                              "MiB", promised=True),
             "step_seconds": Metric("time of a step", "the median of its steps", "s", promised=True),
         } | ({"twice": twice} if self.kind == "twice" else {})  # fmt: skip
@@ -324,10 +324,10 @@ STUDY = Study(
     headline=("parameters", "step_seconds"),
     controls=(
         Control("nothing-holds-nothing", "An effect that must not show: a process without network holds nothing more.",
-                of("memory", "nothing", (28,)), below=2.0, kind="always", guards=COSTS,
+                of("peak_memory", "nothing", (28,)), below=2.0, kind="always", guards=COSTS,
                 cells=({"side": 28, "network": "nothing"},)),
         Control("known-memory", "Exact: a tensor of known size takes its size, to a twentieth.",
-                of("memory", "tensor", (512,), over="predicted_memory"), above=0.95, below=1.05, kind="always",
+                of("peak_memory", "tensor", (512,), over="predicted_memory"), above=0.95, below=1.05, kind="always",
                 guards=COSTS, cells=({"side": 512, "network": "tensor"},)),
         Control("twice-takes-twice", "An effect that must show: two steps take twice the time of one, to a fifth.",
                 of("twice", "twice", (224,)), above=1.6, below=2.4, guards=TIMES,
@@ -345,15 +345,16 @@ STUDY = Study(
               "always", of("parameters", "mlp", ENDS, "ratio"), above=1000.0,
               by_hand="a thousandfold counts as an explosion; the pixels are 1,337 times as many"),
         Claim("memory-as-predicted", "At 1,024 pixels a side memory is that of weights, gradients and images, to a "
-              "tenth.", "project", "most", of("memory", "mlp", ENDS[:1], over="predicted_memory"), above=0.9,
+              "tenth.", "project", "most", of("peak_memory", "mlp", ENDS[:1], over="predicted_memory"), above=0.9,
               below=1.1, by_hand="a tenth"),
-        square("memory-by-pixels", "An MLP's memory grows with the pixels.", of("memory", "mlp", LARGE, "log_slope")),
+        square("memory-by-pixels", "An MLP's memory grows with the pixels.",
+               of("peak_memory", "mlp", LARGE, "log_slope")),
         square("time-by-pixels", "The time of an MLP's step grows with the pixels.",
                of("step_seconds", "mlp", LARGE, "log_slope")),
         Claim("convolution-does-not-grow", "The parameters of a convolution do not grow with the image.", "project",
               "identity", of("kernel_off", "counted", SIDES[-1:]), below=0.5),
         square("convolution-memory-by-pixels", "Its memory does grow with the pixels.",
-               of("memory", "convolution", LARGE, "log_slope")),
+               of("peak_memory", "convolution", LARGE, "log_slope")),
         square("convolution-time-by-pixels", "The time of its step does grow with the pixels.",
                of("step_seconds", "convolution", LARGE, "log_slope")),
         Claim("convolution-is-local-mlp", "A convolution, ReLU and one of 1 x 1 are an MLP on every patch.",
