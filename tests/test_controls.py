@@ -63,12 +63,15 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "dead_relu": {**DIGITS, "num_train": 0},
     "depth_vs_width": {"num_train": 1000},
     "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
+    "linear_collapse": {**DIGITS, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "pretraining": {"dataset": "digits", "num_train": 0},
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
+    "snapshot_updates": {**DIGITS, "num_train": 0},
+    "softmax_regression": {"dataset": "digits", "batch_size": 16, "lr": 0.1, "epochs": 3, "num_train": 0},
     "tabular": {"num_train": 0},
     "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "width_sine": {"steps": 300, "lr": 0.01},
@@ -94,6 +97,8 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
 OF_PRETRAINING = "../../studies/pretraining.py"
+OF_SNAPSHOT = "../../studies/snapshot_updates.py"
+OF_SOFTMAX = "../../studies/softmax_regression.py"
 OTHER_ORDER = ("module.py", 'stream(seed, "order", epoch)', 'stream(seed + 1, "order", epoch)')
 THREE_GUESSES = (
     "module.py",
@@ -159,6 +164,16 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "math.sqrt(2 / fan_in) * np.repeat(weights.standard_normal((fan_in, 1)), fan_out, 1)",
                   ("units-differ",)),
         ),
+    ),
+    "linear_collapse": (
+        (
+            Fault("no activation where there is one", "../../studies/linear_collapse.py",
+                  "getattr(torch.nn, MODULES[self.activation])()", "torch.nn.Identity()",
+                  ("bent-is-no-product", "bent-is-curved")),
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("three guesses an image", *THREE_GUESSES, ("counted-right",)),
+        ),
+        (Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),),
     ),
     "loss_convergence": (
         (
@@ -239,6 +254,49 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
                   "bound * biases.uniform(0, 1, fan_out)", ("half-at-the-start",)),
         ),
         (Fault("labels not dealt out", *NOT_SHUFFLED, ("never-is-later", "nothing-to-learn")),),
+    ),
+    "snapshot_updates": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("no gradients left", OF_SNAPSHOT, 'found["without_gradient"] =',
+                  'parameters[0].grad = None\n        found["without_gradient"] =', ("gradients-exist",)),
+            Fault("a rate that is never 0", OF_SNAPSHOT, "weight -= rate * gradients[0]",
+                  "weight -= (rate + 0.1) * gradients[0]", ("still", "by-formula")),
+        ),
+        (
+            Fault("updates as you go of twice the size", OF_SNAPSHOT, "bias -= rate * gradients[1]",
+                  "bias -= 2 * rate * gradients[1]", ("nothing-below",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (
+            Fault("the order forgotten", OF_SNAPSHOT, "targets, self.lr, self.order,", "targets, self.lr, ORDERS[0],",
+                  ("as-you-go-is-another",)),
+        ),
+    ),
+    "softmax_regression": (
+        (
+            Fault("biases of zero", OF_SOFTMAX, "each.copy_(torch.from_numpy(rng.standard_normal(tuple(each.shape))))",
+                  "each.copy_(torch.zeros_like(each))", ("bias-in-every-row",)),
+            Fault("softmax at half the temperature", OF_SOFTMAX, "torch.from_numpy(logits).softmax(1)",
+                  "(2 * torch.from_numpy(logits)).softmax(1)", ("fifty-digits",)),
+            Fault("a product of single precision", OF_SOFTMAX, "logits.softmax(1)[range(count), labels].prod()",
+                  "logits.softmax(1)[range(count), labels].float().prod()", ("few-multiply",)),
+            Fault("labels of others", OF_SOFTMAX, "powers[rows, labels] /", "powers[rows, labels[::-1]] /",
+                  ("written-is-right",)),
+            Fault("the same distribution twice", OF_SOFTMAX, "(np.maximum(rng.dirichlet(np.full(size, each)), 1e-12)",
+                  "(np.maximum(np.full(size, 1 / size), 1e-12)", ("apart-costs",)),
+            Fault("a rate that is too high", OF_SOFTMAX, '("sum", 0.1 / 32)', '("sum", 0.1)', ("sum-as-mean",)),
+            Fault("batches of twice the examples", OF_SOFTMAX, "rng.integers(0, len(x), size)\n",
+                  "rng.integers(0, len(x), 2 * size)\n", ("as-theory-says",)),
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+        ),
+        (
+            Fault("a thousandth of the logarithm", OF_SOFTMAX, "torch.autograd.grad(logits.log_softmax(1)[",
+                  "torch.autograd.grad(1e-3 * logits.log_softmax(1)[", ("logarithm-has-a-slope",)),
+            Fault("a constant on no logit", OF_SOFTMAX, "(np.arange(10) == 0)", "(np.arange(10) < 0)",
+                  ("one-logit-matters",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
     ),
     "tabular": (
         (

@@ -139,12 +139,13 @@ def with_results(readme: str, entries: Sequence[Entry]) -> str:
     """The project's README with what came out, a row for each study between its two marks, made again."""
     given = {row.finding.verdict for row in claim_rows(entries)}
     verdicts = [verdict for verdict in SIGNS if verdict in given]
-    head = ("question", *(f"{SIGNS[verdict]} {verdict}" for verdict in verdicts))
+    head = ("question", *(f"{SIGNS[verdict]} {verdict}" for verdict in verdicts), "universes")
     lines = [tally(claim_rows(entries)), "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for entry in entries:
         found = [finding.verdict for finding in entry.judgement.claims]
         cells = [f"[{escaped(entry.study.question)}](reports/{entry.study.name}/README.md)"]
         cells += [str(found.count(verdict) or "") for verdict in verdicts]
+        cells.append(str(len(entry.across.claims[0].points)) if entry.across and entry.across.claims else "")
         lines.append(f"| {' | '.join(cells)} |")
     before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
     _, _, after = rest.partition(f"{RESULTS_END}\n")
