@@ -25,7 +25,7 @@ from importlib import import_module
 from multiprocessing import util
 from pathlib import Path
 
-COMMANDS = ("benchmarks.fault_points", "research.report", "research.reproduce", "research.store", "research.study")
+COMMANDS = ("research.report", "research.reproduce", "research.store", "research.study")
 LIBRARIES = (
     "dask", "distributed", "jinja2", "markdown_it", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store", "mpmath",
@@ -39,7 +39,7 @@ SETTINGS = {**ONE_THREAD, "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MLFLOW_DISABLE_
 # What pytest and libraries set in the tests' own process, and what is for the command alone: no library reads it.
 DRIFT = {
     *SETTINGS,
-    "RESEARCH_FAULTS",
+   ,
     "PYTEST_CURRENT_TEST",
     "PYTORCH_NVML_BASED_CUDA_CHECK",
     "TORCHINDUCTOR_CACHE_DIR",
