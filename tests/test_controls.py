@@ -65,6 +65,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "dead_relu": {**DIGITS, "num_train": 0},
     "depth_vs_width": {"num_train": 1000},
     "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
+    "linear_regression": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
     "pixel_shuffle": DIGITS,
@@ -95,6 +96,7 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n",
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
+OF_REGRESSION = "../../studies/linear_regression.py"
 OF_PRETRAINING = "../../studies/pretraining.py"
 OTHER_ORDER = ("module.py", 'stream(seed, "order", epoch)', 'stream(seed + 1, "order", epoch)')
 THREE_GUESSES = (
@@ -160,6 +162,29 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("one draw for all units", "models.py", "math.sqrt(2 / fan_in) * weights.standard_normal(shape)",
                   "math.sqrt(2 / fan_in) * np.repeat(weights.standard_normal((fan_in, 1)), fan_out, 1)",
                   ("units-differ",)),
+        ),
+    ),
+    "linear_regression": (
+        (
+            Fault("noise of one size for all", OF_REGRESSION, "unlikely(w, sizes)", "unlikely(w, noise)",
+                  ("unequal-noise-elsewhere",)),
+            Fault("steps of twice the rate", OF_REGRESSION, "w = [each - rate / len(rows) * step",
+                  "w = [each - rate * step", ("arrival-is-seen",)),
+            Fault("sums over one example less", OF_REGRESSION, "rates[:, None] / BATCH * gradient",
+                  "rates[:, None] / (BATCH - 1) * gradient", ("as-in-plain-pytorch",)),
+            Fault("targets that are larger", OF_REGRESSION, "[..., 0] - moment)", "[..., 0] - 1.01 * moment)",
+                  ("full-as-theory",)),
+            Fault("weights of the bias mixed up", OF_REGRESSION, "second[[*order, 4]].ravel()", "second.ravel()",
+                  ("swapped-units-are-the-same",)),
+            Fault("order of another seed", *OTHER_ORDER, ("network-as-in-plain-pytorch",)),
+        ),
+        (
+            Fault("noise where there is none", OF_REGRESSION, "inputs @ weights + noise *",
+                  "inputs @ weights + (noise or 0.01) *", ("stays-at-the-minimum",)),
+            Fault("a rate below the limit", OF_REGRESSION, "2.2 / values[:, -1]", "1.8 / values[:, -1]",
+                  ("too-fast-diverges",)),
+            Fault("a penalty without a hidden layer", OF_REGRESSION, "1e-4 if self.is_deep else 0.0", "1e-4",
+                  ("ends-at-closed-form",)),
         ),
     ),
     "loss_convergence": (
