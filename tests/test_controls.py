@@ -68,6 +68,7 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "linear_regression": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
+    "memorization": {"dataset": "digits", "num_train": 0, "steps": 400, "evaluate_every": 100},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "pretraining": {"dataset": "digits", "num_train": 0},
@@ -216,6 +217,16 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("a tenth of the dimension", "representations.py", "/ 2 / (NEIGHBOURS - 2)",
                   "* 5 / (NEIGHBOURS - 2)", ("known-dimension", "many-dimensions")),
         ),
+    ),
+    "memorization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (Fault("ten guesses an image", *THREE_GUESSES[:2], THREE_GUESSES[2].replace("topk(3)", "topk(10)"),
+               ("a-line-cannot",)),),
+        (Fault("no step is taken", *NO_STEP, ("a-line-can-of-few",)),),
     ),
     "pixel_shuffle": (
         (
