@@ -57,7 +57,7 @@ def notes(found: Results) -> str:
     """What to conclude and what is known about why, from the tables."""
     runs = found.runs.groupby("learner")
     passes, left = runs["epochs_to_converge"].median(), runs["distance_left"].median()
-    functions, points = runs["functions"].median(), runs["points"].median()
+    functions, minima = runs["functions"].median(), runs["distinct_minima"].median()
     full, measured = passes["full-batch"] / passes["sgd"], found.runs.query("learner == 'sgd'")["floor"].median()
     theory = STUDY.predicted("theory", {"learner": "sgd"})
     return f"""
@@ -73,7 +73,7 @@ is left is the noise of the batches, and a lower rate makes it smaller. Without 
 a factor, so that it is never zero in exact arithmetic; in double precision what is left is
 {number(left["sgd-noiseless"])} of the distance of the start, which is rounding.
 
-**How many minima.** Ten starts end in a median of {number(points["linear-starts"])} point without hidden layers and in
+**How many minima.** Ten starts end in a median of {number(minima["linear-starts"])} point without hidden layers and in
 {number(functions["deep-starts"])} different functions with two. Units that change places are not counted: with them
 every minimum of a deep network is there many times over. The deep network is small and has a small penalty, so that
 every end could be followed to where the slope is gone.

@@ -319,7 +319,7 @@ class Starts(CountedInEpochs):
     def gives(self) -> Mapping[str, Metric]:
         return {
             "minima": Metric(label="starts that end in a minimum"),
-            "points": Metric(label="minima with different weights"),
+            "distinct_minima": Metric(label="minima with different weights"),
             "functions": Metric(label="minima that are different functions"),
             "formula_distance": Metric(label="largest distance from what the closed form puts out"),
             "swap_difference": Metric(label="largest change of what is put out when units change places"),
@@ -380,7 +380,7 @@ class Starts(CountedInEpochs):
         losses = losses_of(w).sort().values
         metrics = {
             "minima": is_minimum.sum(),
-            "points": distinct(w[is_minimum].numpy(), 1e-4 * float(w.norm(dim=1).mean())),
+            "distinct_minima": distinct(w[is_minimum].numpy(), 1e-4 * float(w.norm(dim=1).mean())),
             "functions": distinct(found[is_minimum].numpy(), 1e-3 * scale * math.sqrt(len(x))),
             "formula_distance": (found - by_formula).abs().max() / scale,
             "swap_difference": (found - swapped).abs().max() / scale,
@@ -550,7 +550,7 @@ STUDY = Study(
         Claim("explicit-update", "A step of SGD is by the explicit formula what torch's backward and step make of it.",
               A, "identity", of("update_error", "algebra"), below=ROUNDING),
         Claim("one-minimum", "Linear regression ends at the same weights from ten starts.", A, "always",
-              of("points", "linear-starts"), above=0.5, below=1.5),
+              of("distinct_minima", "linear-starts"), above=0.5, below=1.5),
         Claim("deep-has-several", "A network of two hidden layers ends, from ten starts, in minima that are different "
               "functions.", A, "most", of("functions", "deep-starts"), above=1.5),
         Claim("full-batch-slow", "Descent on all examples takes ten times as many passes over the data as minibatches.",
