@@ -72,6 +72,15 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "pretraining": {"dataset": "digits", "num_train": 0},
+    "regularization": {
+        "dataset": "digits",
+        "num_train": 300,
+        "width": 32,
+        "steps": 400,
+        "evaluate_every": 40,
+        "probe_steps": (),
+        "probes": (),
+    },
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
     "tabular": {"num_train": 0},
     "vanishing_gradient": {"dataset": "digits", "batch_size": 16, "num_train": 0},
@@ -267,6 +276,22 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels of others", OF_PRETRAINING, ".fit(inputs, labels)", ".fit(inputs, labels[::-1])",
                   ("worse-untrained",)),
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+    ),
+    "regularization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+            Fault("no decay", "optimizers.py", "beta2=0.999,\n            weight_decay=config.weight_decay,",
+                  "beta2=0.999,\n            weight_decay=0.0,", ("too-much-decay",)),
+            Fault("the same decay", "../../studies/regularization.py", "torch.optim.AdamW if", "torch.optim.Adam if",
+                  ("adamw-is-another",)),
+        ),
+        (
+            Fault("end evaluations change the weights", "evaluations.py",
+                  "self.seen[step] = final_numbers(self.module)",
+                  "self.module.model.weights[0].data.mul_(1.01); self.seen[step] = final_numbers(self.module)",
+                  ("stopping-only-looks", "the-same-again")),
         ),
     ),
     "relu_speed": (
