@@ -86,8 +86,8 @@ training and test accuracy of {listing(f"{points(gap[each])} ({named(each)})" fo
 
 **Together.** All five come to {percent(test[ALL], 1)}, the best pair ({named(best)}) to {percent(test[best], 1)}. They
 are not independent: shifted images are more data, of which there is less to learn by heart, and each that slows
-training down leaves less of it to the others within the same number of steps. Strengths are those of the document and were not
-tuned together.
+training down leaves less of it to the others within the same number of steps. Strengths are those of the document and
+were not tuned together.
 {of_universes(found)}"""
 
 
