@@ -37,13 +37,8 @@ LIBRARIES = (
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 SETTINGS = {**ONE_THREAD, "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MLFLOW_DISABLE_TELEMETRY": "true", "MPLBACKEND": "Agg"}
 # What pytest and libraries set in the tests' own process, and what is for the command alone: no library reads it.
-DRIFT = {
-    *SETTINGS,
-   ,
-    "PYTEST_CURRENT_TEST",
-    "PYTORCH_NVML_BASED_CUDA_CHECK",
-    "TORCHINDUCTOR_CACHE_DIR",
-}
+OF_TORCH = {"PYTORCH_NVML_BASED_CUDA_CHECK", "TORCHINDUCTOR_CACHE_DIR"}
+DRIFT = {*SETTINGS, *OF_TORCH, "PYTEST_CURRENT_TEST"}
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 SIGNATURE = inspect.signature(subprocess.Popen._execute_child)
 MOST = 1 << 20  # bytes of a request

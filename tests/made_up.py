@@ -81,9 +81,15 @@ def with_steady(metrics: Mapping[str, Callable[[Row, Any], float]]) -> dict[str,
 
 
 def with_any(study: Study, metrics: dict[str, Callable[[Row, Any], float]]) -> dict[str, Callable[[Row, Any], float]]:
-    """Metrics with those of runs that a study judges and that no number was made up for: any share."""
+    """Metrics with those of runs that a study judges and that no number was made up for: any share, and all arrive."""
     judged = {judged.number.metric for judged in study.judged if not judged.number.at}
-    return {name: lambda row, rng: rng.random() for name in judged} | metrics
+    arrived = {name: lambda row, rng: 1.0 for name in arrivals(study)}
+    return {name: lambda row, rng: rng.random() for name in judged} | arrived | metrics
+
+
+def arrivals(study: Study) -> set[str]:
+    """The metrics that say whether a replicate arrived at what a study judges."""
+    return {study.metric(judged.number.metric).arrived for judged in study.judged} - {""}
 
 
 def made_up_result(seeds: tuple[int, ...], value: float = 0.5) -> StackResult:
@@ -114,7 +120,7 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     judged = {judged.number.metric for judged in study.judged}
     metrics = with_any(study, with_steady(METRICS | own))
-    names = sorted({*judged, *more_metrics(judged)} & {*metrics})
+    names = sorted({*judged, *arrivals(study), *more_metrics(judged)} & {*metrics})
     runs = [{**head, "diverged_step": None, **{name: metrics[name](head, rng) for name in names}} for head in heads]
     steps = getattr(plan.cells[0].task, "steps", 0)
     clock, times = plan.cells[0].task.clock, (0, steps // 2, steps) if steps else range(6)
@@ -203,7 +209,7 @@ def write_universes(study: Study, folder: Path, plan: Plan | None = None, **own:
     plan = plan or make_plan(study, scope=("all",))
     rng, metrics = stream(0, "test"), with_any(study, with_steady(METRICS | own))
     judged = {judged.number.metric for judged in study.judged} | {claim.metric for claim in study.main_effects}
-    names = sorted({*judged, *more_metrics(judged)} & {*metrics})
+    names = sorted({*judged, *arrivals(study), *more_metrics(judged)} & {*metrics})
     heads = [{"cell": c.name, **plan.placed(c), "seed": s} for c in plan.cells for s in plan.seeds]
     elsewhere = {judged.number.column for judged in study.judged if judged.number.at or judged.number.over}
     names += sorted(elsewhere - {*names})

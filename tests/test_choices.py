@@ -24,6 +24,8 @@ ROUND_TRIP = (
 TWIN = (
     "measures: 'permuted_twin' goes with network='mlp', classes, a test part that all seeds share and standardize=False"
 )
+STOPPING = "early_stopping goes with classes and a training: epochs or steps above 0"
+SHIFTS = "augmentation='shifts' goes with network='mlp' and classes of square images as loaded"
 PIECES = "normalization, dropout, skip and activation='prelu' go with network='mlp'"
 SAME_LOSS = "optimizer='lbfgs' needs a loss that weights alone decide: no dropout, no normalization='batch'"
 SEARCHES = "optimizer='lbfgs' has line searches of its own: weight_decay must be 0 and schedule 'constant'"
@@ -69,7 +71,8 @@ def test_a_number_is_refused_below_its_smallest_and_of_another_kind(name):
 
 
 def test_every_field_is_checked():
-    checked = {*CHOICES, *SMALLEST, "dataset", "standardize", "probe_epochs", "probe_steps", "probes", "measures"}
+    checked = {*CHOICES, *SMALLEST, "dataset", "standardize", "early_stopping", "probe_epochs", "probe_steps", "probes"}
+    checked |= {"measures"}
     assert checked == {field.name for field in fields(TrainConfig)}
 
 
@@ -138,7 +141,7 @@ def test_every_field_is_checked():
         (
             None,
             {"probes": ("nothing",)},
-            "probes=('nothing',) must be a tuple of weight_change, unit_deaths, signals, symmetry",
+            "probes=('nothing',) must be a tuple of weight_change, unit_deaths, signals, symmetry, drift",
         ),
         *(
             (base, {"probes": ("unit_deaths",), **more}, DEATHS)
@@ -168,6 +171,35 @@ def test_every_field_is_checked():
         *((None, {**STEPS, **more}, SAME_LOSS) for more in ({"dropout": 0.1}, {"normalization": "batch"})),
         (SINE, {"standardize": True}, "standardize goes with pixels='original', and not with a curve"),
         (None, {"standardize": 1}, "standardize=1 must be True or False"),
+        (None, {"early_stopping": 1}, "early_stopping=1 must be True or False"),
+        *(
+            (
+                base,
+                {"early_stopping": True, **more},
+                "early_stopping goes with classes and a training: epochs or steps above 0",
+            )
+            for base, more in ((SINE, {}), (None, {"epochs": 0}))
+        ),
+        (
+            None,
+            {"early_stopping": True, "measures": ("logit_gradients",)},
+            "early_stopping goes with the measures generalisation, sparsity, repeated, alone, validation_rise: others "
+            "look at the last weights",
+        ),
+        *(
+            (base, {"augmentation": "shifts", **more}, SHIFTS)
+            for base, more in ((SINE, {}), (CNN, {}), (None, {"pixels": "sorted"}), (None, {"dataset": "wine"}))
+        ),
+        (
+            None,
+            {**STEPS, "augmentation": "shifts"},
+            "augmentation='shifts': optimizer='lbfgs' needs the same images at each evaluation",
+        ),
+        (
+            None,
+            {"epochs": 0, "measures": ("validation_rise",)},
+            "measures: 'validation_rise' goes with classes and a training: epochs or steps above 0",
+        ),
         (None, {"dataset": None}, "dataset=None must be a name, or by_function(...) of a function"),
         (
             None,

@@ -64,11 +64,22 @@ OVERRIDES: Mapping[str, Mapping[str, object]] = {
     "depth_vs_width": {"num_train": 1000},
     "initialization": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "linear_collapse": {**DIGITS, "num_train": 0},
+    "linear_regression": {"dataset": "digits", "batch_size": 16, "num_train": 0},
     "loss_convergence": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000},
     "manifold_unfolding": {"num_train": 1000, "depth": 2},
+    "memorization": {"dataset": "digits", "num_train": 0, "steps": 400, "evaluate_every": 100},
     "pixel_shuffle": DIGITS,
     "residual_depth": {**DIGITS, "num_train": 0},
     "pretraining": {"dataset": "digits", "num_train": 0},
+    "regularization": {
+        "dataset": "digits",
+        "num_train": 300,
+        "width": 32,
+        "steps": 400,
+        "evaluate_every": 40,
+        "probe_steps": (),
+        "probes": (),
+    },
     "relu_speed": {"dataset": "digits", "width": 32, "batch_size": 16, "lr": 0.3, "steps": 1000, "num_train": 0},
     "snapshot_updates": {**DIGITS, "num_train": 0},
     "softmax_regression": {"dataset": "digits", "batch_size": 16, "lr": 0.1, "epochs": 3, "num_train": 0},
@@ -96,6 +107,7 @@ TOUCHED = (
     "    def _evaluate(self) -> None:\n",
     "    def _evaluate(self) -> None:\n        self.model.weights[0].data.mul_(1 + 1e-6)\n",
 )
+OF_REGRESSION = "../../studies/linear_regression.py"
 OF_PRETRAINING = "../../studies/pretraining.py"
 OF_SNAPSHOT = "../../studies/snapshot_updates.py"
 OF_SOFTMAX = "../../studies/softmax_regression.py"
@@ -175,6 +187,29 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
         ),
         (Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),),
     ),
+    "linear_regression": (
+        (
+            Fault("noise of one size for all", OF_REGRESSION, "unlikely(w, sizes)", "unlikely(w, noise)",
+                  ("unequal-noise-elsewhere",)),
+            Fault("steps of twice the rate", OF_REGRESSION, "w = [each - rate / len(rows) * step",
+                  "w = [each - rate * step", ("arrival-is-seen",)),
+            Fault("sums over one example less", OF_REGRESSION, "rates[:, None] / BATCH * gradient",
+                  "rates[:, None] / (BATCH - 1) * gradient", ("as-in-plain-pytorch",)),
+            Fault("targets that are larger", OF_REGRESSION, "[..., 0] - moment)", "[..., 0] - 1.01 * moment)",
+                  ("full-as-theory",)),
+            Fault("weights of the bias mixed up", OF_REGRESSION, "second[[*order, 4]].ravel()", "second.ravel()",
+                  ("swapped-units-are-the-same",)),
+            Fault("order of another seed", *OTHER_ORDER, ("network-as-in-plain-pytorch",)),
+        ),
+        (
+            Fault("noise where there is none", OF_REGRESSION, "inputs @ weights + noise *",
+                  "inputs @ weights + (noise or 0.01) *", ("stays-at-the-minimum",)),
+            Fault("a rate below the limit", OF_REGRESSION, "2.2 / values[:, -1]", "1.8 / values[:, -1]",
+                  ("too-fast-diverges",)),
+            Fault("a penalty without a hidden layer", OF_REGRESSION, "1e-4 if self.is_deep else 0.0", "1e-4",
+                  ("ends-at-closed-form",)),
+        ),
+    ),
     "loss_convergence": (
         (
             Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
@@ -204,6 +239,16 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("a tenth of the dimension", "representations.py", "/ 2 / (NEIGHBOURS - 2)",
                   "* 5 / (NEIGHBOURS - 2)", ("known-dimension", "many-dimensions")),
         ),
+    ),
+    "memorization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("evaluations change the weights", *TOUCHED, ("the-same-again",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+        (Fault("ten guesses an image", *THREE_GUESSES[:2], THREE_GUESSES[2].replace("topk(3)", "topk(10)"),
+               ("a-line-cannot",)),),
+        (Fault("no step is taken", *NO_STEP, ("a-line-can-of-few",)),),
     ),
     "pixel_shuffle": (
         (
@@ -244,6 +289,22 @@ FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
             Fault("labels of others", OF_PRETRAINING, ".fit(inputs, labels)", ".fit(inputs, labels[::-1])",
                   ("worse-untrained",)),
             Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+        ),
+    ),
+    "regularization": (
+        (
+            Fault("order of another seed", *OTHER_ORDER, ("as-in-plain-pytorch",)),
+            Fault("labels not dealt out", *NOT_SHUFFLED, ("nothing-to-learn",)),
+            Fault("no decay", "optimizers.py", "beta2=0.999,\n            weight_decay=config.weight_decay,",
+                  "beta2=0.999,\n            weight_decay=0.0,", ("too-much-decay",)),
+            Fault("the same decay", "../../studies/regularization.py", "torch.optim.AdamW if", "torch.optim.Adam if",
+                  ("adamw-is-another",)),
+        ),
+        (
+            Fault("end evaluations change the weights", "evaluations.py",
+                  "self.seen[step] = final_numbers(self.module)",
+                  "self.module.model.weights[0].data.mul_(1.01); self.seen[step] = final_numbers(self.module)",
+                  ("stopping-only-looks", "the-same-again")),
         ),
     ),
     "relu_speed": (

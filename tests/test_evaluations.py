@@ -108,3 +108,30 @@ def test_who_is_lost_before_the_end_has_no_steady_number(config, lost_after, is_
     train_for(module, 100)
     for values in ends.steady(100).values():
         assert [math.isnan(value) for value in values] == [False, is_lost, False]
+
+
+STOPPED = TrainConfig(
+    "digits", 1, 32, num_train=50, optimizer="adam", lr=0.02, steps=120, evaluate_every=6, measures=("generalisation",)
+)
+
+
+def test_early_stopping_reads_where_the_validation_loss_was_least_and_leaves_the_training_as_it_is():
+    on, off = (train_stack(replace(STOPPED, early_stopping=stops), (0, 1)).replicates for stops in (True, False))
+    for one, other in zip(on, off, strict=True):
+        assert one.weights_sha256 == other.weights_sha256
+        assert one.curves == other.curves
+        validation = [value for _, value in one.curves["validation_loss"]]
+        until = 6 * validation.index(min(validation))
+        assert 0 < until < STOPPED.steps
+        (there,) = train_stack(replace(STOPPED, steps=until), (one.seed,)).replicates
+        for name in ("test_accuracy", "test_loss", "train_accuracy", "generalisation_gap"):
+            assert one.metrics[name] == one.metrics[f"steady_{name}"] == pytest.approx(there.metrics[name], rel=1e-5)
+
+
+def test_horizons_that_are_stopped_early_train_in_one_pass():
+    horizons = [replace(STOPPED, early_stopping=True, steps=steps) for steps in (24, 120)]
+    together = train_horizons(horizons, (0, 1))
+    for config, found in zip(horizons, together, strict=True):
+        assert [one.metrics for one in found.replicates] == [
+            one.metrics for one in train_stack(config, (0, 1)).replicates
+        ]

@@ -554,3 +554,21 @@ def test_units_of_a_layer_are_told_apart_by_the_weights_that_they_come_with(digi
     ((_, first),), ((_, second),) = (probe.curves[f"unit_difference/layer_{layer}"] for layer in (1, 2))
     assert first.tolist() == [0.0] * 3
     assert second.tolist() == pytest.approx([0.25] * 3)
+
+
+def test_drift_is_how_far_mean_and_spread_of_each_unit_have_come(digits):
+    config = replace(BASE, depth=1, width=2, probe_epochs=(0, 1), probes=("drift",), activation="identity")
+    module = StackModule(config, (0,), digits)
+    probe = LayerProbe(module)
+    probe(0)
+    inputs, _ = module.lookup(module.validation_indices[:, :1000])
+    before = next(iter(module.model.layers(inputs)))[1][0].detach().double()
+    with torch.no_grad():
+        module.model.weights[0].mul_(2)
+        module.model.biases[0].mul_(2).add_(3)
+    probe(module.steps_per_epoch)
+    means, spreads = before.mean(0), before.std(0, correction=0)
+    expected = ((means + 3).square() + spreads.square()).mean().div(spreads.square().mean()).sqrt()
+    (_, start), (_, end) = probe.curves["drift/layer_1"]
+    assert start.tolist() == [0]
+    assert end.tolist() == pytest.approx([float(expected)], rel=1e-5)

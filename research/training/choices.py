@@ -36,6 +36,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "loss": ("cross_entropy", "mse", "mse_mean"),
     "optimizer": ("sgd", "adam", "adamw", "lbfgs"),
     "schedule": ("constant", "cosine"),
+    "augmentation": ("none", "shifts"),
 }
 SMALLEST = {  # and the type: an int stands for a whole number
     "depth": 0,
@@ -57,7 +58,9 @@ SMALLEST = {  # and the type: an int stands for a whole number
 }
 LARGEST = 10**14  # of a whole number: beyond what any machine could do, and below where floats end
 CURVES = ("sine", "line")
-PROBES = ("weight_change", "unit_deaths", "signals", "symmetry")
+PROBES = ("weight_change", "unit_deaths", "signals", "symmetry", "drift")
+OF_EVALUATIONS = ("generalisation", "sparsity")  # measures that are taken where the test part is evaluated
+OF_TRAININGS = ("repeated", "alone", "validation_rise")  # and those that do not look at the last weights
 
 
 def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
@@ -167,6 +170,23 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             bool(config.steps) and bool(config.evaluate_every) and config.steps % config.evaluate_every != 0,
             f"steps={config.steps} must be a multiple of evaluate_every={config.evaluate_every}",
         ),
+        (
+            config.augmentation != "none" and (not _as_loaded(config) or pixels != math.isqrt(pixels) ** 2),
+            f"augmentation={config.augmentation!r} goes with network='mlp' and classes of square images as loaded",
+        ),
+        (
+            config.augmentation != "none" and config.optimizer == "lbfgs",
+            f"augmentation={config.augmentation!r}: optimizer='lbfgs' needs the same images at each evaluation",
+        ),
+        (
+            config.early_stopping and (is_regression or not (config.steps or config.epochs)),
+            "early_stopping goes with classes and a training: epochs or steps above 0",
+        ),
+        (
+            config.early_stopping and named and not {*measures} <= {*OF_EVALUATIONS, *OF_TRAININGS},
+            f"early_stopping goes with the measures {', '.join((*OF_EVALUATIONS, *OF_TRAININGS))}: "
+            "others look at the last weights",
+        ),
         (not config.input_scale, "input_scale=0 leaves nothing of the inputs"),
         (config.target_accuracy > 1, f"target_accuracy={config.target_accuracy} must be at most 1"),
         (
@@ -219,6 +239,10 @@ MEASURES: dict[str, tuple[str, Callable[[TrainConfig], bool]]] = {
     "generalisation": ("classes", lambda config: not config.is_regression),
     "sparsity": ("classes and a hidden layer", lambda c: not c.is_regression and (c.depth > 0 or c.network == "cnn")),
     "loss_rises": ("a training: epochs or steps above 0", lambda c: bool(c.steps or c.epochs)),
+    "validation_rise": (
+        "classes and a training: epochs or steps above 0",
+        lambda c: bool(c.steps or c.epochs) and not c.is_regression,
+    ),
     "learnt_slope": ("activation='prelu' and depth of 1 or more", lambda c: c.activation == "prelu" and c.depth >= 1),
     "repeated": ("any configuration", lambda _: True),
     "alone": (

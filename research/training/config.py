@@ -44,7 +44,9 @@ class TrainConfig(Task):
     The training: `epochs` passes over the training part in batches of batch_size, evaluated after each; or, where
     `steps` is not 0, so many steps, evaluated every evaluate_every; with neither the untrained
     networks are measured. With target_accuracy the first evaluation that reaches it is noted. The rate is lr all
-    through, or falls to zero along half a cosine over the horizon's steps.
+    through, or falls to zero along half a cosine over the horizon's steps. With "shifts" for augmentation each image is
+    moved at each step by up to `augmentation.FARTHEST` pixels, drawn anew. With early_stopping the training goes on,
+    but test and training accuracy and loss are those of the evaluation at which the validation loss was least.
     "lbfgs" takes the whole training part at once; its steps are evaluations of the loss, lr the first length that a
     line search tries (`lbfgs.CountedLBFGS`).
 
@@ -98,6 +100,8 @@ class TrainConfig(Task):
     branch_scale: float = 1.0
     probe_steps: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
+    augmentation: str = "none"
+    early_stopping: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -114,8 +118,9 @@ class TrainConfig(Task):
                 raise UserError(f"{name}={value!r} must be at most {LARGEST}")
         if not isinstance(self.dataset, str):
             raise UserError(f"dataset={self.dataset!r} must be a name, or by_function(...) of a function")
-        if type(self.standardize) is not bool:
-            raise UserError(f"standardize={self.standardize!r} must be True or False")
+        for name in ("standardize", "early_stopping"):
+            if type(value := getattr(self, name)) is not bool:
+                raise UserError(f"{name}={value!r} must be True or False")
         for wrong, message in contradictions(self):
             if wrong:
                 raise UserError(message)

@@ -31,6 +31,8 @@ WORDS = {
     "relu6": "ReLU6",
     "standardize": "standardised",
     "normalization": "normalisation",
+    "shifts": "shifted images",
+    "early_stopping": "early stopping",
     "branch_scale": "scale of what is added to a skip",
 }
 PHRASES = {"init": "under {} initialisation", "optimizer": "with {}", "activation": "with {}"}  # of universes

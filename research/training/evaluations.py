@@ -23,7 +23,7 @@ class EndEvaluations:
 
     def __init__(self, module: StackModule, horizons: Iterable[int]) -> None:
         self.module = module
-        self.wanted = {step for horizon in horizons for step in steady_steps(horizon)}
+        self.wanted = {step for horizon in horizons for step in (*self.intervals(horizon), *steady_steps(horizon))}
         self.seen: dict[int, Mapping[str, Tensor]] = {}
         module.listeners.append(self)
 
@@ -33,14 +33,36 @@ class EndEvaluations:
             self.seen[step] = final_numbers(self.module)
 
     def last(self, horizon: int) -> Mapping[str, Tensor]:
-        """The numbers [R] after the last step of a horizon."""
-        return self.seen[horizon]
+        """The numbers [R] after the last step of a horizon, or where it was stopped early."""
+        return self.stopped(horizon) if self.module.config.early_stopping else self.seen[horizon]
+
+    def intervals(self, horizon: int) -> range:
+        """How many steps are taken at each evaluation at which a horizon can be stopped early; none where it is not."""
+        every = self.module.num_steps
+        return range(0, horizon + 1, every) if self.module.config.early_stopping else range(0)
+
+    def stopped(self, horizon: int) -> dict[str, Tensor]:
+        """The numbers [R] of the first evaluation at which the validation loss was least of all up to a horizon.
+
+        NaN for who is lost by the horizon, as without early stopping.
+        """
+        validation = torch.stack(self.module.curves["validation_loss"][: len(self.intervals(horizon))])
+        best = validation.nan_to_num(torch.inf).argmin(0)
+        found = {}
+        for name, last in self.seen[horizon].items():
+            course = torch.stack([self.seen[step][name] for step in self.intervals(horizon)])
+            found[name] = course.gather(0, best[None])[0].where(last.isfinite(), torch.nan)
+        return found
 
     def steady(self, horizon: int) -> dict[str, Tensor]:
         """The median [R] of each number over the five evaluations of a horizon, under its name with `steady_` before.
 
+        With early stopping they are those of the evaluation that it is about.
+
         NaN where one of them is: who is lost on the way to the end has no number there.
         """
+        if self.module.config.early_stopping:
+            return {PREFIX + name: values for name, values in self.stopped(horizon).items()}
         five = [self.seen[step] for step in steady_steps(horizon)]
         return {PREFIX + name: torch.stack([numbers[name] for numbers in five]).median(0).values for name in five[0]}
 

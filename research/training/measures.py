@@ -177,6 +177,16 @@ def loss_rises(module: StackModule, _: DataSet) -> Measured:
     return Measured({"loss_rises": losses.diff(dim=0).clamp(min=0).sum(0)})
 
 
+def validation_rise(module: StackModule, _: DataSet) -> Measured:
+    """`validation_rise`: by how much the validation loss is above its least at the end, in nats.
+
+    At the end is the median over the evaluations of the last tenth of the training.
+    """
+    losses = torch.stack(module.curves["validation_loss"])
+    end = losses[-(-9 * (len(losses) - 1) // 10) :].median(0).values
+    return Measured({"validation_rise": end - losses.nan_to_num(torch.inf).amin(0)})
+
+
 def learnt_slope(module: StackModule, _: DataSet) -> Measured:
     """`slope_change`: the mean over the hidden layers of the distance of a PReLU's slope from its start."""
     assert isinstance(module.model, StackedMLP)
@@ -228,6 +238,7 @@ MEASURES: Mapping[str, Callable[[StackModule, DataSet], Measured]] = {
     "generalisation": generalisation,
     "sparsity": sparsity,
     "loss_rises": loss_rises,
+    "validation_rise": validation_rise,
     "learnt_slope": learnt_slope,
     "permuted_twin": permuted_twin,
 }

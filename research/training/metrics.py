@@ -164,6 +164,10 @@ METRICS: dict[str, Metric] = {  # in the order in which pages explain them
         "sum of the rises of the training loss (nats)",
         "by how much the training loss rose in all, from one evaluation to the next; 0 where it only fell",
     ),
+    "validation_rise": Metric(
+        "rise of the validation loss (nats)",
+        "by how much it is above its least at the end of the training, where it is the median over the last tenth",
+    ),
     "slope_change": Metric(
         "change of the learnt slope", "mean over the hidden layers of how far the slope of PReLU is from where it began"
     ),
@@ -305,6 +309,14 @@ OF_PROBES: dict[str, dict[str, Metric]] = {  # beside those
         "signal_share": Metric("backward signal, as a multiple of the last hidden layer's", by="layer"),
         "weight_gradient_share": Metric("gradient of a weight, as a multiple of the last hidden layer's", by="layer"),
     },
+    "drift": {
+        "drift": Metric(
+            "drift of what a layer puts out",
+            "root mean square over its units of the distance between two normal distributions, of the mean and spread "
+            "that a unit has now and at the first look, over the spread then",
+            by="layer",
+        ),
+    },
     "symmetry": {
         "unit_difference": Metric(
             "difference between units",
@@ -356,6 +368,7 @@ OF_MEASURES: dict[str, tuple[str, ...]] = {  # the metrics of measures that alwa
     "generalisation": (),
     "sparsity": (),
     "loss_rises": ("loss_rises",),
+    "validation_rise": ("validation_rise",),
     "learnt_slope": ("slope_change",),
     "permuted_twin": ("twin_difference",),
     "repeated": ("repeat_difference",),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from research.design.streams import stream
+from research.training.augmentation import shift
 from research.training.config import TrainConfig
 from research.training.cost import check_batch, layer_sizes, num_intervals, slice_size
 from research.training.data_set import DataSet
@@ -69,7 +70,8 @@ class StackModule(pl.LightningModule):
             torch.from_numpy, map(np.array, (self.examples.validation, self.examples.test))
         )
         self.steps_per_epoch = -(-self.train_indices.shape[1] // config.batch_size)
-        self.one_batch = bool(config.steps) and self.steps_per_epoch == 1  # the whole, in the order that it lies in
+        # the whole, in the order that it lies in, unless a seed draws something for each of its examples
+        self.one_batch = bool(config.steps) and self.steps_per_epoch == 1 and config.augmentation == "none"
         self.num_steps = config.evaluate_every or self.steps_per_epoch
         self.num_intervals = num_intervals(config)
         self.num_batches = -(-self.num_steps // STEPS_AT_ONCE)
@@ -128,9 +130,9 @@ class StackModule(pl.LightningModule):
         is_plain = isinstance(self.model, StackedMLP) and self.model.is_plain
         losses = self._written_out if is_plain else self._by_autograd
         if isinstance(optimizer, CountedLBFGS):
-            self.step_losses.append(optimizer.reach(step + 1, lambda: losses(self.indices_of(step))))
+            self.step_losses.append(optimizer.reach(step + 1, lambda: losses(self.indices_of(step), step)))
             return
-        self.step_losses.append(losses(self.indices_of(step)))
+        self.step_losses.append(losses(self.indices_of(step), step))
         optimizer.update(rate_at(self.config, step))
 
     def indices_of(self, step: int) -> Tensor:
@@ -148,26 +150,35 @@ class StackModule(pl.LightningModule):
         size = self.config.batch_size
         return self.order[:, place * size : (place + 1) * size]
 
-    def _written_out(self, indices: Tensor) -> Tensor:
+    def _written_out(self, indices: Tensor, step: int) -> Tensor:
         """Mean losses [R] of examples, indices [R, B]. Their gradients are in the parameters' `grad` then."""
         batch = self.batches.get(indices.shape[1])
         if batch is None:
             assert isinstance(self.model, StackedMLP)
             if not self.batches:
                 self.scratch = Scratch(self.model.weights[0].detach())  # on the device where the networks are by now
-            batch = Batch(self.config, self.model, *self.lookup(indices), self.slice_size, self.scratch)
+            batch = Batch(self.config, self.model, *self._trained_on(indices, step), self.slice_size, self.scratch)
             self.batches[indices.shape[1]] = batch
         elif not self.one_batch:
-            self.lookup(indices, into=(batch.inputs, batch.targets))
+            self._trained_on(indices, step, into=(batch.inputs, batch.targets))
         return batch.run()
 
-    def _by_autograd(self, indices: Tensor) -> Tensor:
+    def _by_autograd(self, indices: Tensor, step: int) -> Tensor:
         """The same of what is not written out."""
-        inputs, targets = self.lookup(indices)
+        inputs, targets = self._trained_on(indices, step)
         self.model.zero_grad(set_to_none=False)
         losses = example_losses(self.config, self.model(inputs, training=True), targets).mean(1)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         return losses.detach()
+
+    def _trained_on(
+        self, indices: Tensor, step: int, into: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What `lookup` gives, as a step is to see it."""
+        inputs, targets = self.lookup(indices, into=into)
+        if self.config.augmentation != "none":
+            shift(inputs, self.seeds, step)
+        return inputs, targets
 
     def on_train_epoch_end(self) -> None:
         """Append the interval to the curves and note the first step at which a loss was not finite."""

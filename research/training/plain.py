@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from research.design.streams import stream
+from research.training.augmentation import FARTHEST, shifts
 from research.training.config import TrainConfig
 from research.training.cost import layer_sizes, num_steps
 from research.training.data_set import DataSet, parts
@@ -74,10 +75,15 @@ def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) 
     train = plain_train(config, seed, data)
     scale = config.input_scale / data.info.max_value
     labels = plain_labels(config, seed, data, train)
-    for batch in itertools.islice(plain_batches(config, seed, train), first):
+    for step, batch in enumerate(itertools.islice(plain_batches(config, seed, train), first)):
         optimizer.zero_grad()
+        inputs = data.inputs[batch].double() * scale
+        if config.augmentation == "shifts":
+            inputs = torch.stack(
+                [moved(image, *by) for image, by in zip(inputs, shifts(seed, step, len(batch)), strict=True)]
+            )
         with torch.enable_grad():
-            plain_loss(config, network(data.inputs[batch].double() * scale), labels[batch]).backward()  # type: ignore[no-untyped-call]
+            plain_loss(config, network(inputs), labels[batch]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if config.schedule == "cosine":
             falling.step()
@@ -86,6 +92,13 @@ def plain_parameters(config: TrainConfig, seed: int, data: DataSet, first: int) 
     weights, biases = [layer.weight.T for layer in linear], [layer.bias for layer in linear]
     others = [parameter for layer in hidden for parameter in layer.others()]
     return [parameter.detach() for parameter in (*weights, *biases, *others)]
+
+
+def moved(image: Tensor, down: int, right: int) -> Tensor:
+    """A square image [D] moved by so many pixels, by a frame of zeros that is wider on one side and cut off alike."""
+    side, far = math.isqrt(len(image)), FARTHEST
+    framed = nn.functional.pad(image.view(side, side), (far + right, far - right, far + down, far - down))
+    return framed[far : far + side, far : far + side].flatten()
 
 
 def plain_network(config: TrainConfig, seed: int) -> nn.Sequential:

@@ -37,6 +37,9 @@ class LayerProbe:
       these
     - `signal_share` and `weight_gradient_share`, where `signals` are asked for: root mean squares of the gradients by a
       pre-activation and by a weight, over those of the last hidden layer
+    - `drift`, where it is asked for: how far the distribution of each unit's output over the examples is from that of
+      the first look, taken as normal: the root of the mean over the units of the squared distances between means and
+      between standard deviations (Wasserstein's distance), over the root mean square of the standard deviations then
     - `unit_difference`, where `symmetry` is asked for: the largest difference between the weights that two units of the
       layer have for one and the same input
     - what `deaths.UnitDeaths` says, where `unit_deaths` are asked for: over the whole training part
@@ -50,6 +53,7 @@ class LayerProbe:
         self.times = {time * unit: time for time in config.looks}  # by the number of steps
         self.curves: dict[str, list[tuple[int, Tensor]]] = {}
         self.first_weights: list[Tensor] = []
+        self.first_outputs: list[tuple[Tensor, Tensor]] = []
         self.deaths = UnitDeaths(module) if "unit_deaths" in config.probes else None
         module.listeners.append(self)
 
@@ -79,6 +83,12 @@ class LayerProbe:
             self.first_weights = self.first_weights or weights
             for layer, (now, first) in enumerate(zip(weights, self.first_weights, strict=True), 1):
                 found[f"weight_change/layer_{layer}"] = norms(now - first) / norms(first)
+        if "drift" in self.module.config.probes:
+            now_outputs = outputs_of_units(self.module)
+            self.first_outputs = self.first_outputs or now_outputs
+            for layer, (last, start) in enumerate(zip(now_outputs, self.first_outputs, strict=True), 1):
+                moved = (last[0] - start[0]).square() + (last[1] - start[1]).square()
+                found[f"drift/layer_{layer}"] = (moved.mean(1) / start[1].square().mean(1)).sqrt()
         if "signals" in self.module.config.probes:
             found |= signal_shares(found, sizes, [weight[0].numel() for weight in self.module.model.layer_weights])
         if "symmetry" in self.module.config.probes:
@@ -88,6 +98,14 @@ class LayerProbe:
         if self.deaths is not None:
             found |= self.deaths.look()
         return found
+
+
+@torch.no_grad()
+def outputs_of_units(module: StackModule) -> list[tuple[Tensor, Tensor]]:
+    """Mean and standard deviation [R, H] of each unit's output over the examples, of each hidden layer."""
+    inputs, _ = module.lookup(module.validation_indices[:, :PROBE_EXAMPLES])
+    *hidden, _ = (output.cpu().double() for _, output in module.model.layers(inputs))
+    return [(output.mean(1), output.std(1, correction=0)) for output in hidden]
 
 
 def layer_measures(module: StackModule) -> dict[str, Tensor]:
