@@ -38,6 +38,19 @@ def replicate(seed=0, **metrics):
     return Replicate(seed, {"score": 1.0, "late": math.nan, **metrics})
 
 
+@dataclass(frozen=True)
+class Needy(Toy):
+    imports = ("no_such_package.part",)
+    extra = "catalogue"
+
+
+def test_a_package_that_is_missing_is_said_with_the_extra_that_brings_it_before_anything_is_prepared():
+    PREPARED.clear()
+    with pytest.raises(UserError, match=r"Needy needs no_such_package: pip install .* -e '\.\[catalogue\]' in the"):
+        prepare_all([Toy(), Needy()])
+    assert PREPARED == []
+
+
 def test_a_task_runs_with_defaults_for_all_but_what_it_gives_and_how():
     (result,) = Toy.run_together([Toy(2.0)], (3, 4), lambda share: None)
     check_result(Toy(2.0), (3, 4), result)

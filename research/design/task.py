@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from importlib.util import find_spec
 from time import monotonic, time
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -90,12 +91,14 @@ class Task(ABC):
     are plain values; one that is left at its default is not part of the fingerprint, so that fields can be added. Of a
     task that a study file defines the fingerprint holds a digest of its code too (`code.code_digest`).
 
-    `imports` names what is slow to import: workers are forked from a process that has it. `paired` says what the same
+    `imports` names what is slow to import: workers are forked from a process that has it, and what is not installed is
+    said before any work, with the `extra` of this project that brings it along. `paired` says what the same
     seed means in every cell, `words` how people are told its fields and their values, where their names would not do,
     `phrases` how a choice is said that sets a field (`Factor.phrase`).
     """
 
     imports: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
     paired: ClassVar[str] = "the same random draws in every cell that draws the same"
     words: ClassVar[Mapping[str, str]] = {}
     phrases: ClassVar[Mapping[str, str]] = {}
@@ -225,9 +228,21 @@ def study_files(tasks: Iterable[Task]) -> tuple[str, ...]:
 
 
 def prepare_all(tasks: Iterable[Task]) -> None:
-    """Fetch what tasks need, what several need once."""
-    for task in {(type(task), task.source or task): task for task in tasks}.values():
+    """Fetch what tasks need, what several need once. Raises UserError where a package that they import is missing."""
+    needed = {(type(task), task.source or task): task for task in tasks}.values()
+    for kind in dict.fromkeys(map(type, needed)):
+        check_installed(kind)
+    for task in needed:
         task.prepare()
+
+
+def check_installed(kind: type[Task]) -> None:
+    """Raise UserError for a package that tasks of a kind import and that is not installed, with how to get it."""
+    for name in dict.fromkeys(each.partition(".")[0] for each in kind.imports):
+        if find_spec(name) is None:
+            wanted = f"-e '.[{kind.extra}]'" if kind.extra else name
+            where = " in the project's folder" if kind.extra else ""
+            raise UserError(f"{kind.__name__} needs {name}: pip install -c constraints.txt {wanted}{where}")
 
 
 def check_result(task: Task, seeds: Sequence[int], result: StackResult) -> None:
