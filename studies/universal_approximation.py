@@ -323,7 +323,8 @@ STUDY = Study(
     question="Does one hidden layer come close to any continuous function, and do many narrow ones?",
     passage="A (Universal Approximation Theorem), B 4.3",
     says="One hidden layer with enough units comes as close as wanted to any continuous function. Its activation must "
-    "be nonlinear, sigmoid-like, or no polynomial. Layers slightly wider than the input do as well, if depth may grow.",
+    "be nonlinear, sigmoid-like, or no polynomial. Layers slightly wider than the input do as well, if depth may grow. "
+    "Enough is not a number: where 1,024 units do not come close, more may, and the theorem stands.",
     configure=configure,
     arms=Factor("width", WIDTHS, "units"),
     blocks=(
