@@ -36,9 +36,10 @@ LIBRARIES = (
 # What the commands set before they import: libraries read it once.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 SETTINGS = {**ONE_THREAD, "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MLFLOW_DISABLE_TELEMETRY": "true", "MPLBACKEND": "Agg"}
-# What pytest and libraries set in the tests' own process, and what is for the command alone: no library reads it.
+# What pytest and libraries set in the tests' own process: of no matter to a command.
 OF_TORCH = {"PYTORCH_NVML_BASED_CUDA_CHECK", "TORCHINDUCTOR_CACHE_DIR"}
-DRIFT = {*SETTINGS, *OF_TORCH, "PYTEST_CURRENT_TEST"}
+OF_OTHERS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "_MLFLOW_TELEMETRY_SESSION_ID"}
+DRIFT = {*SETTINGS, *OF_TORCH, *OF_OTHERS, "PYTEST_CURRENT_TEST"}
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 SIGNATURE = inspect.signature(subprocess.Popen._execute_child)
 MOST = 1 << 20  # bytes of a request
