@@ -1,9 +1,11 @@
 """Commands in tests are forked, and are processes as at home."""
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import warnings
 
 import forked
 import pytest
@@ -19,11 +21,9 @@ def start(*words, **options):
 
 @pytest.mark.skipif(sys.platform != "linux" or os.environ.get("FORKED") == "no", reason="nothing is forked here")
 def test_a_command_is_forked_whatever_libraries_the_tests_have_imported():
-    import captum  # noqa: F401
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-    import pytorch_lightning  # noqa: F401
-    import shap  # noqa: F401
-
+    with warnings.catch_warnings(action="ignore"):
+        for library in ("captum", "mlflow.store.tracking.sqlalchemy_store", "pytorch_lightning", "shap"):
+            importlib.import_module(library)
     with start("--nonsense") as process:
         out, error = process.communicate(timeout=60)
     assert isinstance(process, forked.Popen)
