@@ -27,7 +27,7 @@ from pathlib import Path
 
 COMMANDS = ("research.report", "research.reproduce", "research.store", "research.study")
 LIBRARIES = (
-    "dask", "distributed", "jinja2", "markdown_it", "matplotlib.backends.backend_agg",
+    "jinja2", "markdown_it", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store", "mpmath",
     "optuna", "pandas", "pooch", "psycopg", "pytorch_lightning", "scipy.linalg", "scipy.optimize", "scipy.special",
     "scipy.stats", "seaborn", "sklearn.datasets", "sklearn.ensemble", "sklearn.linear_model", "sklearn.svm",

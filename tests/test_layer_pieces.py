@@ -131,10 +131,10 @@ def test_batch_normalisation_sees_the_whole_batch_however_large(monkeypatch, dig
     monkeypatch.setattr("research.training.cost.SLICE_BYTES", 4 * 12 * 3 * 16)
     small = StackModule(replace(BASE, normalization="batch"), SEEDS, digits, torch.float64)
     assert small.slice_size == 16
-    losses = small._by_autograd(small.indices_of(0))
+    losses = small._by_autograd(small.indices_of(0), 0)
     monkeypatch.undo()
     whole = StackModule(replace(BASE, normalization="batch"), SEEDS, digits, torch.float64)
-    assert torch.equal(losses, whole._by_autograd(whole.indices_of(0)))
+    assert torch.equal(losses, whole._by_autograd(whole.indices_of(0), 0))
 
 
 def test_a_constant_unit_is_normalised_to_zero():
