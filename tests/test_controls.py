@@ -453,7 +453,7 @@ def test_every_control_of_every_study_is_seen_to_fail():
     assert failing == {name: controls for name, controls in declared.items() if name in FAULTS}
     # in tests of theirs, since they are of tasks of their own
     of_own_tasks = {
-        "activation_functions", "attribution", "backpropagation", "output_heads", "parameter_explosion", "perceptron_xor",
-        "transformer_share", "universal_approximation",
+        "activation_functions", "attribution", "backpropagation", "output_heads", "parameter_explosion",
+        "perceptron_xor", "transformer_share", "universal_approximation",
     }  # fmt: skip
     assert set(declared) == {*FAULTS, *of_own_tasks}
