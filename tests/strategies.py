@@ -311,7 +311,7 @@ def field_values(name: str) -> SearchStrategy[Any]:
         return st.sampled_from(CHOICES[name])
     if name == "dataset":
         return st.sampled_from(tuple(DATA))
-    if name == "standardize":
+    if name in ("early_stopping", "standardize"):
         return st.booleans()
     if name == "probes":
         return st.sets(st.sampled_from(PROBES)).map(lambda found: tuple(sorted(found)))

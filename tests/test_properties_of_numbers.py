@@ -6,6 +6,7 @@ The same examples are drawn in every run; with HYPOTHESIS_PROFILE=thorough in th
 import math
 import re
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -187,11 +188,12 @@ def test_whatever_is_measured_something_is_written_and_never_minus_nothing(value
 
 @examples(200)
 @given(st.floats(-1e300, 1e300) | st.integers(-(10**9), 10**9).map(lambda value: value / 1000) | st.just(-0.0), units)
-def test_a_declared_number_is_written_with_all_its_digits(value, unit):
+def test_a_declared_number_is_written_with_all_its_digits_and_a_computed_one_with_four(value, unit):
     text = edge(value, unit)
     (read,) = numbers_in(text)
-    assert (read / 100 if unit else read) == pytest.approx(value, rel=1e-15, abs=0)
-    assert unit or read == value
+    computed = len(Decimal(repr(float(value))).normalize().as_tuple().digits) > 12
+    assert (read / 100 if unit else read) == pytest.approx(value, rel=5e-4 if computed else 1e-15, abs=0)
+    assert unit or computed or read == value
     assert not re.fullmatch(r"-[0.,]+", text)
 
 
