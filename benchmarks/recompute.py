@@ -27,7 +27,10 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 FAR, NEAR = 1e200, 1e-12  # for infinity, and for the distance from the end of an open interval
 FORMULAS = ("cross_entropy_formula_error", "mse_formula_error")
 TWINS = tuple(f"{name}_difference" for name in ("twin", "alone", "round_trip", "scaled_twin"))
-AT_THE_START = ("backward_factor", "backward_log10_across_4", "backward_factor_score", "untrained_test_accuracy")
+AT_THE_START = (
+    "backward_factor", "backward_log10_across_4", "backward_factor_score", "untrained_test_accuracy", "forward_factor",
+    "signal_arriving", "weight_gradient_arriving", "library_variance", "library_wide_over_square", "library_difference",
+)  # fmt: skip
 BEFORE = (*AT_THE_START, *FORMULAS, *TWINS)  # what is no number of the trained network
 Ends = tuple[np.ndarray, np.ndarray]  # the least and the most that the number of each seed can be
 
@@ -86,6 +89,8 @@ def join(how: str, values: list[float], levels: tuple[Any, ...], threshold: floa
             return sum(values) / len(values)
         case "first_below":
             return min((float(at) for at, value in zip(levels, values, strict=True) if value < threshold), default=FAR)  # type: ignore[operator]
+        case "first_above":
+            return min((float(at) for at, value in zip(levels, values, strict=True) if value > threshold), default=FAR)  # type: ignore[operator]
         case "log_slope":
             if min(values) <= 0:
                 return math.nan
@@ -97,14 +102,18 @@ def number_of(number: Number, ends: list[tuple[float, float]]) -> tuple[float, f
     """The least and the most that a seed's number can be, of the ends of its cells, arm by arm and block by block."""
     num_blocks = math.prod(map(len, number.blocks.values()))
 
-    def made(values: tuple[float, ...]) -> float:
+    def made(values: tuple[float, ...]) -> Iterator[float]:
         by_block = [
             join(number.across_arms, list(values[block::num_blocks]), number.arms, number.threshold)
             for block in range(num_blocks)
         ]
-        return join(number.across_blocks, by_block, (), None)
+        # what no level comes to lies beyond the largest, nobody knows where
+        beyond = (max(map(float, number.arms)) * (1 + NEAR), FAR) if number.across_arms.startswith("first_") else ()
+        for each in itertools.product(*(beyond if beyond and value == FAR else (value,) for value in by_block)):
+            yield join(number.across_blocks, list(each), (), None)
 
-    found = [made(values) for values in itertools.product(*(sorted(set(pair)) for pair in ends))]
+    combinations = itertools.product(*(sorted(set(pair)) for pair in ends))
+    found = [value for values in combinations for value in made(values)]
     if number.across_arms == "ratio" and any(low <= 0 <= high for low, high in ends[num_blocks:]):
         return -FAR, FAR
     if any(math.isnan(value) for value in found):
@@ -115,8 +124,6 @@ def number_of(number: Number, ends: list[tuple[float, float]]) -> tuple[float, f
             max(0.0, max(low for low, _ in ends[b::num_blocks]) - min(high for _, high in ends[b::num_blocks]))
             for b in range(num_blocks)
         )
-    if number.across_arms == "first_below" and low == FAR:
-        low = max(map(float, number.arms)) * (1 + NEAR)
     return low, high
 
 
@@ -126,6 +133,8 @@ def seeds_of(number: Number, study: Study, runs: pd.DataFrame, universe: Mapping
     points = list(itertools.product(number.arms, *number.blocks.values()))
     cells = [dict(zip(names, point, strict=True)) for point in points]
     rows = [cell(runs, study, levels, universe) for levels in cells]
+    if number.at:
+        rows = [one.assign(**{number.metric: one[placed(number)]}) for one in rows]
     if number.over:  # what is measured, divided by what theory says of each cell
         predicted = [study.predictions[number.over](**study.reference | dict(universe) | levels) for levels in cells]
         rows = [one.assign(**{number.metric: one[number.metric] / by}) for one, by in zip(rows, predicted, strict=True)]
@@ -268,14 +277,22 @@ def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
 
 
 def with_places(study: Study, runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """The runs with what claims and controls read of a layer, a time or a place, under the metric's own name."""
-    for number in (one.number for one in (*study.controls, *study.claims) if one.number.at):
+    """The runs with what claims and controls read of a layer, a time or a place, a column for each (`placed`)."""
+    for number in {
+        placed(one.number): one.number for one in (*study.controls, *study.claims) if one.number.at
+    }.values():
         kind = "profiles" if "place" in number.at else "layers" if "layer" in number.at else "curves"
         rows = read(folder / f"{kind}.csv")
         for name, value in number.at.items():
             rows = rows[rows[name] == value]
-        runs = runs.merge(rows[["cell", "seed", number.metric]], on=["cell", "seed"], how="left")
+        values = rows[["cell", "seed", number.metric]].rename(columns={number.metric: placed(number)})
+        runs = runs.merge(values, on=["cell", "seed"], how="left")
     return runs
+
+
+def placed(number: Number) -> str:
+    """A name for a metric where it is read."""
+    return f"{number.metric} at {dict(number.at)}"
 
 
 def read_text(path: Path) -> pd.DataFrame:
@@ -296,7 +313,8 @@ def differ(what: str, ours: tuple[str, str], published: Mapping[str, Any]) -> It
 
 def main(names: list[str]) -> int:
     """Recompute the verdicts of these studies, or of all that are published."""
-    wrong = [line for name in names or study_names() if (REPORTS / name).is_dir() for line in disagreements(name)]
+    published = [name for name in study_names() if (REPORTS / name / "findings.csv").is_file()]
+    wrong = [line for name in names or published for line in disagreements(name)]
     print(*wrong, f"{len(COMPARED)} verdicts recomputed, {len(wrong)} differ", sep="\n")
     return bool(wrong)
 

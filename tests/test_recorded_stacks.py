@@ -48,6 +48,7 @@ CASES = {
         "sine", output="raw", loss="mse_mean", steps=30, evaluate_every=10, measures=("curve_fit",), lr=1.7e308,
         probe_steps=(0, 7), probes=("weight_change",),
     ),
+    "shifted": TrainConfig("digits", augmentation="shifts", early_stopping=True),
     "in pieces": TrainConfig(
         "wine", standardize=True, normalization="layer", dropout=0.1, skip="after", branch_scale=0.5
     ),
