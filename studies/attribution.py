@@ -405,7 +405,7 @@ STUDY = Study(
         control("linear-is-weights", "Exact: of a network without activations shares are weights times inputs.",
                 "from_weights", "linear", METHOD_CLAIMS, "identity", below=1e-6),
         control("linear-agrees", "An effect that must show: of such a network, which is a line, all agree.",
-                "agreement", "linear", ("methods-agree",), "most", above=0.7),
+                "agreement", "linear", ("methods-agree",), "most", above=0.9),
         control("dealt-out-disagree", "An effect that must not show: shares dealt out at random do not agree.",
                 "dealt_agreement", "trained",
                 ("methods-agree", "complete-not-faithful"), "mean", above=-0.1, below=0.1),

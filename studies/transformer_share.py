@@ -21,6 +21,7 @@ a default (more than half).
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -148,8 +149,9 @@ class OfPackage(Task):
     imports = ("torch", "transformers")
     extra = "catalogue"
 
+    @abstractmethod
     def numbers(self) -> dict[str, float]:
-        raise NotImplementedError
+        """What is counted."""
 
     def run(self, seeds: Sequence[int], report: Report) -> Iterator[Replicate]:
         found = self.numbers()
