@@ -44,9 +44,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-INDEX = ("index.html", "README.md")
-
-
+INDEX = ("index.html", "README.md", "what-holds.md")
+CLAIMS_MAP = "what-holds"
 README = REPORTS.parent / "README.md"
 PARAMS = REPORTS.parent / "params.yaml"  # of the pipeline
 
@@ -258,8 +257,12 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
         if published.judgement is not None:
             entries.append(entry(published, found))
     if entries:
-        index = (index_html(entries), index_markdown(entries))
+        from research.publishing.what_holds import claims_map, what_holds
+
+        begin_drawing()
+        index = (index_html(entries), index_markdown(entries), what_holds(entries, f"{CLAIMS_MAP}.svg"))
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
+        files |= {reports / name: content for name, content in drawn({CLAIMS_MAP: claims_map(entries)}).items()}
         if reports.absolute() == REPORTS:
             files[README] = with_results(README.read_text(encoding="utf-8"), entries).encode()
         if reports.absolute() == REPORTS and PARAMS.is_file():

@@ -1,0 +1,144 @@
+"""All findings -> the page "what holds": the claims that matter most, by how they came out, and a figure of all."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from research.design.study_files import STUDIES
+from research.design.wording import escaped
+from research.judging.findings import Finding
+from research.judging.universe_findings import AcrossFinding
+from research.publishing.index import Entry
+from research.publishing.pages import IN_SEEDS, SIGNS, counts_words, number_text, seeds_text, verdict_words
+from research.publishing.universe_figures import SHOWN
+
+CHOSEN = STUDIES / "what_holds.csv"  # the claims that the page tells, in the words of their studies or in others
+HOW_TO_READ = (
+    "A square is a claim, a row a study. Blue is supported, red refuted, grey open; pale is withheld. The bar below a "
+    "square says in which share of the universes the claim came out how; without a bar they were not run."
+)
+PARTS = {
+    "holds": ("Holds", "Supported, and refuted under none of the other choices that were tried."),
+    "depends": ("Holds under conditions", "Supported under some choices and refuted under others; what decides is said "
+                "beside."),
+    "fails": ("Does not hold", "Refuted, and supported under none of the other choices that were tried."),
+    "open": ("Open", "The seeds disagree, or a control that guards the claim is refuted."),
+}  # fmt: skip
+
+
+class Told(NamedTuple):
+    """A claim that the page tells: its sentence, what was found, and what was found in other universes."""
+
+    study: str
+    sentence: str
+    finding: Finding
+    across: AcrossFinding | None
+
+
+def what_holds(entries: Sequence[Entry], figure: str) -> str:
+    """The page, in Markdown, of those of the chosen claims whose studies are published; `figure` is that of all."""
+    told = chosen(entries)
+    findings = [finding for entry in entries for finding in entry.judgement.claims]
+    lines = [
+        "# What holds about multilayer perceptrons?",
+        "",
+        f"Two documents explain multilayer perceptrons. Their sentences were made {len(findings)} claims, in "
+        f"{len(entries)} studies, and put to the test. Here are the {len(told)} that a student will ask about first; "
+        "[all of them](README.md), with intervals, regions and figures, are one table. A sentence about networks is "
+        "judged by how many of the seeds do what it says, under the settings that its study names; *universes* are "
+        "other starts, optimisers, rates or data, wherever they were run.",
+        "",
+        f"![How all claims came out, study by study]({figure})",
+        "",
+        f"*{HOW_TO_READ}*",
+        "",
+    ]
+    for part, (head, lead) in PARTS.items():
+        inside = [each for each in told if part_of(each.finding, each.across) == part]
+        if inside:
+            lines += [f"## {head}", "", lead, "", *map(line, inside), ""]
+    return "\n".join(lines)
+
+
+def chosen(entries: Sequence[Entry]) -> list[Told]:
+    """The chosen claims whose studies are published, in the order of their file."""
+    by_study = {entry.study.name: found_by_name(entry) for entry in entries}
+    with CHOSEN.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file, strict=True) if row["claim"] in by_study.get(row["study"], {})]
+    told = []
+    for row in rows:
+        finding, across = by_study[row["study"]][row["claim"]]
+        told.append(Told(row["study"], row["sentence"] or f"{finding.text.rstrip('.')}.", finding, across))
+    return told
+
+
+def found_by_name(entry: Entry) -> Mapping[str, tuple[Finding, AcrossFinding | None]]:
+    """What was found of each claim of a study, and across universes."""
+    claims = entry.judgement.claims
+    across = entry.across.claims if entry.across else [None] * len(claims)
+    return {finding.name: (finding, found) for finding, found in zip(claims, across, strict=True)}
+
+
+def part_of(finding: Finding, across: AcrossFinding | None) -> str:
+    """Where a claim stands on the page: by its verdict, and by those in other universes."""
+    verdicts = {finding.verdict, *(point.finding.verdict for point in (across.distinct if across else ()))}
+    if {"supported", "refuted"} <= verdicts:
+        return "depends"
+    return {"supported": "holds", "refuted": "fails"}.get(finding.verdict, "open")
+
+
+def line(told: Told) -> str:
+    """A claim with its number, in how many universes it came out how, and what decides, as a point of a list."""
+    finding, across = told.finding, told.across
+    where = number(finding)
+    if finding.verdict == "withheld":
+        where = f"{verdict_words(finding)}, {where}"
+    if across and len(across.distinct) > 1:
+        where += f"; universes: {counts_words(across)}"
+    decides = f" {across.sentence}" if across and part_of(finding, across) == "depends" else ""
+    link = f"[{told.study}]({told.study}/README.md)"
+    return f"- {escaped(told.sentence)} *{escaped(where)}; {link}.*{escaped(decides)}"
+
+
+def number(finding: Finding) -> str:
+    """In how many seeds it is so, with the median where it has a unit; the average; or the worst of all cases."""
+    if finding.kind in IN_SEEDS:
+        return number_text(finding) if finding.unit and finding.number == finding.number else seeds_text(finding)
+    return f"{'on average' if finding.kind == 'mean' else 'at worst'} {number_text(finding)}"
+
+
+def claims_map(entries: Sequence[Entry]) -> Figure:
+    """A square for each claim in its verdict's colour, a row a study; below it the verdicts of its universes."""
+    longest = max(len(entry.judgement.claims) for entry in entries)
+    figure, ax = plt.subplots(figsize=(2.2 + 0.21 * longest, 0.6 + 0.27 * len(entries)))
+    for row, entry in enumerate(entries):
+        for column, (finding, across) in enumerate(found_by_name(entry).values()):
+            pale = finding.verdict in ("withheld", "not judged")
+            ax.add_patch(Rectangle((column, row), 0.9, 0.58, color=SHOWN[finding.verdict], linewidth=0))
+            ax.text(column + 0.45, row + 0.29, SIGNS[finding.verdict], ha="center", va="center_baseline", fontsize=6.5,
+                    color="0.2" if pale else "white")  # fmt: skip
+            left, counts = float(column), across.counts if across else {}
+            for verdict, count in counts.items():
+                size = 0.9 * count / sum(counts.values())
+                ax.add_patch(Rectangle((left, row + 0.63), size, 0.16, color=SHOWN[verdict], linewidth=0))
+                left += size
+    ax.set(xlim=(-0.2, longest), ylim=(len(entries), -0.1), xticks=[])
+    ax.set_yticks(
+        [row + 0.35 for row in range(len(entries))], [entry.study.name.replace("_", " ") for entry in entries]
+    )
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    verdicts = {finding.verdict for entry in entries for finding in entry.judgement.claims}
+    handles = [
+        Rectangle((0, 0), 1, 1, color=SHOWN[each], label=f"{SIGNS[each]} {each}") for each in SIGNS if each in verdicts
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=1)
+    return figure
