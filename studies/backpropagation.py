@@ -506,6 +506,14 @@ STUDY = Study(
     says="The signal at the output is prediction less target, each layer passes it on by its weights and slopes, and "
     "that is all. PyTorch does just this; a step moves what is on the path of computation alone and reduces the error.",
     configure=configure,
+    same_as={  # the names inside comprehensions count no longer
+        "5c6f9f2c2968c9fa6635c946e3385ccedc385c69b9b8e533fa253989fe906e02":
+        "311b3ba1e11bf2d552585d1adf22cfed850f699c63fa93910596373b9341cc93",
+        "511b6b8be9e0ffda4816d3e9159de669da7e5b74d4f3a7d1b169e4a91484f034":
+        "98bf71aa11ecf7d59ba525be62e8e2cd8f028c34a722a44bca4c51ac44aaacd1",
+        "68b0edd416ec819f4ad8e4d66ad9b1d4da6a08b80f413e033c0545a96c72445f":
+        "3839012eb8a27906c69a5bdc8ef5d7738529057b22737e5ffbf022ee4f84e78c",
+    },
     arms=Factor("case", (*ACTIVATIONS, *CASES, "step", "step-momentum", "step-decay"), words={
         "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU",
         "relu6": "ReLU6", "hardswish": "Hardswish",

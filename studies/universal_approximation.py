@@ -326,6 +326,10 @@ STUDY = Study(
     "be nonlinear, sigmoid-like, or no polynomial. Layers slightly wider than the input do as well, if depth may grow. "
     "Enough is not a number: where 1,024 units do not come close, more may, and the theorem stands.",
     configure=configure,
+    same_as={  # the names inside comprehensions count no longer
+        "5f3bd647082e91e7d13943477c235447544ca785eef3a602f2726d8d77b7f614":
+        "30fb4373a7ce8940e186fa4fdf8d13c7b5496b648ef7cbb5eb0839fe76c803f5",
+    },
     arms=Factor("width", WIDTHS, "units"),
     blocks=(
         Factor("activation", (*SIGMOID_LIKE, *OTHERS, *POLYNOMIALS), words={"clipped": "clipped line"}),

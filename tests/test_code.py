@@ -97,6 +97,7 @@ def test_it_changes_with_what_the_task_uses_of_a_module_beside_it(digest, helper
         (("    size: int = 1\n", '    words = {"size": "how large"}\n    size: int = 1\n'), ("", "")),
         (("return UNUSED", "return 2 * UNUSED"), ("", "")),
         (("UNUSED = 4", "UNUSED = 5"), ("", "")),
+        (("UNUSED = 4", "UNUSED = [self for self in (4, 5)]"), ("", "")),  # a name of its own
         (("", ""), ("    return x\n", "    return -x\n")),
     ],
 )

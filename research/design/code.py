@@ -83,12 +83,16 @@ def is_for_people(node: ast.stmt) -> bool:
 
 
 def names_of(node: ast.stmt) -> list[str]:
-    """The names that a statement at the top of a file gives."""
+    """The names that a statement at the top of a file gives; those of a comprehension are its own."""
     if isinstance(node, Definition):
         return [node.name]
     if isinstance(node, Import):
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+    inside = {
+        id(name) for each in ast.walk(node) if isinstance(each, ast.comprehension) for name in ast.walk(each.target)
+    }
+    names = (each for each in ast.walk(node) if isinstance(each, ast.Name) and id(each) not in inside)
+    return [each.id for each in names if isinstance(each.ctx, ast.Store)]
 
 
 def imported(node: Import, path: Path) -> Iterator[tuple[Path, str]]:
