@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from research.design.streams import stream
-from research.design.study import Claim, Control, Factor, Metric, Number, Replicate, Study, Task, Tier
-from research.design.task import Report, Source
+from research.design.study import Claim, Control, Factor, Metric, Number, Replicate, Study, Tier
+from research.design.task import Report
 from research.training.config import TrainConfig
+from research.training.network_task import NetworkTask
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,7 +87,7 @@ def away(one: Array, other: Array) -> float:
 
 
 @dataclass(frozen=True)
-class Explained(Task):
+class Explained(NetworkTask):
     """A trained network, whose guesses for images are explained by several methods."""
 
     imports = ("torch", "captum.attr", "shap", "research.training.plain", "research.training.data")
@@ -112,16 +113,6 @@ class Explained(Task):
             dataset="mnist", depth=2, width=self.width, activation=self.activation, num_train=self.num_train,
             optimizer="adam", lr=0.001, epochs=self.epochs,
         )  # fmt: skip
-
-    @property
-    def source(self) -> Source | None:
-        return self.network.source
-
-    def identity(self, numerics: int) -> dict[str, object]:
-        return {**super().identity(numerics), "data": self.network.info.digest, "numerics": numerics}
-
-    def prepare(self) -> None:
-        self.network.prepare()
 
     def seconds(self, num_seeds: int) -> float:
         return (1.0 + 0.4 * self.images) * num_seeds

@@ -21,7 +21,6 @@ smoke.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -30,8 +29,9 @@ import numpy as np
 
 from research.design.streams import stream
 from research.design.study import Claim, Control, Factor, Metric, Number, Replicate, Study, Task, Tier, Tuning
-from research.design.task import Report, Source
+from research.design.task import Report
 from research.training.config import TrainConfig
+from research.training.network_task import NetworkTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,27 +44,12 @@ RATE, BATCH, SPREAD = 0.1, 100, 0.01  # of the pretraining: Hinton 2010, section
 SHARE = (0.0, 1.0)
 
 
-class OnImages(Task):
+class OnImages(NetworkTask):
     """What the tasks share: they see the images and labels that a network of a seed would be trained on."""
 
     imports = ("sklearn.svm", "research.training.train")
     paired = "the same split, and where networks are trained the same order and draws, in every cell"
     validated = ("validation_accuracy",)
-
-    @property
-    @abstractmethod
-    def network(self) -> TrainConfig:
-        """The network; of what is none, one that would see the same."""
-
-    @property
-    def source(self) -> Source | None:
-        return self.network.source
-
-    def identity(self, numerics: int) -> dict[str, object]:
-        return {**super().identity(numerics), **self.network.identity(numerics)}
-
-    def prepare(self) -> None:
-        self.network.prepare()
 
 
 @dataclass(frozen=True)

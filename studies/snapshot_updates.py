@@ -17,7 +17,8 @@ signal for the layer below by the new weights. Networks have 2, 8 and 24 hidden 
 start, which keeps signals of deep ones alive, and see 10,000 images of MNIST for five epochs at the customary rate, so
 that all are affordable. Of thousands of layers, which need skips and normalisation too, nothing is said. Training
 breaks down where it costs ten points of test accuracy; that it works with a snapshot is a claim of its own. All was
-fixed before any run but smoke.
+fixed before any run but smoke. One fault was mended later: a first version promised a number where a gradient as you go
+is too large for a float, as it is through 24 layers in a seed of twenty, and stopped there.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from research.design.streams import stream
 from research.design.study import Claim, Control, Factor, Metric, Number, Replicate, Study, Task, Tier
-from research.design.task import Report, Source
+from research.design.task import Report
 from research.training.config import TrainConfig
+from research.training.network_task import NetworkTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +45,7 @@ ORDERS = ("snapshot", "as-you-go")
 SHUFFLED, STILL = "snapshot-2-shuffled", "step-8-still"
 EXACT = 1e-10
 NOTHING = 1e-30
+TOO_LARGE = (1.0, math.inf)  # how far a gradient is off that is too large for a float
 TWIN_STEPS = 20  # in which rounding has not grown in 24 layers
 ONE_CLASS = (0.0, 0.1135)  # test accuracy of what diverged: at most the share of the most frequent digit
 
@@ -86,10 +89,9 @@ def ordered_step(
 
 
 @dataclass(frozen=True)
-class OnImages(Task):
+class OnImages(NetworkTask):
     """What both tasks share: a network of these fields, and the images that it sees."""
 
-    imports: ClassVar[tuple[str, ...]] = ("research.training.train",)
     words: ClassVar[Mapping[str, str]] = {"lr": "learning rate", "init": "initialisation"}
 
     depth: int
@@ -107,20 +109,6 @@ class OnImages(Task):
     def network(self) -> TrainConfig:
         names = ("depth", "activation", "init", "lr", "batch_size", "epochs", "labels", "width", "num_train", "dataset")
         return TrainConfig(**{name: getattr(self, name) for name in names})
-
-    @property
-    def source(self) -> Source | None:
-        return self.network.source
-
-    @property
-    def clock(self) -> str:
-        return "epoch"
-
-    def identity(self, numerics: int) -> dict[str, object]:
-        return {**super().identity(numerics), **self.network.identity(numerics)}
-
-    def prepare(self) -> None:
-        self.network.prepare()
 
 
 @dataclass(frozen=True)
@@ -193,8 +181,9 @@ class FirstStep(OnImages):
     """The first step of a network in float64: what torch's backward() and SGD do, and what updating as you go does.
 
     `interference` is how far the first layer's gradient is off as you go, over its norm; `proportion` the logarithm of
-    the factor by which that falls where the rate is a tenth, in tenfolds. `by_formula` holds the gradient of the last
-    hidden layer to what follows from the new weights of the output, by hand.
+    the factor by which that falls where the rate is a tenth, in tenfolds. Neither is known where a gradient as you go
+    is too large for a float. `by_formula` holds the gradient of the last hidden layer to what follows from the new
+    weights of the output, by hand.
     """
 
     def gives(self) -> Mapping[str, Metric]:
@@ -210,8 +199,8 @@ class FirstStep(OnImages):
                                             "numbers"),
             "numbers": known("weights and biases"),
             "refused": known("whether torch refuses to go back through a weight that was changed"),
-            "interference": known("change of the first layer's gradient as you go, over its norm"),
-            "proportion": known("tenfolds by which that is smaller at a tenth of the rate"),
+            "interference": Metric("change of the first layer's gradient as you go, over its norm"),
+            "proportion": Metric("tenfolds by which that is smaller at a tenth of the rate"),
             "by_formula": known("difference of a gradient as you go from the formula"),
             "interference_below": Metric("change of a layer's gradient as you go, over its norm", by="place"),
         }  # fmt: skip
@@ -304,10 +293,9 @@ class FirstStep(OnImages):
             moved = -self.lr * old[-1].transpose(1, 2)
             by_formula = lower.transpose(1, 2) @ (signal @ moved * slopes(self.activation, passed[-2][0])) / len(inputs)
         profile = tuple((below, off(new, len(new) - 1 - below)) for below in range(len(new)))
-        proportion = math.log10(off(new, 0) / off(less, 0)) if off(less, 0) else math.inf
         return {
             "interference": off(new, 0),
-            "proportion": proportion if math.isfinite(proportion) else 0.0,
+            "proportion": math.log10(off(new, 0) / off(less, 0)) if off(less, 0) else math.nan,
             "by_formula": float((new[-2] - old[-2] - by_formula).abs().max() / old[-2].abs().max()),
         }, profile
 
@@ -405,7 +393,7 @@ STUDY = Study(
               of("refused", *STEPS, join="min"), above=0.5),
         # rounding is near 1e-15 of a gradient
         Claim("as-you-go-differs", "As you go, earlier updates interfere with later gradients.", A, "always",
-              of("interference", *STEPS, join="min"), above=1e-6),
+              of("interference", *STEPS, join="min", missing=TOO_LARGE), above=1e-6),
         Claim("in-proportion", "How much they interfere is in proportion to the rate.", "project", "most",
               of("proportion", "step-8"), above=0.9, below=1.1, by_hand="a tenth of a tenfold"),
         Claim("snapshot-trains", "With a snapshot 24 hidden layers train: more than half of the test images are right.",

@@ -30,8 +30,9 @@ import numpy as np
 
 from research.design.streams import stream
 from research.design.study import Claim, Control, Factor, Metric, Number, Replicate, Study, Task, Tier
-from research.design.task import Report, Source
+from research.design.task import Report
 from research.training.config import TrainConfig
+from research.training.network_task import NetworkTask
 
 Array = np.ndarray
 BATCHES = (8, 32, 128, 512)
@@ -82,7 +83,8 @@ class Formulas(Task):
             report((done + 1) / len(seeds))
 
     def numbers(self, rng: np.random.Generator) -> dict[str, float]:
-        raise NotImplementedError
+        """What is measured with the random numbers of a seed; those that give more replace `run`."""
+        return {}
 
 
 def known(cases: str = "", over_cases: tuple[str, ...] = (), **labels: str) -> dict[str, Metric]:
@@ -331,7 +333,7 @@ class SumTwin(Formulas):
 
 
 @dataclass(frozen=True)
-class OnDigits(Task):
+class OnDigits(NetworkTask):
     """A softmax regression of digits in float32, five epochs of batches of 128 at rate 0.1, looked at on the way.
 
     After each epoch the outputs of all training images go through the formula of cross-entropy as it is written, and
@@ -339,7 +341,6 @@ class OnDigits(Task):
     their gradients' norms taken: of the mean loss, its root mean square.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("research.training.train",)
     scale: float = 1.0
     dataset: str = "mnist"
     num_train: int = NUM_TRAIN
@@ -350,20 +351,6 @@ class OnDigits(Task):
         return TrainConfig(
             dataset=self.dataset, depth=0, num_train=self.num_train, input_scale=self.scale, epochs=self.epochs
         )
-
-    @property
-    def source(self) -> Source | None:
-        return self.network.source
-
-    @property
-    def clock(self) -> str:
-        return "epoch"
-
-    def identity(self, numerics: int) -> dict[str, object]:
-        return {**super().identity(numerics), **self.network.identity(numerics)}
-
-    def prepare(self) -> None:
-        self.network.prepare()
 
     def gives(self) -> Mapping[str, Metric]:
         return known(
