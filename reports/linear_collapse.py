@@ -16,7 +16,9 @@ LEAST = 1e-17  # where what is exactly the same is drawn
 def from_the_product(profiles: pd.DataFrame) -> Figure:
     """How far random stacks are from the product of their weights at each depth, with activations and without."""
     figure, ax = plt.subplots(figsize=(5.6, 3.2))
-    words = {"stacks": "no activation"} | {network: network.removeprefix("stacks-") for network in BENT}
+    words = {"stacks": "no activation"} | {
+        network: f"with {network.removeprefix('stacks-')}".replace("relu", "ReLU") for network in BENT
+    }
     for place, (network, look) in enumerate(looks([*words]).items()):
         own = profiles[profiles["network"] == network]
         shift = (place - 1.5) * 0.12

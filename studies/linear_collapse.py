@@ -197,7 +197,12 @@ STUDY = Study(
     "nonlinear features need a nonlinear transformation.",
     configure=configure,
     arms=Factor("network", ("stacks", "softmax", *LINEAR, *RELU), words={
-        "stacks": "random linear stacks", "softmax": "softmax regression", SHUFFLED: "linear-4 on shuffled labels",
+        "stacks": "random linear stacks", "softmax": "softmax regression",
+        "stacks-relu": "random stacks with ReLU", "stacks-tanh": "random stacks with tanh",
+        "stacks-sigmoid": "random stacks with sigmoid",
+        **{name: f"{hidden + 1} linear layers" for name, hidden in zip(LINEAR, HIDDEN, strict=True)},
+        **{name: f"{hidden + 1} layers with ReLU" for name, hidden in zip(RELU, HIDDEN, strict=True)},
+        SHUFFLED: "5 linear layers on shuffled labels",
     }),
     blocks=(),
     choices=(
