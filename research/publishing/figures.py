@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 STEPS = (1, 2, 2.5, 5, 10)  # between the numbers of an axis, of which few are written, since some are long
-FAR = 50  # margins that differ by more than this factor stand on a logarithmic axis
+FAR = 50  # numbers that differ by more than this factor stand on a logarithmic axis
 VERDICT_COLOURS = {"supported": "#00588f", "refuted": "#a33d00"}  # those of the HTML page
 
 
@@ -192,18 +192,21 @@ def findings_figure(findings: Sequence[Finding]) -> Figure:
 
 
 def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
-    """A finding's region as a band, its seeds as dots, its number and interval above them; log scale for an identity.
+    """A finding's region as a band, its seeds as dots, its number and interval above them.
 
-    Where seeds are counted it is written how many lie inside; those whose number is not known are no dots.
+    The scale is logarithmic for an identity and where numbers lie so far apart that another would hide which are
+    inside. Where seeds are counted it is written how many lie inside; those whose number is not known are no dots.
     """
-    logarithmic = finding.kind == "identity" and min(finding.values, default=0.0) > 0
     scale = 100 if finding.unit else 1
     above, below, number, low, high = (
         scale * value for value in (finding.above, finding.below, finding.number, finding.low, finding.high)
     )
-    edges = [edge for edge in (above, below) if np.isfinite(edge) and (edge > 0 or not logarithmic)]
     seeds = [scale * value for value in finding.values if np.isfinite(value)]
+    edges = [edge for edge in (above, below) if np.isfinite(edge)]
+    if is_identity := finding.kind == "identity" and min(seeds, default=0.0) > 0:
+        edges = [edge for edge in edges if edge > 0]
     shown = [*edges, *seeds, *(value for value in (number, low, high) if np.isfinite(value))] or [0.0]
+    logarithmic = is_identity or (min(shown) > 0 and max(shown) > FAR * min(shown))
     if logarithmic:
         ax.set_xscale("log")
         left, right = min(shown) / 10, max(shown) * 10
@@ -217,10 +220,12 @@ def draw_finding(ax: Axes, finding: Finding, colour: str) -> None:
     ax.plot(np.clip([low, high], left, right), [0.68, 0.68], color=colour, linewidth=1.8)
     ax.plot(number, 0.68, "o", color=colour, markersize=4.5)
     if finding.kind in IN_SEEDS and finding.values:
-        half = 0.16 * (right - left)  # of the text
-        middle = np.clip((max(above, left) + min(below, right)) / 2, left + half, right - half)
+        half = 0.16  # of the text, as a share of the axis
+        place = np.log if logarithmic else np.asarray
+        ends = place(np.array([left, max(above, left), min(below, right), right]))
+        middle = np.clip((ends[1:3].mean() - ends[0]) / np.ptp(ends), half, 1 - half)
         text = f"{seeds_text(finding)} inside"
-        ax.text(middle, 0.9, text, ha="center", va="center", fontsize=7, color=colour)
+        ax.text(middle, 0.9, text, ha="center", va="center", fontsize=7, color=colour, transform=ax.transAxes)
     ax.set(xlim=(left, right), ylim=(0, 1), yticks=[])
     ax.tick_params(labelsize=7, length=2, pad=1)
     if logarithmic:
