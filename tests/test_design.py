@@ -1,18 +1,47 @@
 """A study is checked when it is built, and what is wrong is named with both sides."""
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 
 from research.design.errors import UserError
-from research.design.study import Claim, Control, Factor, MainEffect, Number, Study, Tier, Tuning, crossed
+from research.design.study import (
+    Claim,
+    Control,
+    Factor,
+    MainEffect,
+    Metric,
+    Number,
+    Replicate,
+    Study,
+    Task,
+    Tier,
+    Tuning,
+    crossed,
+)
+from research.design.task import Report
 from research.judging.universe_findings import Across, across_frame
 from research.training.config import TrainConfig
 
 
 def configure(activation: str, depth: int) -> TrainConfig:
     return TrainConfig(dataset="digits", activation=activation, depth=depth)
+
+
+@dataclass(frozen=True)
+class Walk(Task):
+    """A task of another kind."""
+
+    steps: int
+    steps_back: int = 0
+
+    def gives(self) -> dict[str, Metric]:
+        return {"test_accuracy": Metric()}
+
+    def run(self, seeds: Sequence[int], report: Report) -> list[Replicate]:
+        return []
 
 
 TOY = Study(
@@ -75,6 +104,17 @@ def test_a_tier_that_overrides_no_field_is_refused():
         replace(TOY, tiers={**TOY.tiers, "smoke": Tier(seeds=1, overrides={"epoch": 1})}).task(
             {"activation": "relu", "depth": 1}, "smoke"
         )
+
+
+def test_each_task_takes_what_it_has_of_what_a_tier_overrides():
+    def two_kinds(activation, depth):
+        return configure(activation, depth) if depth == 2 else Walk(depth)
+
+    smoke = Tier(seeds=1, overrides={"epochs": 1, "steps_back": 3})
+    study = replace(TOY, configure=two_kinds, claims=(), controls=(), tiers={**TOY.tiers, "smoke": smoke})
+    network, walk = (study.task({"activation": "relu", "depth": depth}, "smoke") for depth in (2, 1))
+    assert network == replace(configure("relu", 2), epochs=1)
+    assert walk == Walk(1, 3)
 
 
 def test_a_factor_that_configure_ignores_is_refused():

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
 from research.design.claims import ANYTHING, COUNTED, PROMISED, Claim, Control, MainEffect, Number, check_line
@@ -258,18 +259,26 @@ class Study:
         return self.metrics.get(name, Metric())
 
     def task(self, levels: Levels, tier: str = "full") -> Task:
-        """A cell's task: `configure` at its levels, other choices at the reference, the tier's overrides."""
+        """A cell's task: `configure` at its levels, other choices at the reference, the tier's overrides.
+
+        Of these a task takes those that are fields of it; what is a field of no task of the study is refused.
+        """
         task, overrides = self._configured({**self.reference, **levels}), self.tiers[tier].overrides
-        if not overrides:
-            return task
-        if unknown := set(overrides) - {f.name for f in fields(task)}:
+        own = {f.name: overrides[f.name] for f in fields(task) if f.name in overrides}
+        if (others := set(overrides) - set(own)) and (unknown := others - self._fields):
             raise UserError(
                 f"{self.name}: tier {tier!r} overrides {', '.join(sorted(unknown))}, no field of {type(task).__name__}"
             )
         try:
-            return replace(task, **overrides)
+            return replace(task, **own) if own else task
         except UserError as error:
             raise UserError(f"{self.name}: tier {tier!r}: {error}") from error
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        """The names of the fields that its tasks have, of whatever kind they are."""
+        tasks = (self._configured({**self.reference, **levels}) for levels in self.cells())
+        return frozenset(f.name for task in tasks for f in fields(task))
 
     def _configured(self, levels: Levels) -> Task:
         """What `configure` gives. Raises UserError, with the levels, for whatever it raises and for anything else."""
