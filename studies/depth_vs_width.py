@@ -190,7 +190,8 @@ STUDY = Study(
     predictions={"pieces_of": pieces_of},
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, levels={"parameters": (13, 49, 128, 256), "depth": (3,), "length": ("usual",)}),
+        "smoke": Tier(seeds=2, overrides={"steps": 200, "evaluate_every": 100, "num_train": 300},
+                      levels={"parameters": (13, 49, 128, 256), "depth": (3,), "length": ("usual",)}),
     },
     headline=("pieces", "steady_test_rmse"),
     controls=(

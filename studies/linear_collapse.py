@@ -218,8 +218,8 @@ STUDY = Study(
     "none above the number of classes narrows what passes, and all 55,000 images.",
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, levels={"network": ("stacks", "softmax", "linear-4", "linear-8", "relu-4"),
-                                       "horizon": (20,)}),
+        "smoke": Tier(seeds=2, overrides={"num_train": 300, "epochs": 2},
+                      levels={"network": ("stacks", "softmax", "linear-4", "linear-8", "relu-4"), "horizon": (20,)}),
     },
     headline=("steady_test_accuracy", "by_product"),
     controls=(

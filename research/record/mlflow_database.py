@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.design.errors import UserError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Experiment
     from sqlalchemy import Connection, CursorResult
 
+SQLITE = "sqlite:///"
+TABLES = Path(__file__).with_name("mlflow_tables.sql")  # which MLflow's migrations take a second or two to make
 Rows = list[dict[str, Any]]  # of a table, by column
 Number = tuple[str, int, float]  # of a metric: its name, step and value
 
@@ -92,6 +95,9 @@ def _create(store: AnyStore) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     def make(uri: str) -> None:
+        if uri.startswith(SQLITE):
+            with contextlib.closing(sqlite3.connect(uri.removeprefix(SQLITE))) as connection:
+                connection.executescript(f"PRAGMA synchronous=OFF;\n{TABLES.read_text(encoding='utf-8')}")
         SqlAlchemyStore(uri, store.artifacts).engine.dispose()  # type: ignore[no-untyped-call]
 
     beside = as_user_error(f"store {store}: cannot be written", ANOTHER, OSError)
