@@ -109,7 +109,8 @@ STUDY = Study(
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=220),
         "quick": Tier(seeds=5, levels={"pace": (USUAL, AGGRESSIVE)}),
-        "smoke": Tier(seeds=2, overrides={"num_train": 300}, levels={"activation": ("relu", "prelu", "gelu")}),
+        "smoke": Tier(seeds=2, overrides={"num_train": 300},
+                      levels={"activation": ("relu", "prelu"), "pace": (USUAL, AGGRESSIVE)}),
     },
     headline=("dead_share", "steady_test_accuracy"),
     direction="minimize",

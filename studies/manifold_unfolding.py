@@ -130,8 +130,8 @@ STUDY = Study(
     "the training part.",
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, overrides={"epochs": 1, "num_train": 300},
-                      levels={"network": ("several", "one"), "depth": (4,), "images": ("some",)}),
+        "smoke": Tier(seeds=2, overrides={"epochs": 1, "num_train": 300, "width": 8},
+                      levels={"network": ("several",), "depth": (4,), "images": ("some",)}),
     },
     headline=("last_probe_accuracy", "steady_test_accuracy"),
     controls=(

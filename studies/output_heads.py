@@ -472,7 +472,7 @@ STUDY = Study(
     "heads that predict a scale too, and targets of no named distribution.",
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, levels={"size": (2000,), "width": (64,), "layers": (1,)}),
+        "smoke": Tier(seeds=2, overrides={"steps": 100}, levels={"size": (2000,), "width": (64,), "layers": (1,)}),
     },
     headline=("lead", "model_difference"),
     controls=(

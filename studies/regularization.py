@@ -150,8 +150,8 @@ STUDY = Study(
     "other augmentations, a longer training, strengths that are tuned together.",
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2,
-                      levels={"recipe": ("none", "norm", "stopping", "augmentation", "adam-decay")}),
+        "smoke": Tier(seeds=2, overrides={"width": 16},
+                      levels={"recipe": ("none", "norm", "stopping", "augmentation", "adam-decay"), "width": (256,)}),
     },
     headline=("steady_test_accuracy", "steady_test_loss"),
     controls=(

@@ -99,7 +99,9 @@ def line(told: Told) -> str:
     where = number(finding)
     if finding.verdict == "withheld":
         where = f"{verdict_words(finding)}, {where}"
-    if across and len(across.distinct) > 1:
+    if across is None:
+        where += "; other choices were not tried"
+    elif len(across.distinct) > 1:
         where += f"; universes: {counts_words(across)}"
     decides = f" {across.sentence}" if across and part_of(finding, across) == "depends" else ""
     link = f"[{told.study}]({told.study}/README.md)"
