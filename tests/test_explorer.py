@@ -180,6 +180,14 @@ def test_a_factor_that_is_a_scale_is_an_axis_with_a_dot_for_each_cell_that_says_
     assert line.endswith("n = 20")
 
 
+def test_a_choice_may_be_called_like_what_every_list_has(opened):
+    """The choice `length` of depth_vs_width."""
+    page = opened("explorer.html")
+    page.execute_script("Object.assign(study().choices[0], {name: 'length', names: ['a', 'b']}); pickStudy()")
+    picked(page, length="mean")
+    assert page.current_url.endswith("&length=b")
+
+
 def test_a_thinned_curve_keeps_both_ends_and_only_times_that_were_measured():
     times = list(range(0, 900, 3))
     assert thinned(times[:MOST_TIMES]) == times[:MOST_TIMES]

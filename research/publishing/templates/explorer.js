@@ -7,7 +7,8 @@ const MARKERS = ["M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z", "M0-4
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [400, 270, 58, 12, 12, 44]; // of a chart, in its own units
 
 const byId = (id) => document.getElementById(id);
-const at = () => study().choices.map((choice) => form.elements[choice.name].selectedIndex);
+const picker = (choice) => form.elements.namedItem(choice.name); // a choice may be called like what every list has
+const at = () => study().choices.map((choice) => picker(choice).selectedIndex);
 const study = () => DATA[form.elements.study.value];
 const same = (one, other) => one.every((value, place) => value === other[place]);
 const universe = (levels) => study().universes.findIndex((one) => same(one.at, levels));
@@ -41,7 +42,7 @@ function text(value, percent = false) {
 
 function pickStudy() {
   const wanted = new URLSearchParams(location.hash.slice(1));
-  if (wanted.get("study") in DATA) form.elements.study.value = wanted.get("study");
+  if (Object.hasOwn(DATA, wanted.get("study"))) form.elements.study.value = wanted.get("study");
   const { question, choices, metrics, curves } = study();
   byId("question").textContent = question;
   byId("page").href = `${form.elements.study.value}/index.html`;
@@ -50,8 +51,8 @@ function pickStudy() {
     make("button", { type: "reset" }, "The reference"),
   );
   for (const choice of choices) {
-    options(form.elements[choice.name], choice.levels);
-    form.elements[choice.name].selectedIndex = Math.max(0, choice.names.indexOf(wanted.get(choice.name)));
+    options(picker(choice), choice.levels);
+    picker(choice).selectedIndex = Math.max(0, choice.names.indexOf(wanted.get(choice.name)));
   }
   options(byId("metric"), metrics.map((metric) => metric.label));
   options(byId("curve"), curves.metrics.map((metric) => metric.label));
@@ -63,7 +64,7 @@ function pickStudy() {
 
 function markOptions(levels) {
   study().choices.forEach((choice, place) => {
-    [...form.elements[choice.name].options].forEach((option, level) => {
+    [...picker(choice).options].forEach((option, level) => {
       const run = universe(levels.with(place, level)) >= 0;
       option.disabled = !run && study().universes.every((one) => one.at[place] !== level);
       option.classList.toggle("not-run", !run);
@@ -103,7 +104,7 @@ function nearest(levels) {
     const words = choices.flatMap((choice, place) => (one.at[place] === levels[place] ? [] : [`${choice.label}: ${choice.levels[one.at[place]]}`]));
     const button = make("button", { type: "button" }, words.join(", "));
     button.addEventListener("click", () => {
-      choices.forEach((choice, place) => { form.elements[choice.name].selectedIndex = one.at[place]; });
+      choices.forEach((choice, place) => { picker(choice).selectedIndex = one.at[place]; });
       showUniverse();
       byId("where").scrollIntoView({ block: "nearest" });
     });
@@ -342,10 +343,10 @@ byId("metric").addEventListener("change", () => showNumbers(universe(at())));
 byId("curve").addEventListener("change", showCurves);
 form.addEventListener("reset", (event) => {
   event.preventDefault();
-  for (const choice of study().choices) form.elements[choice.name].selectedIndex = 0;
+  for (const choice of study().choices) picker(choice).selectedIndex = 0;
   showUniverse();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
-addEventListener("hashchange", pickStudy);
+addEventListener("hashchange", () => { if (location.hash.startsWith("#study=")) pickStudy(); });
 form.hidden = false;
 pickStudy();
