@@ -419,6 +419,40 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    """What is drawn of two studies with made-up numbers: one with universes, one with a control that is refuted."""
+    from made_up import write_tables, write_universes
+
+    from research.design.study_files import load_study
+    from research.report import main
+
+    folder = tmp_path_factory.mktemp("reports")
+    study = load_study("loss_convergence")
+    write_universes(study, write_tables(study, folder / study.name))
+    every_order_is_learnt = {"test_accuracy": lambda row, rng: 0.1 if "shuffled" in row["pixels"] else 0.95}
+    write_tables(load_study("pixel_shuffle"), folder / "pixel_shuffle", **every_order_is_learnt)
+    assert main(["--reports", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def opened(browser, reports):
+    """A function that opens one of these pages in a wide window; the console may say nothing in the meantime."""
+    browser.get_log("browser")
+
+    def open_page(name):
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.get("about:blank")
+        browser.get(f"{reports.as_uri()}/{name}")
+        return browser
+
+    yield open_page
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.get_log("browser") == []
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fetched():
     """MNIST is there before the first test, whichever that is, if it can be had: what fetches it says so."""

@@ -184,3 +184,12 @@ def test_a_lean_svg_has_the_same_paths_to_a_hundredth():
     assert lean_svg(b'<path d="M 1.23456 -2.001 L 3 4.5"/><use x="0.99999" style="opacity: 0.12345"/>') == (
         b'<path d="M 1.23 -2 L 3 4.5"/><use x="1" style="opacity: 0.12345"/>'
     )
+
+
+def test_a_lean_svg_has_the_same_letters_in_the_same_places():
+    """A glyph moved along its line is one that stands there."""
+    line = b'<g>\n     <use xlink:href="#DejaVuSans-52" transform="translate(69.828125 0)"/>\n    </g>'
+    assert lean_svg(line) == b'<g>\n<use xlink:href="#g52" x="69.83"/>\n</g>'
+    assert lean_svg(b'<path id="DejaVuSans-52" d="M 1 2 \nL 3 4 \n"/>') == b'<path id="g52" d="M 1 2\nL 3 4\n"/>'
+    turned = b'<use xlink:href="#DejaVuSans-52" transform="translate(69.828125 38.3) scale(0.7)"/>'
+    assert lean_svg(turned) == turned.replace(b"DejaVuSans-", b"g")

@@ -8,7 +8,8 @@ from test_design import NUMBER, TOY
 
 from research.design.study import Claim
 from research.publishing.drawing import entry
-from research.publishing.index import index_html, index_markdown
+from research.publishing.front import front_html
+from research.publishing.index import index_markdown
 from research.publishing.promise import promise_lines, promise_rows, promises_of
 from research.publishing.results import read_published
 
@@ -61,8 +62,8 @@ def test_of_one_study_the_promise_is_its_own_and_of_several_the_errors_add_up(tm
     )
 
 
-@pytest.mark.parametrize("write", [index_markdown, index_html])
+@pytest.mark.parametrize("write", [index_markdown, front_html])
 def test_the_index_says_what_the_studies_promise(tmp_path, write):
-    text = write([entry(published(tmp_path, name, 0.3), {}) for name in ("one", "two")])
+    text = write([entry(published(tmp_path, name, 0.3)) for name in ("one", "two")])
     assert text.count("promise together") == 1
     assert "Over 2 studies these errors add up" in text.replace("&nbsp;", " ")

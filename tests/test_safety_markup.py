@@ -9,8 +9,13 @@ from markdown_it import MarkdownIt
 from selenium.webdriver.common.by import By
 from watched import FOREIGN_PARTS, shown_text
 
-INDEX = ("Question", "A Passage", "Says", "Reasons", "All")
 NOTED = ("Caption", "Notes", "In a line")  # what reports/NAME.py writes is Markdown: links are links, HTML is text
+HTML_PAGES = {  # what each shows: texts of the study, and what reports/NAME.py writes
+    "index.html": (("Question", "A Passage"), ()),
+    "explorer.html": (("Question",), ()),
+    "hostile/index.html": (("Question", "A Passage", "Says", "All"), NOTED),
+    "hostile/universes.html": (("Question", "Reasons", "All"), ()),
+}
 PAGES = {
     "reports/README.md": [],
     "reports/hostile/README.md": ["Question", "A Passage", "Says", "All"],
@@ -48,19 +53,23 @@ def test_such_markup_acts_where_it_is_not_escaped(browser, tmp_path, part):
 
 
 @pytest.mark.parametrize("policy", [True, False], ids=["as it is", "without its policy"])
-def test_the_index_shows_foreign_text_as_text(seen, browser, hostile, tmp_path, policy):
-    page = hostile.folder / "reports" / "index.html"
+@pytest.mark.parametrize("name", HTML_PAGES)
+def test_a_page_for_a_browser_shows_foreign_text_as_text(seen, browser, hostile, tmp_path, name, policy):
+    shutil.copytree(hostile.folder / "reports", tmp_path / "reports")
+    page = tmp_path / "reports" / name
     if not policy:
         text, number = re.subn('<meta http-equiv="Content-Security-Policy"[^>]+>', "", page.read_text())
         assert number == 1
-        page = tmp_path / "index.html"
         page.write_text(text)
     text = seen(page)
-    shown = (*(f"{name} {TEXT}" for name in INDEX), *(f"{name} {MARKUP}" for name in NOTED), *CLAIMS)
+    heads, noted = HTML_PAGES[name]
+    shown = (*(f"{head} {TEXT}" for head in heads), *(f"{head} {MARKUP}" for head in noted), *CLAIMS)
     assert [words for words in shown if words not in text] == []
-    assert len(browser.find_elements(By.TAG_NAME, "script")) == len(browser.find_elements(By.TAG_NAME, "style")) == 1
+    scripts = browser.find_elements(By.TAG_NAME, "script")
+    assert len(scripts) == {"index.html": 1, "explorer.html": 2}.get(name, 0)  # the second is data
+    assert len(browser.find_elements(By.TAG_NAME, "style")) == 1
     for image in browser.find_elements(By.TAG_NAME, "img"):
-        assert image.get_attribute("src").startswith("data:image/svg+xml,")
+        assert re.fullmatch("[a-z_]+[.]svg", image.get_dom_attribute("src"))
         assert browser.execute_script("return arguments[0].complete && arguments[0].naturalWidth > 0", image)
     links = [link.get_dom_attribute("href") for link in browser.find_elements(By.TAG_NAME, "a")]
     assert [link for link in links if re.match("[a-z]+:|//", link, re.IGNORECASE)] == []

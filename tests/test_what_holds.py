@@ -14,7 +14,7 @@ from research.design.study_files import load_study, study_names
 from research.judging.findings import Finding
 from research.publishing.pages import SIGNS
 from research.publishing.results import read_published
-from research.publishing.what_holds import CHOSEN, PARTS, found_by_name, part_of
+from research.publishing.what_holds import CHOSEN, PARTS, Told, chosen, found_by_name
 from research.report import main
 
 with CHOSEN.open(newline="", encoding="utf-8") as file:
@@ -52,7 +52,7 @@ def test_each_line_stands_where_its_verdicts_say_with_what_was_found(published):
         assert rows
         for row in rows:
             finding, elsewhere = by_name[row["claim"]]
-            head, _ = PARTS[part_of(finding, elsewhere)]
+            head, _ = PARTS[Told(name, "", finding, elsewhere).part]
             (line,) = [line for line in lines[head] if line.startswith(f"- {row['sentence'] or finding.text}")]
             assert f"({name}/README.md)" in line
             assert ("other choices were not tried" in line) == (elsewhere is None)
@@ -83,4 +83,10 @@ def test_a_claim_depends_where_one_universe_supports_and_another_refutes_it(here
         return replace(finding, verdict=verdict)
 
     points = [SimpleNamespace(finding=judged(verdict)) for verdict in elsewhere]
-    assert part_of(judged(here), SimpleNamespace(distinct=points) if points else None) == part
+    across = SimpleNamespace(distinct=points, sentence="It decides.") if points else None
+    told = Told("loss_convergence", "", judged(here), across)
+    assert (told.part, told.decides) == (part, "It decides." if part == "depends" else "")
+
+
+def test_of_no_published_study_nothing_is_told():
+    assert chosen([]) == []

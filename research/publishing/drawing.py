@@ -20,7 +20,9 @@ from research.design.study_files import STUDIES, load_study, study_names
 from research.design.wording import word
 from research.judging.findings import Judgement
 from research.publishing.exploration import FOLDER, amendments_section, read_exploration
-from research.publishing.index import Entry, index_html, index_markdown, with_results
+from research.publishing.explorer import explored, explorer_html
+from research.publishing.html_pages import IN_HTML, study_html
+from research.publishing.index import Entry, index_markdown, with_results
 from research.publishing.pages import study_page
 from research.publishing.pipeline import with_studies
 from research.publishing.publication import REPORTS
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-INDEX = ("index.html", "README.md", "what-holds.md")
+INDEX = ("index.html", "explorer.html", "README.md", "what-holds.md")
 CLAIMS_MAP = "what-holds"
 README = REPORTS.parent / "README.md"
 PARAMS = REPORTS.parent / "params.yaml"  # of the pipeline
@@ -127,6 +129,7 @@ def render(published: Published) -> dict[str, bytes]:
     if judgement is not None:
         files["findings.csv"] = csv(findings_frame(judgement))
         files["README.md"] = page(published, figures).encode()
+        files |= in_html(published.study, "README.md", files)
     return files | (render_universes(published.universes, judgement) if published.universes else {})
 
 
@@ -137,7 +140,12 @@ def render_universes(universes: PublishedUniverses, judgement: Judgement | None)
     begin_drawing()
     files = drawn(universe_figures(universes.across)) | universe_files(universes)
     files[PAGE] = universes_page(universes, judgement, universe_captions(universes.across)).encode()
-    return files
+    return files | in_html(universes.plan.study, PAGE, files)
+
+
+def in_html(study: Study, page: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A Markdown page among the files of a study for a browser, by its name there, with the figures among them."""
+    return {IN_HTML[page]: study_html(study, files[page].decode(), files).encode()}
 
 
 def begin_drawing() -> None:
@@ -200,19 +208,11 @@ def page(published: Published, figures: Iterable[str]) -> str:
     )
 
 
-def entry(published: Published, files: Mapping[str, bytes]) -> Entry:
-    """What the index shows of a judged study whose files are these."""
+def entry(published: Published) -> Entry:
+    """What the index shows of a judged study."""
     assert published.judgement is not None
-    figures = {name.removesuffix(".svg"): content for name, content in files.items() if name.endswith(".svg")}
-    return Entry(
-        published.study,
-        published.judgement,
-        page(published, figures),
-        figures,
-        num_networks(published),
-        published.universes.across if published.universes else None,
-        files[PAGE].decode() if published.universes else "",
-    )
+    across = published.universes.across if published.universes else None
+    return Entry(published.study, published.judgement, num_networks(published), across, explored(published))
 
 
 def num_networks(published: Published) -> int:
@@ -246,21 +246,19 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             left_out[name] = str(error)
             continue
         if is_drawn:
-            found = render(published)
-            files |= {folder / file: content for file, content in found.items()}
-        else:
-            if not all((folder / file).is_file() for file in ("README.md", *([PAGE] if published.universes else []))):
-                left_out[name] = "it is not drawn yet"
-                continue
-            drawn_before = [path for path in folder.glob("*.*") if path.suffix in (".svg", ".md") and path.is_file()]
-            found = {path.name: path.read_bytes() for path in drawn_before}
+            files |= {folder / file: content for file, content in render(published).items()}
+        elif not all((folder / IN_HTML[page]).is_file() for page in ("README.md", *[PAGE] * bool(published.universes))):
+            left_out[name] = "it is not drawn yet"
+            continue
         if published.judgement is not None:
-            entries.append(entry(published, found))
+            entries.append(entry(published))
     if entries:
+        from research.publishing.front import front_html
         from research.publishing.what_holds import claims_map, what_holds
 
         begin_drawing()
-        index = (index_html(entries), index_markdown(entries), what_holds(entries, f"{CLAIMS_MAP}.svg"))
+        markdown = (index_markdown(entries), what_holds(entries, f"{CLAIMS_MAP}.svg"))
+        index = (front_html(entries), explorer_html(entries), *markdown)
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
         files |= {reports / name: content for name, content in drawn({CLAIMS_MAP: claims_map(entries)}).items()}
         if reports.absolute() == REPORTS:

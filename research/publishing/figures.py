@@ -304,12 +304,15 @@ def dodged(values: Sequence[float], left: float, right: float, logarithmic: bool
 
 
 def lean_svg(content: bytes) -> bytes:
-    """An SVG with the coordinates of its paths to a hundredth of a point: a third smaller, and nobody can see it."""
+    """An SVG with coordinates to a hundredth of a point, short names of glyphs and no indentation: half as large, and
+    nobody can see it."""
 
     def rounded(match: re.Match[bytes]) -> bytes:
         return match[1] + re.sub(rb"-?\d+\.\d{3,}", lambda number: b"%g" % round(float(number[0]), 2), match[2])
 
-    return re.sub(rb"(\s(?:d|x|y)=\")([^\"]+)", rounded, content)
+    glyph = rb'(<use xlink:href="#[^"]+") transform="translate\((-?[\d.]+) 0\)"/>'  # a letter's place in its line
+    content = re.sub(glyph, rb'\1 x="\2"/>', content.replace(b"DejaVuSans-", b"g"))
+    return re.sub(rb"\s*\n\s*", b"\n", re.sub(rb"(\s(?:d|x|y)=\")([^\"]+)", rounded, content))
 
 
 def place_legend(figure: Figure, factor: Factor, levels: Sequence[str], marked: bool) -> None:

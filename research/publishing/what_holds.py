@@ -40,6 +40,30 @@ class Told(NamedTuple):
     finding: Finding
     across: AcrossFinding | None
 
+    @property
+    def part(self) -> str:
+        """Where it stands on the page: by its verdict, and by those in other universes."""
+        across = self.across
+        verdicts = {self.finding.verdict, *(point.finding.verdict for point in (across.distinct if across else ()))}
+        if {"supported", "refuted"} <= verdicts:
+            return "depends"
+        return {"supported": "holds", "refuted": "fails"}.get(self.finding.verdict, "open")
+
+    @property
+    def measured(self) -> str:
+        """Its number, and in how many universes it came out how."""
+        text, across = number(self.finding), self.across
+        if self.finding.verdict == "withheld":
+            text = f"{verdict_words(self.finding)}, {text}"
+        if across is None:
+            return f"{text}; other choices were not tried"
+        return text + (f"; universes: {counts_words(across)}" if len(across.distinct) > 1 else "")
+
+    @property
+    def decides(self) -> str:
+        """What decides where it holds, where it does not hold everywhere."""
+        return self.across.sentence if self.across and self.part == "depends" else ""
+
 
 def what_holds(entries: Sequence[Entry], figure: str) -> str:
     """The page, in Markdown, of those of the chosen claims whose studies are published; `figure` is that of all."""
@@ -60,7 +84,7 @@ def what_holds(entries: Sequence[Entry], figure: str) -> str:
         "",
     ]
     for part, (head, lead) in PARTS.items():
-        inside = [each for each in told if part_of(each.finding, each.across) == part]
+        inside = [each for each in told if each.part == part]
         if inside:
             lines += [f"## {head}", "", lead, "", *map(line, inside), ""]
     return "\n".join(lines)
@@ -85,27 +109,10 @@ def found_by_name(entry: Entry) -> Mapping[str, tuple[Finding, AcrossFinding | N
     return {finding.name: (finding, found) for finding, found in zip(claims, across, strict=True)}
 
 
-def part_of(finding: Finding, across: AcrossFinding | None) -> str:
-    """Where a claim stands on the page: by its verdict, and by those in other universes."""
-    verdicts = {finding.verdict, *(point.finding.verdict for point in (across.distinct if across else ()))}
-    if {"supported", "refuted"} <= verdicts:
-        return "depends"
-    return {"supported": "holds", "refuted": "fails"}.get(finding.verdict, "open")
-
-
 def line(told: Told) -> str:
     """A claim with its number, in how many universes it came out how, and what decides, as a point of a list."""
-    finding, across = told.finding, told.across
-    where = number(finding)
-    if finding.verdict == "withheld":
-        where = f"{verdict_words(finding)}, {where}"
-    if across is None:
-        where += "; other choices were not tried"
-    elif len(across.distinct) > 1:
-        where += f"; universes: {counts_words(across)}"
-    decides = f" {across.sentence}" if across and part_of(finding, across) == "depends" else ""
-    link = f"[{told.study}]({told.study}/README.md)"
-    return f"- {escaped(told.sentence)} *{escaped(where)}; {link}.*{escaped(decides)}"
+    where = f"*{escaped(told.measured)}; [{told.study}]({told.study}/README.md).*"
+    return " ".join(part for part in ("-", escaped(told.sentence), where, escaped(told.decides)) if part)
 
 
 def number(finding: Finding) -> str:

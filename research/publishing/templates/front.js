@@ -48,5 +48,15 @@ function sort(column, head) {
 for (const type of ["input", "change"]) form.addEventListener(type, filter);
 form.addEventListener("reset", () => setTimeout(filter));
 form.addEventListener("submit", (event) => event.preventDefault());
+function reveal() { // what a link leads to, whatever is filtered
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target?.classList.contains("out")) return;
+  form.reset();
+  filter();
+  target.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+document.querySelector(".map").addEventListener("click", () => setTimeout(reveal)); // the same mark again too
 form.hidden = false;
 filter();
+reveal();
