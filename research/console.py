@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from research.design.errors import UserError
+from research.record import tracking_server
 from research.record.any_store import AnyStore
 from research.record.environment import ROOT
 from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
+from research.record.server_store import ServerStore
 from research.record.store import Store
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
@@ -47,12 +49,15 @@ def named_folder(text: str) -> Path:
 
 
 def named_store(text: str) -> AnyStore:
-    """The store that an option names: a folder, or a database. For what cannot be one the option is refused."""
+    """The store that an option names: a folder, a database or a server. For what can be none the option is refused."""
     scheme, separator, _ = text.partition("://")
     if not separator:
         return Store(named_folder(text).absolute())
+    if scheme in tracking_server.SCHEMES:
+        return ServerStore(text)
     if scheme != SCHEME:
-        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, or {WRITTEN}")
+        known = f"{WRITTEN}, or {tracking_server.WRITTEN}"
+        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, {known}")
     return PostgresStore(text)
 
 
@@ -63,7 +68,8 @@ def add_store(made: argparse.ArgumentParser) -> None:
         type=named_store,
         default=Store(ROOT / "mlruns"),
         metavar="STORE",
-        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
+        help="the record: a folder, postgresql://USER@HOST/NAME, or an MLflow server at http://HOST:PORT "
+        "(default: mlruns/)",
     )
 
 
