@@ -9,7 +9,10 @@ SEEDS = range(3)  # each is a process that imports torch
 FAULTS = {
     "nothing-holds-nothing": ("before, seconds, parameters = peak(),", "before, seconds, parameters = 0.0,"),
     "known-memory": ("torch.ones(units *", "torch.ones(2 * units *"),
-    "twice-takes-twice": ("for _ in range(steps):", "for _ in range(steps**3):"),  # far enough to show beside other work
+    "twice-takes-twice": (
+        "for _ in range(steps):",
+        "for _ in range(steps**3):",
+    ),  # far enough to show beside other work
     "other-places": ("patches.roll(1, 0)", "patches.roll(len(patches), 0)"),
     "weights-are-shared": ("own[0] += normal(outputs)", "own[0] += 0 * normal(outputs)"),
 }

@@ -30,7 +30,7 @@ HISTORIES = "ajax-api/2.0/mlflow/metrics/get-history-bulk"  # what MLflow's own 
 # What MLflow allows in one request.
 MOST_METRICS, MOST_OTHERS, MOST_RUNS, MOST_POINTS = 1000, 100, 100, 25_000
 PAGE = 500  # runs: a few megabytes
-PATIENCE = (10, 120)  # seconds for a connection, and for an answer
+PATIENCE = (10, 60)  # seconds for a connection, and for an answer
 RETRIES = 3  # within a few seconds: a server that is started again takes longer, and the command too
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 
@@ -207,8 +207,6 @@ class TrackingServer:
             response = self._connected().request(
                 method, f"{self.address}/{path}", timeout=PATIENCE, allow_redirects=False, **content
             )
-        except (requests.exceptions.InvalidHeader, UnicodeError):  # which would say what it is
-            raise UserError(f"{where}: the password or token has characters that cannot be sent") from None
         except requests.RequestException as error:
             raise UserError(f"{where}: cannot be reached ({_reason(error)}); {REACHED}") from error
         if date := response.headers.get("Date"):
@@ -239,7 +237,7 @@ class TrackingServer:
             self._session = requests.Session()
             # A request that is sent twice does no harm: a run that is begun twice is never ended, so it does not count.
             again = Retry(
-                RETRIES, backoff_factor=0.5, status_forcelist=(502, 503, 504), allowed_methods=None,
+                RETRIES, read=1, backoff_factor=0.5, status_forcelist=(502, 503, 504), allowed_methods=None,
                 raise_on_status=False, redirect=False,
             )  # fmt: skip
             for scheme in SCHEMES:
@@ -257,6 +255,8 @@ def _authorised(request: requests.PreparedRequest) -> requests.PreparedRequest:
     if username or password:
         return HTTPBasicAuth(username.encode(), password.encode())(request)
     if token:
+        if not (token.isascii() and token.isprintable()):
+            raise UserError(f"{TOKEN}: has characters that cannot be sent")
         request.headers["Authorization"] = f"Bearer {token}"
     elif found := get_netrc_auth(str(request.url)):
         return HTTPBasicAuth(*found)(request)
