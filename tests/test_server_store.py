@@ -10,11 +10,13 @@ from contextlib import closing
 
 import pytest
 from conftest import ROOT, wait_until
-from made_up import PLAN, made_up_result
+from made_up import made_up_result
 from mlflow_server import Server
+from test_design import TOY
 
 from research.console import named_store
 from research.design.errors import UserError
+from research.design.plan import make_plan
 from research.record import server_store, tracking_server
 from research.record.copies import copy_study
 from research.record.frames import read_frames
@@ -24,6 +26,7 @@ from research.record.server_store import COORDINATORS, STALE, ServerStore, machi
 from research.record.state import read_runs, state_of
 from research.record.store import Store
 
+PLAN = make_plan(TOY, num_seeds=6)  # eight stacks
 EXPERIMENT = PLAN.experiment
 
 
@@ -193,14 +196,11 @@ def test_an_address_is_a_store_with_a_folder_of_this_machine():
 
 def test_a_server_that_was_lost_ends_a_study_in_a_line_and_nothing_is_lost_or_doubled(tracking):
     store, (before, after) = ServerStore(tracking.address), PLAN.stacks[-2:]
-    with (
-        pytest.raises(UserError, match=rf"^store {tracking.address}: cannot be reached \(.+\); see that it runs and"),
-        store.lock("toy", "study toy"),
-        closing(Recorder(store, PLAN)) as recorder,
-    ):
+    with store.lock("toy", "study toy"), closing(Recorder(store, PLAN)) as recorder:
         recorder.write_stack(before, made_up_result(before.seeds))
         tracking.kill()
-        recorder.write_stack(after, made_up_result(after.seeds))
+        with pytest.raises(UserError, match=rf"^store {tracking.address}: cannot be reached \(.+\); see that it runs"):
+            recorder.write_stack(after, made_up_result(after.seeds))
     tracking.start()
     store = ServerStore(tracking.address)
     done = state_of(store, PLAN).done
