@@ -184,6 +184,7 @@ class Recorder:
             used = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
         experiment = self.experiments[cell.experiment]
         run = NewRun(experiment, name, status, started, ended, {**kept, **always, **tags}, params, numbers, used)
+        self.store.check_there(self.opened)  # a tracking server begins it now
         return begin_run(self.client, run)
 
     def _write(self, *new: NewRun) -> None:

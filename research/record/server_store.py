@@ -140,8 +140,8 @@ class ServerStore(AnyStore):
         for name in experiments:
             found = self.server.get_experiment_by_name(name)
             if found is None:
-                for (number,) in self.query("SELECT experiment_id FROM experiments WHERE name = ?", (name,)):
-                    self._forget(number)
+                for (gone,) in self.query("SELECT experiment_id FROM experiments WHERE name = ?", (name,)):
+                    self._forget(gone)
                 continue
             self._keep(found.experiment_id, name, found.tags, list(self.server.runs(found.experiment_id)))
 
@@ -309,17 +309,18 @@ def _is_over(found: Json, now: float) -> bool:
     beat = found.get("beat")
     if not isinstance(beat, int | float) or now - beat > STALE:
         return True
-    return found.get("machine") == machine() and not _lives(int(found.get("process", 0)))
+    process = found.get("process")
+    return found.get("machine") == machine() and not (isinstance(process, int) and process > 0 and _lives(process))
 
 
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    return process > 0
+    return True
 
 
 def _in_use(holder: str, found: Json) -> UserError:
