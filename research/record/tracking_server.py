@@ -253,13 +253,13 @@ def _authorised(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
     username, password, token = (os.environ.get(name, "") for name in CREDENTIALS)
     if username or password:
-        return HTTPBasicAuth(username.encode(), password.encode())(request)
-    if token:
+        HTTPBasicAuth(username.encode(), password.encode())(request)
+    elif token:
         if not (token.isascii() and token.isprintable()):
             raise UserError(f"{TOKEN}: has characters that cannot be sent")
         request.headers["Authorization"] = f"Bearer {token}"
     elif found := get_netrc_auth(str(request.url)):
-        return HTTPBasicAuth(*found)(request)
+        HTTPBasicAuth(*found)(request)
     return request
 
 
