@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from research.design.errors import UserError
+from research.record import tracking_server
 from research.record.any_store import AnyStore
 from research.record.environment import ROOT
 from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
+from research.record.server_store import ServerStore
 from research.record.store import Store
+from research.running.cluster import Cluster
+from research.running.limits import usual_workers
+from research.running.processes import Processes
+from research.running.scheduler import cluster_address
+from research.running.workers import Executor
 
 MOST_WORKERS = 1000  # processes of a third of a gigabyte each
 
@@ -47,12 +54,15 @@ def named_folder(text: str) -> Path:
 
 
 def named_store(text: str) -> AnyStore:
-    """The store that an option names: a folder, or a database. For what cannot be one the option is refused."""
+    """The store that an option names: a folder, a database or a server. For what can be none the option is refused."""
     scheme, separator, _ = text.partition("://")
     if not separator:
         return Store(named_folder(text).absolute())
+    if scheme in tracking_server.SCHEMES:
+        return ServerStore(text)
     if scheme != SCHEME:
-        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, or {WRITTEN}")
+        known = f"{WRITTEN}, or {tracking_server.WRITTEN}"
+        raise argparse.ArgumentTypeError(f"{scheme}:// is no store: name a folder, {known}")
     return PostgresStore(text)
 
 
@@ -63,8 +73,36 @@ def add_store(made: argparse.ArgumentParser) -> None:
         type=named_store,
         default=Store(ROOT / "mlruns"),
         metavar="STORE",
-        help="the record: a folder, or postgresql://USER@HOST/NAME (default: mlruns/)",
+        help="the record: a folder, postgresql://USER@HOST/NAME, or an MLflow server at http://HOST:PORT "
+        "(default: mlruns/)",
     )
+
+
+def add_executor(made: argparse.ArgumentParser) -> None:
+    """Give a command the options that say where stacks are trained; see `chosen_executor`."""
+    made.add_argument("--workers", type=int, metavar="N", help="worker processes (default: the cores)")
+    made.add_argument(
+        "--cluster",
+        type=cluster_address,
+        metavar="ADDRESS",
+        help="train on the workers of the Dask scheduler at tcp://HOST:PORT, or on local:N that are started here",
+    )
+    made.add_argument(
+        "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
+    )
+
+
+def chosen_executor(options: argparse.Namespace, most: int = MOST_WORKERS) -> Executor:
+    """Where stacks are to be trained, in so many processes at most. Raises UserError for what does not go together."""
+    if options.cluster is None:
+        if options.any_cpu:
+            raise UserError("--any-cpu: goes with --cluster")
+        number = usual_workers() if options.workers is None else options.workers
+        check_workers(number)
+        return Processes(min(number, most))
+    if options.workers is not None:
+        raise UserError("--workers and --cluster contradict each other: leave one of them out")
+    return Cluster(options.cluster, options.any_cpu)
 
 
 def check_workers(number: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 
 from research import surroundings
-from research.console import Parser, add_store, check_workers, refuse
+from research.console import Parser, add_executor, add_store, chosen_executor, refuse
 from research.design.errors import UserError
 from research.design.study_files import load_study
 from research.design.wording import counted
@@ -20,8 +20,6 @@ from research.record.environment import environment, listed
 from research.record.finished_stacks import asked_for, sampled
 from research.record.recorded_stacks import Comparison, Recorded, comparisons, read_back
 from research.record.state import Run
-from research.running.limits import usual_workers
-from research.running.processes import Processes
 from research.running.progress import Progress
 from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
 
@@ -43,9 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--sample", type=int, metavar="N", help="N stacks of the study WHAT, drawn at random")
     made.add_argument("--seed", type=int, metavar="S", help="draw the sample that was drawn with this seed")
-    made.add_argument(
-        "--workers", type=int, default=usual_workers(), metavar="N", help="worker processes (default: the cores)"
-    )
+    add_executor(made)
     add_store(made)
     return made
 
@@ -54,13 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status: 0 all is identical, 1 something differs, 2 wrong input, 130 or 143 stopped."""
     try:
         options = parser().parse_args(arguments)
-        check_workers(options.workers)
+        chosen_executor(options)  # what is wrong with it is said before anything is read
         store: AnyStore = options.store
         file = re.match(r".+?\.py(?=[-/].|$)", options.what)
         what = load_study(file[0]).name + options.what[file.end() :] if file else options.what
         found = chosen(store, what, options.sample, options.seed)
         stacks = [read_back(store, runs) for runs in found]
-        with closing(Processes(min(options.workers, len(stacks)))) as executor:
+        with closing(chosen_executor(options, len(stacks))) as executor:
             executor.prepare([recorded.stack.cell.task for recorded in stacks])
             return reproduce(store, stacks, executor)
     except UserError as error:
@@ -86,7 +82,7 @@ def reproduce(store: AnyStore, stacks: Sequence[Recorded], executor: Executor) -
     """Train stacks again, each alone, and print how they compare. The status is 1 if anything differs or fails."""
     by_key = {recorded.stack.key: recorded for recorded in stacks}
     compared: dict[str, list[Comparison]] = {}
-    devices: dict[str, str] = {}
+    places: dict[str, dict[str, str]] = {}  # of each stack now: its device, and its CPU where that may be another
     failed: dict[str, str] = {}
     print(f"{counted(len(stacks), 'stack')} to train again, {counted(executor.number, 'worker')}", flush=True)
     here = environment()
@@ -103,13 +99,13 @@ def reproduce(store: AnyStore, stacks: Sequence[Recorded], executor: Executor) -
                     failed[stack.key] = outcome.reason
                     progress.line(stack, f"failed: {outcome.reason}")
                 else:
-                    devices[stack.key] = outcome.device
+                    places[stack.key] = {"device": outcome.device} | ({"cpu": outcome.cpu} if outcome.cpu else {})
                     compared[stack.key] = comparisons(store, by_key[stack.key], outcome)
                     different = [f"different: {one.differences[0]}" for one in differing(compared[stack.key])]
                     same = [same_word([by_key[stack.key]])]
                     progress.line(stack, (different or same)[0], outcome.ended - outcome.started)
     if compared:
-        made = [(by_key[key].runs[0].tags, here | {"device": device}) for key, device in devices.items()]
+        made = [(by_key[key].runs[0].tags, here | place) for key, place in places.items()]
         lines = result_lines({key: (by_key[key], compared[key]) for key in by_key if key in compared})
         print("\n".join([*lines, *environment_lines(made, any(map(differing, compared.values())))]))
     for key, reason in failed.items():

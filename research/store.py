@@ -10,6 +10,7 @@ from research.console import Parser, named_store, refuse
 from research.design.errors import UserError
 from research.design.wording import counted
 from research.record.any_store import AnyStore
+from research.record.server_store import ServerStore
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,7 +18,8 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         "python -m research.store",
         description="Copy whole studies from store A into store B, which keeps what it has: so two that each hold a "
-        "half become one. A is only read. A store is a folder, or postgresql://USER@HOST/NAME.",
+        "half become one. A is only read. A store is a folder or "
+        "postgresql://USER@HOST/NAME, and A may be http://HOST:PORT.",
     )
     made.add_argument("what", choices=("copy",), metavar="copy", help="what is to be done")
     made.add_argument("source", type=named_store, metavar="A", help="where they are copied from")
@@ -45,6 +47,8 @@ def copy(source: AnyStore, target: AnyStore, names: list[str]) -> None:
 
     if str(source) == str(target):
         raise UserError(f"store {source}: cannot be copied into itself")
+    if isinstance(target, ServerStore):  # a study is written at once or not at all, under the ids that its runs have
+        raise UserError(f"store {target}: studies can be copied from a tracking server, not into one")
     known = studies_in(source)
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"no study {unknown[0]!r} in store {source}; there are {', '.join(known) or 'none'}")

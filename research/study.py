@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import surroundings
-from research.console import Parser, add_store, check_workers, named_folder, refuse
+from research.console import Parser, add_executor, add_store, chosen_executor, named_folder, refuse
 from research.design.errors import UserError
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
@@ -23,11 +23,7 @@ from research.publishing.text_tables import cell_table, findings_table, universe
 from research.record.any_store import AnyStore
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
-from research.running.cluster import Cluster
 from research.running.coordinator import train, trials_missing
-from research.running.limits import usual_workers
-from research.running.processes import Processes
-from research.running.scheduler import cluster_address
 from research.running.status import list_studies, show_plan
 from research.running.workers import Executor, Stopped, stop_at_once
 
@@ -68,16 +64,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--redo", action="store_true", help="remove all results of these cells, of every seed, and train them again"
     )
-    made.add_argument("--workers", type=int, metavar="N", help="worker processes (default: the cores)")
-    made.add_argument(
-        "--cluster",
-        type=cluster_address,
-        metavar="ADDRESS",
-        help="train on the workers of the Dask scheduler at tcp://HOST:PORT, or on local:N that are started here",
-    )
-    made.add_argument(
-        "--any-cpu", action="store_true", help="workers of the cluster may be of another class of CPU than this machine"
-    )
+    add_executor(made)
     add_store(made)
     made.add_argument(
         "--reports",
@@ -130,19 +117,6 @@ def main(arguments: list[str] | None = None) -> int:
         again = "the same command without --redo" if options.redo else "the same command again"
         print(f"\nstopped; what is finished is recorded: run {again} to go on", file=sys.stderr)
         return stop.status if isinstance(stop, Stopped) else 130
-
-
-def chosen_executor(options: argparse.Namespace) -> Executor:
-    """Where stacks are to be trained. Raises UserError for what cannot be or does not go together."""
-    if options.cluster is None:
-        if options.any_cpu:
-            raise UserError("--any-cpu: goes with --cluster")
-        number = usual_workers() if options.workers is None else options.workers
-        check_workers(number)
-        return Processes(number)
-    if options.workers is not None:
-        raise UserError("--workers and --cluster contradict each other: leave one of them out")
-    return Cluster(options.cluster, options.any_cpu)
 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from research.console import refuse
 from research.design.errors import UserError
+from research.record.tracking_server import CREDENTIALS
 
 # Job schedulers and launchers, from which Lightning takes how many processes there are and which is the first; MLflow's
 # own settings; git's, of a hook or another repository.
@@ -98,7 +99,7 @@ def find_folders() -> None:
 
 def foreign(variables: Mapping[str, str]) -> Iterator[str]:
     """The names of variables that are meant for other programs."""
-    return (name for name in variables if name.startswith(PREFIXES) or name in NAMES)
+    return (name for name in variables if name not in CREDENTIALS and (name.startswith(PREFIXES) or name in NAMES))
 
 
 class Output:

@@ -21,6 +21,7 @@ from research.design.errors import UserError
 from research.design.study_files import study_names
 from research.record.any_store import AnyStore
 from research.record.mlflow_database import writing
+from research.record.server_store import ServerStore
 from research.record.views import CELLS, VIEW
 
 HOST = "127.0.0.1"
@@ -43,9 +44,9 @@ class Experiment(NamedTuple):
     has_cells: bool
     has_view: bool
 
-    def address(self, port: int) -> str:
+    def address(self, server: str) -> str:
         """Where it opens on what is worth seeing first: the cells side by side as charts, where there are any."""
-        page = f"http://{HOST}:{port}/#/experiments/{self.id}/runs?workflowType=machine_learning"
+        page = f"{server}/#/experiments/{self.id}/runs?workflowType=machine_learning"
         if not self.has_cells:
             return page
         rows = f"viewStateShareKey={CELLS}" if self.has_view else "searchFilter=tags.kind%20%3D%20%22cell%22"
@@ -91,15 +92,23 @@ def main(arguments: list[str] | None = None) -> int:
         store: AnyStore = options.store
         experiments = chosen(store, options.name)
         store.check_writable()
+        if isinstance(store, ServerStore):
+            print("\n".join([*lines_for(experiments, str(store)), "The server shows them itself."]))
+            return 0
         with listening(options.port) as ours:
-            width = max(len(experiment.name) for experiment in experiments)
-            lines = [f"{experiment.name:{width}}  {experiment.address(options.port)}" for experiment in experiments]
+            lines = lines_for(experiments, f"http://{HOST}:{options.port}")
             serve(store, ours, options.allow, "\n".join([*lines, "Ctrl-C stops it."]))
     except UserError as error:
         return refuse(error)
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def lines_for(experiments: Sequence[Experiment], server: str) -> list[str]:
+    """Where a server shows each experiment."""
+    width = max(len(experiment.name) for experiment in experiments)
+    return [f"{experiment.name:{width}}  {experiment.address(server)}" for experiment in experiments]
 
 
 def chosen(store: AnyStore, name: str | None) -> list[Experiment]:
@@ -111,6 +120,7 @@ def chosen(store: AnyStore, name: str | None) -> list[Experiment]:
         raise UserError(
             f"store {store}: there is no record yet; make one with python -m research.study {name or 'NAME'}"
         )
+    store.fetch_experiments()
     rows = store.query(
         "SELECT e.experiment_id, e.name, max(CASE WHEN t.value = 'cell' THEN 1 ELSE 0 END), "
         "EXISTS (SELECT 1 FROM experiment_tags v WHERE v.experiment_id = e.experiment_id AND v.key = ?) "

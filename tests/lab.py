@@ -35,6 +35,10 @@ class Doubled(Task):
     size: int
     wait: float = 0.0
 
+    @classmethod
+    def device(cls):
+        return os.environ.get("PRETENDED_DEVICE", "cpu")
+
     def gives(self):
         return {{"double": Metric(), "half": Metric(by="place")}}
 
@@ -128,9 +132,9 @@ def alive(pids):
     return living
 
 
-def outcomes(stacks, executor, strike=lambda _: None):
+def outcomes(stacks, executor, strike=lambda _: None, devices=()):
     """What became of stacks, by key; `strike` is called with what is in work now and then."""
     with contextlib.closing(executor):
         executor.prepare([stack.cell.task for stack in stacks])
-        with Workers(stacks, executor) as at_work:
+        with Workers(stacks, executor, devices=devices) as at_work:
             return {stack.key: outcome for stack, outcome in at_work.outcomes(strike)}

@@ -52,6 +52,25 @@ def test_a_worker_on_another_class_of_cpu_is_refused_unless_it_is_admitted_and_t
     assert {outcome.cpu for outcome in found.values()} == {ABACUS}
 
 
+def test_a_worker_with_another_class_of_device_is_refused_by_name(own_lab, doubles):
+    own_lab.add("gpu", "--no-nanny", PRETENDED_DEVICE="cuda")
+    expected = r"worker gpu \(tcp://[^)]+\) is refused: it trains on cuda, what is recorded is from cpu"
+    with pytest.raises(UserError, match=expected):
+        outcomes(doubles.stacks(), Cluster(own_lab.address, False), devices=("cpu",))
+    found = outcomes(doubles.stacks(), Cluster(own_lab.address, False))
+    assert {outcome.device for outcome in found.values()} == {"cuda"}
+
+
+def test_of_workers_with_different_devices_those_like_the_first_are_used(own_lab, doubles, capsys):
+    own_lab.add("gpu", "--no-nanny", PRETENDED_DEVICE="cuda")
+    own_lab.add("cpu", "--no-nanny")
+    found = outcomes(doubles.stacks("slow"), Cluster(own_lab.address, False))
+    (used,) = {outcome.device for outcome in found.values()}
+    name, other = {"cpu": ("gpu", "cuda"), "cuda": ("cpu", "cpu")}[used]
+    told = capsys.readouterr().err
+    assert re.search(rf"worker {name} \([^)]+\) is refused: it trains on {other}, others on {used}\n", told)
+
+
 def test_a_worker_where_the_study_file_cannot_be_loaded_is_refused_with_the_reason(lab, doubles):
     doubles.file.write_text(doubles.file.read_text().replace("PLACE = ", "open('only_here').close()\nPLACE = "))
     (doubles.folder / "only_here").touch()

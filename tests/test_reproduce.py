@@ -98,6 +98,13 @@ def test_what_two_workers_recorded_comes_out_again_in_any_order_and_with_one(tra
     assert done.stdout.endswith("\nmade as it was recorded: versions, CPU class, device and commit are the same\n")
 
 
+def test_workers_of_a_cluster_train_recorded_stacks_again_to_the_bit(trained):
+    done = reproduce(trained, "toy", "--sample", "2", "--seed", "3", "--cluster", "local:2")
+    assert assert_identical(done, 2).startswith("identical: 2 stacks, 20 runs: ")
+    assert "2 stacks to train again, 2 workers" in done.stdout
+    assert done.stdout.endswith("\nmade as it was recorded: versions, CPU class, device and commit are the same\n")
+
+
 def test_what_one_worker_recorded_in_one_pass_comes_out_again_alone_whatever_kind_of_training_it_is(mixed):
     line = assert_identical(reproduce(mixed, "toy", "--sample", "7", "--workers", "2"), 7)
     assert line.startswith("identical: 7 stacks, 70 runs: ")

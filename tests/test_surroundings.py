@@ -21,7 +21,14 @@ OF_OTHERS = {
 
 
 def test_what_is_meant_for_others_is_known_and_nothing_else():
-    ours = {"RESEARCH_DATA": "x", "PATH": "x", "HOME": "x", "CUDA_VISIBLE_DEVICES": "0", "PYTHONPATH": "x"}
+    ours = {
+        "MLFLOW_TRACKING_PASSWORD": "x",
+        "RESEARCH_DATA": "x",
+        "PATH": "x",
+        "HOME": "x",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "PYTHONPATH": "x",
+    }
     assert set(foreign(OF_OTHERS | ours)) == set(OF_OTHERS) - {"MPLBACKEND"}
 
 

@@ -254,7 +254,10 @@ def test_without_a_name_every_experiment_with_runs_is_shown(copied):
 def test_an_experiment_where_everything_failed_opens_on_all_its_runs(copied):
     change(copied, "UPDATE tags SET value = 'failure' WHERE key = 'kind'")
     (failed,) = chosen(Store(copied.store), "toy")
-    assert failed.address(5000) == f"http://127.0.0.1:5000/#/experiments/{failed.id}/runs?workflowType=machine_learning"
+    assert (
+        failed.address("http://127.0.0.1:5000")
+        == f"http://127.0.0.1:5000/#/experiments/{failed.id}/runs?workflowType=machine_learning"
+    )
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(seen):

@@ -1,9 +1,9 @@
-"""What a place of the record gives, whatever holds it: a folder with SQLite's files, or a PostgreSQL database."""
+"""What a place of the record gives: a folder with SQLite's files, a PostgreSQL database, or a tracking server."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ class AnyStore(ABC):
     @abstractmethod
     def is_there(self, projection: bool = False) -> bool:
         """Whether there are tables of MLflow, or of Optuna."""
+
+    # What `query` needs at hand, for a store that cannot be asked where it lies.
+    def fetch_experiments(self) -> None:  # noqa: B027 - the others have all of it
+        """Have at hand the experiments that have runs, with one or two of these."""
+
+    def fetch_runs(self, experiments: Sequence[str]) -> None:  # noqa: B027
+        """Have at hand, as they are now, the active runs of some experiments."""
+
+    def fetch_numbers(self, run_ids: Iterable[str]) -> None:  # noqa: B027
+        """Have at hand all numbers of some runs."""
 
     @abstractmethod
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

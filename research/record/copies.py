@@ -81,6 +81,7 @@ def studies_in(store: AnyStore) -> list[str]:
 
 
 def _experiments(store: AnyStore) -> list[str]:
+    store.fetch_experiments()
     sql = (
         "SELECT DISTINCT e.name FROM experiments e JOIN runs r USING (experiment_id) "
         "WHERE e.lifecycle_stage = 'active' AND r.lifecycle_stage = 'active'"
@@ -103,7 +104,9 @@ def copy_study(source: AnyStore, target: AnyStore, study: str) -> Copied:
         choices = {name: choose(name, read_runs(source, name), read_runs(target, name), known) for name in names}
         for name in names:
             _check_same(source, target, [run.id for run in read_runs(source, name) if run.id in known])
-        contents = read_contents(source.query, [run.id for choice in choices.values() for run in choice.runs])
+        ids = [run.id for choice in choices.values() for run in choice.runs]
+        source.fetch_numbers(ids)
+        contents = read_contents(source.query, ids)
         client = open_client(target)
         try:
             experiments = {name: _experiment(client, source, target, name) for name in names}
@@ -177,6 +180,7 @@ def _check_devices(experiment: str, here: Sequence[Run], there: Sequence[Run]) -
 
 def _check_same(source: AnyStore, target: AnyStore, ids: Sequence[str]) -> None:
     """Raise UserError where a result that both stores have is not the same in both."""
+    source.fetch_numbers(ids)
     ours, theirs = read_contents(source.query, ids), read_contents(target.query, ids)
     for number in ids:
         kinds = {value for key, value in ours[number].carried["tags"] if key == "kind"}

@@ -87,6 +87,7 @@ def experiments(store: AnyStore) -> list[str]:
         raise UserError(
             f"store {store}: there is no record; choose another with --store, or make one with research.study"
         )
+    store.fetch_experiments()
     sql = (
         "SELECT DISTINCT e.name FROM experiments e JOIN runs r USING (experiment_id) WHERE r.lifecycle_stage = 'active'"
     )

@@ -86,6 +86,7 @@ def _ordered(frame: pd.DataFrame, first: list[str]) -> pd.DataFrame:
 
 def read_metrics(store: AnyStore, run_ids: list[str]) -> dict[str, dict[str, dict[int, float]]]:
     """All metrics of the runs: by run, by name, the value at each step."""
+    store.fetch_numbers(run_ids)
     found: dict[str, dict[str, dict[int, float]]] = {run_id: {} for run_id in run_ids}
     for first in range(0, len(run_ids), 500):
         some = tuple(run_ids[first : first + 500])

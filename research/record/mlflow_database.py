@@ -11,18 +11,22 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.design.errors import UserError
 from research.record.any_store import ANOTHER, AnyStore
+from research.record.server_store import ServerStore
 from research.record.system_errors import as_user_error
+from research.record.tracking_server import TrackingServer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Experiment
     from sqlalchemy import Connection, CursorResult
+
+    Client = MlflowClient | TrackingServer  # what is asked of either has one name in both
 
 SQLITE = "sqlite:///"
 TABLES = Path(__file__).with_name("mlflow_tables.sql")  # which MLflow's migrations take a second or two to make
@@ -68,12 +72,14 @@ def writing(store: AnyStore) -> Iterator[None]:
         yield
 
 
-def open_client(store: AnyStore) -> MlflowClient:
+def open_client(store: AnyStore) -> Client:
     """A client that writes into a store, whose folder and database are made where there are none.
 
     Raises UserError where they cannot be made, and what `writing` turns into one.
     """
     import_mlflow()
+    if isinstance(store, ServerStore):
+        return store.server
     from mlflow import MlflowClient
     from sqlalchemy import Engine, event
 
@@ -85,8 +91,11 @@ def open_client(store: AnyStore) -> MlflowClient:
     return MlflowClient(tracking_uri=store.mlflow_uri)
 
 
-def close_client(client: MlflowClient) -> None:
+def close_client(client: Client) -> None:
     """End a client's connections: SQLite then has all that was written in the database's own file, none beside it."""
+    if isinstance(client, TrackingServer):
+        client.close()
+        return
     client._tracking_client.store.engine.dispose()
 
 
@@ -117,12 +126,29 @@ def _sync_seldom(connection: object, _: object) -> None:
         connection.execute(f"PRAGMA synchronous={level}")
 
 
-def write_runs(client: MlflowClient, runs: Sequence[NewRun]) -> None:
+def begin_run(client: Client, run: NewRun) -> NewRun:
+    """A run with the id under which it will be written: on a tracking server it is begun now, for the id is its own."""
+    if not isinstance(client, TrackingServer):
+        return run
+    tags = [{"key": name, "value": _without_nul(value)} for name, value in run.tags.items()]
+    return replace(run, id=client.create_run(run.experiment.experiment_id, run.name, run.started, tags))
+
+
+def write_runs(client: Client, runs: Sequence[NewRun]) -> None:
     """Write runs, all or none of them.
 
     The rows are those that MLflow's client would write in four calls a run, each of several transactions. A test holds
-    them to be the same.
+    them to be the same. A tracking server is told of one run after the other, and that they have ended only once it
+    has all of them: what is lost on the way is a stack that is not whole, which the next start closes as KILLED.
     """
+    if isinstance(client, TrackingServer):
+        for run in runs:
+            carried = _carried(run.id, {}, run.params, run.metrics, run.ended or run.started)
+            client.log(run.id, carried, [_told(run.data)] if run.data else [])
+        for run in runs:
+            if run.ended is not None:
+                client.update_run(run.id, run.status, run.name, run.ended)
+        return
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
     rows: dict[str, Rows] = {"runs": []}
@@ -155,7 +181,7 @@ def write_runs(client: MlflowClient, runs: Sequence[NewRun]) -> None:
 
 
 def finish_run(
-    client: MlflowClient,
+    client: Client,
     run_id: str,
     ended: int,
     tags: Mapping[str, str],
@@ -164,6 +190,10 @@ def finish_run(
 ) -> None:
     """Let a run that is RUNNING end, as FINISHED, with what else it shall carry: all at once."""
     rows = _carried(run_id, tags, params, metrics, ended)
+    if isinstance(client, TrackingServer):
+        client.log(run_id, rows)
+        client.update_run(run_id, "FINISHED", ended=ended)
+        return
     with transaction(client) as connection:
         execute(connection, "UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?", (ended, run_id))
         insert(connection, rows)
@@ -244,6 +274,15 @@ def _as_stored(value: float) -> tuple[float, bool]:
     if math.isnan(value):
         return 0.0, True
     return max(-sys.float_info.max, min(value, sys.float_info.max)) + 0.0, False
+
+
+def _told(used: DatasetInput) -> dict[str, Any]:
+    """The data that a run was trained on, as a tracking server is told of them."""
+    data = used.dataset
+    parts = {"name": data.name, "digest": data.digest, "source_type": data.source_type, "source": data.source}
+    parts |= {"schema": data.schema, "profile": data.profile}
+    tags = [{"key": tag.key, "value": tag.value} for tag in used.tags]
+    return {"tags": tags, "dataset": {name: value for name, value in parts.items() if value is not None}}
 
 
 def _used(connection: Connection, run: NewRun) -> dict[str, Rows]:

@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from research.design.digests import claim_digests
@@ -18,7 +19,15 @@ from research.judging.stats import mean_interval
 from research.record.any_store import AnyStore
 from research.record.environment import environment
 from research.record.frames import read_metrics
-from research.record.mlflow_database import NewRun, Number, close_client, finish_run, open_client, write_runs
+from research.record.mlflow_database import (
+    NewRun,
+    Number,
+    begin_run,
+    close_client,
+    finish_run,
+    open_client,
+    write_runs,
+)
 from research.record.recorded_stacks import replicate_numbers, task_tags, trial_numbers
 from research.record.search_trials import as_won
 from research.record.state import Run, State, cell_key, check_device, number_of, read_runs, read_state
@@ -151,8 +160,9 @@ class Recorder:
         more: dict[str, Any] | None = None,
         numbers: Sequence[Number] = (),
         status: str = "FINISHED",
+        kept: Mapping[str, str] = MappingProxyType({}),
     ) -> NewRun:
-        """A run of a cell to be written, with what all runs of the study carry."""
+        """A run of a cell to be written, with what all runs of the study carry; `kept` are tags of one before it."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         always = {
@@ -173,7 +183,9 @@ class Recorder:
             data = Dataset(source.name, source.digest[:12], "local", source.text, profile=profile)
             used = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
         experiment = self.experiments[cell.experiment]
-        return NewRun(experiment, name, status, started, ended, {**always, **tags}, params, numbers, used)
+        run = NewRun(experiment, name, status, started, ended, {**kept, **always, **tags}, params, numbers, used)
+        self.store.check_there(self.opened)  # a tracking server begins it now
+        return begin_run(self.client, run)
 
     def _write(self, *new: NewRun) -> None:
         self.store.check_there(self.opened)
@@ -182,9 +194,8 @@ class Recorder:
     def _parent(self, cell: Cell, started: int) -> NewRun:
         """A parent run of a cell to be written, still RUNNING, beside those that it has."""
         colour = {COLOUR: cell_colour(self.plan.study, cell.levels)}
-        run = self._run(cell, "cell", cell.name, started, None, colour, status="RUNNING")
         kept = {name: tag for name, tag in self.parent_tags.get(cell.key, {}).items() if name not in SUMMED_UP}
-        run = replace(run, tags={**kept, **run.tags})
+        run = self._run(cell, "cell", cell.name, started, None, colour, status="RUNNING", kept=kept)
         self.open[cell.key] = run.id
         self.parents.setdefault(cell.key, []).append(run.id)
         return run

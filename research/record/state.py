@@ -54,6 +54,7 @@ class State:
 
 def read_runs(store: AnyStore, *experiments: str) -> list[Run]:
     """The active runs of some experiments, oldest first."""
+    store.fetch_runs(experiments)
     names = ",".join("?" * len(experiments))
     where = f"JOIN experiments e USING (experiment_id) WHERE e.name IN ({names}) AND r.lifecycle_stage = 'active'"
     tags: dict[str, Tags] = {}

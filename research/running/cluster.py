@@ -41,6 +41,7 @@ class Member:
     introduction: Future[bytes]
     num_threads: int
     slots: list[ClusterSlot] = field(default_factory=list)
+    devices: frozenset[str] = frozenset()  # the classes of device that it trains on
     refusal: str = ""
     is_lost: bool = False
 
@@ -93,6 +94,7 @@ def outcome_of(future: Future[bytes]) -> Any:
 class Cluster(Executor):
     """The workers of a Dask cluster that would compute the same numbers as this machine, those that come later too.
 
+    All train on the class of device that the record is from; where it is from none, on that of the first worker.
     `any_cpu` admits those of another class of CPU, whose last digits may differ; a result says on which it was made.
     """
 
@@ -137,6 +139,10 @@ class Cluster(Executor):
 
     def open(self, tasks: Collection[Task], devices: Collection[str], most: int | None) -> None:
         self.devices = devices
+        for member in self.members.values():
+            if member.slots and (other := self._other_devices(member)):
+                member.slots = []
+                self._refuse(member, other)
 
     def submit(self, submitter: Submitter, name: str, call: bytes) -> Future[bytes]:
         """Hand a worker a call, both pickled; reports of how far it is bear the name."""
@@ -212,9 +218,26 @@ class Cluster(Executor):
             answer = outcome_of(member.introduction)
         except UserError as error:
             answer = error
-        if answer is None:
-            member.slots = [ClusterSlot(self, member) for _ in range(member.num_threads)]
+        if isinstance(answer, frozenset):
+            member.devices = answer
+            answer = self._other_devices(member)
+        if answer:
+            self._refuse(member, answer.reason if isinstance(answer, Failure) else str(answer))
         else:
-            why = answer.reason if isinstance(answer, Failure) else answer
-            member.refusal = f"{member.name} is refused: {why}"
-            self.refused.append(member.refusal)
+            member.slots = [ClusterSlot(self, member) for _ in range(member.num_threads)]
+
+    def _other_devices(self, member: Member) -> str:
+        """Why a worker that trains on other devices than the record, or than those before it, cannot be used."""
+        before = next((other.devices for other in self.members.values() if other.slots), member.devices)
+        wanted, whose = (frozenset(self.devices), "what is recorded is from") if self.devices else (before, "others on")
+        if member.devices <= wanted:
+            return ""
+        return f"it trains on {_listed(member.devices)}, {whose} {_listed(wanted)}"
+
+    def _refuse(self, member: Member, why: str) -> None:
+        member.refusal = f"{member.name} is refused: {why}"
+        self.refused.append(member.refusal)
+
+
+def _listed(devices: Collection[str]) -> str:
+    return " and ".join(sorted(devices))

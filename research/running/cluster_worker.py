@@ -124,12 +124,16 @@ def make_fit(folder: str, demands: bytes) -> None:
         load_study(str(Path(folder, name)))
 
 
-def made_ready(tasks: Collection[tuple[Task, Mapping[str, object]]]) -> None:
-    """Fetch the data of tasks. Raises UserError where they, or the code, are not those of the coordinator's tasks."""
+def made_ready(tasks: Collection[tuple[Task, Mapping[str, object]]]) -> frozenset[str]:
+    """Fetch the data of tasks; the classes of device on which they would run here.
+
+    Raises UserError where the data, or the code, are not those of the coordinator's tasks.
+    """
     prepare_all(task for task, _ in tasks)
     for task, identity in tasks:
         if task.identity(NUMERICS) != identity:
             raise UserError(f"its code or data of {type(task).__name__} are not the coordinator's")
+    return frozenset(task.device() for task, _ in tasks)
 
 
 def worked(job: Job, devices: Collection[str], code: object) -> list[StackResult]:
