@@ -185,7 +185,7 @@ def test_the_notebook_comes_to_what_it_shows(tmp_path, monkeypatch):
     shown = [texts(cell) for cell in notebook.cells]
     for cell in notebook.cells:
         cell.source = cell.source.replace('tier="smoke")', f'tier="smoke", store={str(tmp_path / "store")!r})')
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "docs")}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT / "docs")}}).execute()
     assert [texts(cell) for cell in notebook.cells] == shown
     assert sum("verdict" in "".join(lines) for lines in shown) == 1
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
