@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryFile
 
 from research.console import Parser, add_store
 from research.design.errors import UserError
@@ -32,25 +34,36 @@ def run(
 
 
 def command(arguments: Sequence[str]) -> None:
-    """Run the command and print what it prints, as it comes. Interrupted, it ends as after Ctrl-C, and so does this.
+    """Run the command and print what it prints, as it comes; what it says on stderr at its end.
 
     It has a process of its own, since signals, variables and matplotlib are the command's there, and another's here.
-    Raises UserError with the line in which it refuses something, RuntimeError where it fails.
+    Interrupted, it ends as after Ctrl-C. Raises UserError with the line in which it refuses something, RuntimeError
+    with its last line where it fails.
     """
-    said = ""
     words = [sys.executable, "-m", "research.study", *arguments]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with TemporaryFile("w+") as errors, subprocess.Popen(words, stdout=PIPE, stderr=errors, text=True) as process:
         assert process.stdout is not None
+        interrupted = False
         try:
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                said = line.strip() or said
+            show(process.stdout)
         except KeyboardInterrupt:
+            interrupted = True
             process.send_signal(signal.SIGINT)  # from a terminal it has had one, from a notebook not
-            for line in process.stdout:
-                print(line, end="", flush=True)
-            raise
-    if process.returncode == 2:
-        raise UserError(said.removeprefix("error: "))
-    if process.returncode:
-        raise RuntimeError(f"the study did not come to its end (status {process.returncode}): {said}")
+            show(process.stdout)
+        status = process.wait()
+        errors.seek(0)
+        said = errors.read()
+    last = said.strip().rpartition("\n")[2]
+    if status == 2:
+        raise UserError(last.removeprefix("error: "))
+    print(said, end="", file=sys.stderr)
+    if interrupted:
+        raise KeyboardInterrupt
+    if status:
+        raise RuntimeError(f"the study did not come to its end (status {status}): {last}")
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines as they come."""
+    for line in lines:
+        print(line, end="", flush=True)
