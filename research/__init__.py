@@ -34,3 +34,27 @@ def results(name: str, reports: str | Path | None = None) -> Results:
     from research.publishing import results as frames  # pandas takes half a second
 
     return frames.results(name) if reports is None else frames.results(name, reports)
+
+
+def run(
+    study: str | Path,
+    tier: str = "full",
+    seeds: int | None = None,
+    store: str | Path | None = None,
+    workers: int | None = None,
+) -> Results:
+    """Run or resume a study as `python -m research.study` does, and give what came out as `results` does.
+
+    >>> import research
+    >>> found = research.run("width_sine", tier="smoke")  # doctest: +SKIP
+
+    `study` is one of `studies/`, or the path of a study file. The options are those of the command, whose lines are
+    printed as they come; it runs in a process of its own, so that a script or a notebook needs nothing around it.
+    What the record has already is not run again. Other tiers than full, and other numbers of seeds, get no verdicts.
+
+    Raises `research.design.errors.UserError` for what the command refuses, RuntimeError where something failed, and
+    KeyboardInterrupt when it is stopped: what is finished is recorded, and the same call goes on.
+    """
+    from research import study_command
+
+    return study_command.run(str(study), tier, seeds, store, workers)
