@@ -22,7 +22,7 @@ from research.judging.findings import Judgement
 from research.publishing.exploration import FOLDER, amendments_section, read_exploration
 from research.publishing.explorer import explored, explorer_html
 from research.publishing.html_pages import IN_HTML, study_html
-from research.publishing.index import Entry, index_markdown, with_results
+from research.publishing.index import Entry, index_markdown
 from research.publishing.pages import study_page
 from research.publishing.pipeline import with_studies
 from research.publishing.publication import REPORTS
@@ -254,7 +254,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
             entries.append(entry(published))
     if entries:
         from research.publishing.front import front_html
-        from research.publishing.what_holds import claims_map, what_holds
+        from research.publishing.what_holds import claims_map, what_holds, with_results
 
         begin_drawing()
         markdown = (index_markdown(entries), what_holds(entries, f"{CLAIMS_MAP}.svg"))

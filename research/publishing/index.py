@@ -15,8 +15,6 @@ from research.judging.verdict import VERDICTS
 from research.publishing.pages import SIGNS, counts_words, interval_text, number_text, verdict_words
 from research.publishing.promise import Promise, promise_lines, promise_rows, promises_of
 
-RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report -->", "<!-- end of results -->"
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -74,7 +72,9 @@ def index_markdown(entries: Sequence[Entry]) -> str:
         "# What holds: all claims of all studies",
         "",
         f"{tally(rows)} The same with figures, filters and explanations, to be opened in a browser: "
-        "[index.html](index.html).",
+        "[index.html](index.html). The claims that matter most: [what holds](what-holds.md).",
+        "",
+        *study_lines(entries),
         "",
         "| claim | from | verdict | universes | number | interval | n | study |",
         "|---|---|---|---|---|---|---|---|",
@@ -120,21 +120,19 @@ def promise_markdown(promises: Sequence[Promise]) -> list[str]:
     return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in promise_rows(promises)), ""]
 
 
-def with_results(readme: str, entries: Sequence[Entry]) -> str:
-    """The project's README with what came out, a row for each study between its two marks, made again."""
+def study_lines(entries: Sequence[Entry]) -> list[str]:
+    """A table with a row for each study: its question, how many claims came out how, how many universes were run."""
     given = {row.finding.verdict for row in claim_rows(entries)}
     verdicts = [verdict for verdict in SIGNS if verdict in given]
     head = ("question", *(f"{SIGNS[verdict]} {verdict}" for verdict in verdicts), "universes")
-    lines = [tally(claim_rows(entries)), "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for entry in entries:
         found = [finding.verdict for finding in entry.judgement.claims]
-        cells = [f"[{escaped(entry.study.question)}](reports/{entry.study.name}/README.md)"]
+        cells = [f"[{escaped(entry.study.question)}]({entry.study.name}/README.md)"]
         cells += [str(found.count(verdict) or "") for verdict in verdicts]
         cells.append(str(len(entry.across.claims[0].points)) if entry.across and entry.across.claims else "")
         lines.append(f"| {' | '.join(cells)} |")
-    before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
-    _, _, after = rest.partition(f"{RESULTS_END}\n")
-    return "\n".join([f"{before}{RESULTS_BEGIN}", *lines, f"{RESULTS_END}\n"]) + after
+    return lines
 
 
 def tally(rows: Sequence[Row]) -> str:

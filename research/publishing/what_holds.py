@@ -14,11 +14,12 @@ from research.design.study_files import STUDIES
 from research.design.wording import escaped
 from research.judging.findings import Finding
 from research.judging.universe_findings import AcrossFinding
-from research.publishing.index import Entry
+from research.publishing.index import Entry, claim_rows, tally
 from research.publishing.pages import IN_SEEDS, SIGNS, counts_words, number_text, seeds_text, verdict_words
 from research.publishing.universe_figures import SHOWN
 
 CHOSEN = STUDIES / "what_holds.csv"  # the claims that the page tells, in the words of their studies or in others
+RESULTS_BEGIN, RESULTS_END = "<!-- results: made by python -m research.report -->", "<!-- end of results -->"
 HOW_TO_READ = (
     "A square is a claim, a row a study. Blue is supported, red refuted, grey open; pale is withheld. The bar below a "
     "square says in which share of the universes the claim came out how; without a bar they were not run."
@@ -39,6 +40,7 @@ class Told(NamedTuple):
     sentence: str
     finding: Finding
     across: AcrossFinding | None
+    is_first: bool = False  # whether the project's README tells it too
 
     @property
     def part(self) -> str:
@@ -90,6 +92,18 @@ def what_holds(entries: Sequence[Entry], figure: str) -> str:
     return "\n".join(lines)
 
 
+def with_results(readme: str, entries: Sequence[Entry]) -> str:
+    """The project's README with what came out between its two marks, made again: counts, and the first claims."""
+    lines = [tally(claim_rows(entries)), ""]
+    for told in chosen(entries):
+        if told.is_first:
+            sign, link = SIGNS[told.finding.verdict], f"[{told.study}](reports/{told.study}/README.md)"
+            lines.append(f"- {sign} {escaped(told.sentence)} *{escaped(told.measured)}; {link}.*")
+    before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
+    _, _, after = rest.partition(f"{RESULTS_END}\n")
+    return "\n".join([f"{before}{RESULTS_BEGIN}", *lines, f"{RESULTS_END}\n"]) + after
+
+
 def chosen(entries: Sequence[Entry]) -> list[Told]:
     """The chosen claims whose studies are published, in the order of their file."""
     by_study = {entry.study.name: found_by_name(entry) for entry in entries}
@@ -98,7 +112,9 @@ def chosen(entries: Sequence[Entry]) -> list[Told]:
     told = []
     for row in rows:
         finding, across = by_study[row["study"]][row["claim"]]
-        told.append(Told(row["study"], row["sentence"] or f"{finding.text.rstrip('.')}.", finding, across))
+        told.append(
+            Told(row["study"], row["sentence"] or f"{finding.text.rstrip('.')}.", finding, across, bool(row["first"]))
+        )
     return told
 
 
