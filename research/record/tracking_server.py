@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -234,6 +235,7 @@ class TrackingServer:
             from requests.adapters import HTTPAdapter
             from urllib3.util import Retry
 
+            logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of each retry
             self._session = requests.Session()
             # A request that is sent twice does no harm: a run that is begun twice is never ended, so it does not count.
             again = Retry(
