@@ -16,7 +16,8 @@ deviation 0.01, as in Hinton's practical guide (2010). Then all of it learns the
 "More than three layers" holds for four hidden ones however layers are counted; one hidden layer stands beside them. The
 SVM has an RBF kernel, and C and the kernel's width are tuned as the rates of the networks are: six trials, judged by
 validation images. 10,000 images and 64 units keep that affordable. Sizes and regions were fixed before any run but
-smoke.
+smoke. One fault was mended after a first full run: the control of the machines compared with a softplus that is linear
+above 20, and was refuted by that in its tenth digit.
 """
 
 from __future__ import annotations
@@ -209,12 +210,12 @@ def free_energy_error(data: Tensor, weight: Tensor, hidden: Tensor, visible: Ten
     F(v) = -v c - sum of log(1 + exp(b + v W)); the largest difference over the largest statistic.
     """
     import torch
-    import torch.nn.functional as F
 
     v, w, b, c = (each.double() for each in (data, weight, hidden, visible))
     w.requires_grad_()
     with torch.enable_grad():
-        energy = -(v * c).sum(2) - F.softplus(torch.baddbmm(b, v, w)).sum(2)
+        sums = torch.baddbmm(b, v, w)  # not by torch's softplus, which is linear above 20
+        energy = -(v * c).sum(2) - torch.logaddexp(torch.zeros_like(sums), sums).sum(2)
         slope = -torch.autograd.grad(energy.mean(1).sum(), w)[0]
     products = statistics(v, w.detach(), b)[1]
     return (products - slope).abs().amax((1, 2)) / slope.abs().amax((1, 2))
