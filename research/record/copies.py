@@ -15,8 +15,7 @@ from research.record.recorder import PARENT
 from research.record.state import Run, finished_trials, number_of, read_runs, recorded_devices
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from research.record.mlflow_database import Client, Experiment
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 OF_RUN = (
@@ -216,7 +215,7 @@ def read_contents(read: Read, ids: Sequence[str]) -> dict[str, Content]:
     return found
 
 
-def _experiment(client: MlflowClient, source: AnyStore, target: AnyStore, name: str) -> Experiment:
+def _experiment(client: Client, source: AnyStore, target: AnyStore, name: str) -> Experiment:
     """The target's experiment of a name; where there is none it gets the source's description and views."""
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
@@ -231,7 +230,7 @@ def _experiment(client: MlflowClient, source: AnyStore, target: AnyStore, name: 
 
 
 def _write(
-    client: MlflowClient,
+    client: Client,
     experiments: Mapping[str, Experiment],
     choices: Mapping[str, Choice],
     contents: Mapping[str, Content],

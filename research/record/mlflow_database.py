@@ -22,10 +22,13 @@ from research.record.system_errors import as_user_error
 from research.record.tracking_server import TrackingServer
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Experiment
+    from mlflow import MlflowClient, entities
+    from mlflow.entities import DatasetInput
     from sqlalchemy import Connection, CursorResult
 
+    from research.record import tracking_server
+
+    Experiment = entities.Experiment | tracking_server.Experiment
     Client = MlflowClient | TrackingServer  # what is asked of either has one name in both
 
 SQLITE = "sqlite:///"
@@ -200,10 +203,11 @@ def finish_run(
 
 
 @contextlib.contextmanager
-def transaction(client: MlflowClient) -> Iterator[Connection]:
+def transaction(client: Client) -> Iterator[Connection]:
     """A connection to MLflow's tables: what is written while the block runs is written at its end, or not at all."""
     from mlflow.exceptions import MlflowException
 
+    assert not isinstance(client, TrackingServer)  # whose tables nobody else reaches
     try:
         with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
             yield session.connection()
@@ -279,7 +283,12 @@ def _as_stored(value: float) -> tuple[float, bool]:
 def _told(used: DatasetInput) -> dict[str, Any]:
     """The data that a run was trained on, as a tracking server is told of them."""
     data = used.dataset
-    parts = {"name": data.name, "digest": data.digest, "source_type": data.source_type, "source": data.source}
+    parts: dict[str, str | None] = {
+        "name": data.name,
+        "digest": data.digest,
+        "source_type": data.source_type,
+        "source": data.source,
+    }
     parts |= {"schema": data.schema, "profile": data.profile}
     tags = [{"key": tag.key, "value": tag.value} for tag in used.tags]
     return {"tags": tags, "dataset": {name: value for name, value in parts.items() if value is not None}}

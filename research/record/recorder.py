@@ -35,9 +35,8 @@ from research.record.ui_notes import cell_note, experiment_note, failure_note
 from research.record.views import COLOUR, cell_colour, saved_views
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment
-
     from research.design.task import Replicate, StackResult
+    from research.record.mlflow_database import Experiment
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 SUMMED_UP = ("replicates", NOTE)  # tags of a cell's parent run that it gets with its end
