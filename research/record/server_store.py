@@ -25,6 +25,7 @@ from research.record.environment import ROOT
 from research.record.store import Store
 from research.record.tracking_server import Json, TrackingServer, checked_address, number
 
+TOKENS = set[str]()  # of the claims that this process has
 COORDINATORS = "coordinators"  # the experiment whose tags say who records which study
 NOTE = (
     "Each tag here names a study that is being recorded, and the process that does it. "
@@ -193,10 +194,12 @@ class ServerStore(AnyStore):
         renewing = threading.Thread(target=_renew, args=(self.address, claim), daemon=True)
         renewing.start()
         self.held[name] = claim
+        TOKENS.add(claim.token)
         try:
             yield
         finally:
             del self.held[name]
+            TOKENS.discard(claim.token)  # whether or not the server can be told
             claim.ended.set()
             renewing.join(1)
             with contextlib.suppress(UserError):  # else it counts for nothing in a while
@@ -310,7 +313,9 @@ def _is_over(found: Json, now: float) -> bool:
     if not isinstance(beat, int | float) or now - beat > STALE:
         return True
     process = found.get("process")
-    return found.get("machine") == machine() and not (isinstance(process, int) and process > 0 and _lives(process))
+    if found.get("machine") != machine() or (process == os.getpid() and found.get("token") in TOKENS):
+        return False
+    return process == os.getpid() or not (isinstance(process, int) and process > 0 and _lives(process))
 
 
 def _lives(process: int) -> bool:
