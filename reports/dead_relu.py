@@ -22,7 +22,7 @@ def shares_by_pace(runs: pd.DataFrame) -> Figure:
         for place, (arm, look) in enumerate(looks(arms).items()):
             own = runs[runs["activation"] == arm].dropna(subset=metric)
             shift = (place - (len(arms) - 1) / 2) * 0.13
-            at = own["pace"].map(PACES.index) + shift
+            at = own["pace"].map(PACES.index).astype(float) + shift
             spread = at + 0.08 * side_by_side(own["seed"])
             ax.plot(spread, own[metric], look["marker"], color=look["color"], markersize=2.5, alpha=0.5)
             medians = own.groupby("pace")[metric].median()

@@ -22,7 +22,7 @@ def from_the_product(profiles: pd.DataFrame) -> Figure:
     for place, (network, look) in enumerate(looks([*words]).items()):
         own = profiles[profiles["network"] == network]
         shift = (place - 1.5) * 0.12
-        at = own["place"].map(DEPTHS.index) + shift + 0.1 * side_by_side(own["seed"])
+        at = own["place"].map(DEPTHS.index).astype(float) + shift + 0.1 * side_by_side(own["seed"])
         ax.plot(at, own["product_at_depth"].clip(lower=LEAST), look["marker"], color=look["color"], markersize=3,
                 alpha=0.6, label=words[network])  # fmt: skip
     ax.axhline(EXACT, color="black", linestyle="--", linewidth=0.8)

@@ -55,8 +55,8 @@ def accuracy(runs: pd.DataFrame) -> Figure:
         rows = runs[runs["network"] == network]
         jitter = 0.1 * side_by_side(rows["seed"])
         left.scatter(
-            rows["pixels"].map(kinds.index) + shift + jitter, rows["steady_test_accuracy"], s=7, color=look["color"],
-            alpha=0.5, linewidth=0,
+            rows["pixels"].map(kinds.index).astype(float) + shift + jitter, rows["steady_test_accuracy"], s=7,
+            color=look["color"], alpha=0.5, linewidth=0,
         )  # fmt: skip
         draw_means(left, intervals(rows, ["pixels"], "steady_test_accuracy"), kinds, shift, look)
         wide = rows.pivot(index="seed", columns="pixels", values="steady_test_accuracy")
@@ -83,7 +83,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
 def draw_means(ax: Axes, summary: pd.DataFrame, places: list[str], shift: float, look: dict[str, object]) -> None:
     """Means with their 95 % intervals at the places of their kinds."""
     ax.errorbar(
-        summary["pixels"].map(places.index) + shift, summary["mean"],
+        summary["pixels"].map(places.index).astype(float) + shift, summary["mean"],
         (summary["mean"] - summary["low"], summary["high"] - summary["mean"]), fmt=str(look["marker"]),
         color=look["color"], markersize=5, markeredgecolor="white", elinewidth=1, capsize=2, zorder=3,
     )  # fmt: skip

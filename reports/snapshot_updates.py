@@ -34,7 +34,7 @@ def accuracies(runs: pd.DataFrame) -> Figure:
     for order, look, shift in zip(ORDERS, looks(ORDERS).values(), (-0.15, 0.15), strict=True):
         cases = [f"{order}-{depth}" for depth in DEPTHS]
         own = runs[runs["case"].isin(cases)].dropna(subset="steady_test_accuracy")
-        place = own["case"].map(cases.index) + shift
+        place = own["case"].map(cases.index).astype(float) + shift
         ax.plot(place + 0.2 * side_by_side(own["seed"]), own["steady_test_accuracy"], look["marker"],
                 color=look["color"], markersize=3, alpha=0.5)  # fmt: skip
         medians = own.groupby(place)["steady_test_accuracy"].median()

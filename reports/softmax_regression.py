@@ -44,7 +44,7 @@ def trainings(runs: pd.DataFrame) -> Figure:
     arms = {"mean of the losses": MEAN, "sum of the losses": SUM}
     for (name, cases), look, shift in zip(arms.items(), looks([*arms]).values(), (-0.15, 0.15), strict=True):
         own = runs[runs["case"].isin(cases)].dropna(subset="train_progress")
-        place = own["case"].map(cases.index) + shift
+        place = own["case"].map(cases.index).astype(float) + shift
         ax.plot(place + 0.2 * side_by_side(own["seed"]), own["train_progress"], look["marker"], color=look["color"],
                 markersize=3, alpha=0.5)  # fmt: skip
         medians = own.groupby(place)["train_progress"].median()
@@ -62,7 +62,7 @@ def overflow(profiles: pd.DataFrame) -> Figure:
     """The share of losses that are no number where cross-entropy is written as its formula, by the largest logit."""
     figure, ax = plt.subplots(figsize=(4.6, 2.4))
     own = profiles[profiles["case"] == "losses"].dropna(subset="lost_at")
-    at = own["place"].map(LARGEST.index) + 0.3 * side_by_side(own["seed"])
+    at = own["place"].map(LARGEST.index).astype(float) + 0.3 * side_by_side(own["seed"])
     ax.plot(at, own["lost_at"], "o", color="#0173b2", markersize=3, alpha=0.6)
     ax.set_xticks(range(len(LARGEST)), [f"{logit:,}" for logit in LARGEST])
     ax.set(xlabel="largest logit", ylabel="lost losses", ylim=(-0.05, 1.05))
