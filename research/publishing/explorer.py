@@ -162,7 +162,7 @@ def universe_of(
 def curves_of(study: Study, plan: Plan, curves: pd.DataFrame) -> dict[str, Any]:
     """The curves of each metric over time in each cell: means over seeds, and half of their 95 % intervals."""
     head = {"cell", "seed", *CLOCKS, *(factor.name for factor in study.factors)}
-    names = [name for name in curves if name not in head and curves[name].notna().any()]
+    names = [str(name) for name in curves if name not in head and curves[name].notna().any()]
     lines = []
     for cell in plan.cells:
         rows, place, clock = curves[curves["cell"] == cell.name], position(cross(study), cell.levels), cell.task.clock
