@@ -173,8 +173,9 @@ def test_pinned_versions_are_the_installed_ones():
 def texts(cell: Any) -> list[str]:
     """The lines of a cell's outputs without their numbers, but for what tells of its progress and of its folder."""
     outputs = [output.get("text", output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])]
+    lines = "".join(outputs).splitlines()
     return [
-        shape(line) for line in "\n".join(outputs).splitlines() if not re.match(r"\[|tables and figures|<Figure", line)
+        shape(line) for line in lines if line.strip() and not line.startswith(("[", "tables and figures", "<Figure"))
     ]
 
 
