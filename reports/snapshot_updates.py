@@ -11,6 +11,7 @@ from research.record.frames import Frames
 from studies.snapshot_updates import DEPTHS, ORDERS, STEPS
 
 NAMES = {"snapshot": "from a snapshot", "as-you-go": "as you go"}
+LARGEST = 100.0  # that is shown of a gradient's change; with every layer more an exponent may double
 
 
 def interference(profiles: pd.DataFrame) -> Figure:
@@ -22,7 +23,9 @@ def interference(profiles: pd.DataFrame) -> Figure:
         ax.plot(wide, color=look["color"], linewidth=0.5, alpha=0.35)
         ax.plot(wide.median(axis=1), look["marker"], color=look["color"], linestyle=look["linestyle"], markersize=3.5,
                 linewidth=1.5, label=f"hidden layers: {depth}")  # fmt: skip
-    ax.set(xlabel="layers that were updated before", ylabel="change of the gradient", yscale="log")
+    ax.set(
+        xlabel="layers that were updated before", ylabel="change of the gradient", yscale="log", ylim=(None, LARGEST)
+    )
     ax.yaxis.set_major_formatter(lambda share, _: percent(share))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -50,7 +53,7 @@ def accuracies(runs: pd.DataFrame) -> Figure:
 CAPTIONS = {
     "interference": "How far the gradient of a layer's weights is from that of the snapshot, over its norm, in the "
     "first step of updating as you go, by how many layers above have been updated by then. Thin lines are seeds, thick "
-    "ones their median.",
+    "ones their median; a line that leaves the figure grows past what a float can hold.",
     "accuracies": "Test accuracy after training with all updates from a snapshot and with updates as you go, by the "
     "number of hidden layers. A mark a seed, lines join medians; what diverged has no mark.",
 }

@@ -175,7 +175,7 @@ OPTIONS = {
               "--reports", "--publish", "--cluster", "--any-cpu"),
     "report": ("--check", "--freeze", "--reports"),
     "ui": ("--store", "--port"),
-    "reproduce": ("--sample", "--seed", "--workers", "--store"),
+    "reproduce": ("--sample", "--seed", "--workers", "--store", "--cluster", "--any-cpu"),
 }  # fmt: skip
 FLAGS = ("--plan", "--redo", "--check", "--publish", "--freeze", "--any-cpu")
 MISTYPED = {
