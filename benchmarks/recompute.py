@@ -253,6 +253,7 @@ def attributed(study: Study, claim: MainEffect, runs: pd.DataFrame, error: float
 def disagreements(name: str, reports: Path = REPORTS) -> Iterator[str]:
     """What is published of a study and came out otherwise here; each comparison is counted in COMPARED."""
     study, folder = load_study(name), reports / name
+    CHOSEN.clear()
     CHOSEN.update({"cell", *(factor.name for factor in study.factors)})
     promised = sum(claim.kind in ("most", "share", "mean") for claim in study.claims) + len(study.main_effects)
     each = 0.05 / max(promised, 1)

@@ -106,6 +106,8 @@ def with_results(readme: str, entries: Sequence[Entry]) -> str:
 
 def chosen(entries: Sequence[Entry]) -> list[Told]:
     """The chosen claims whose studies are published, in the order of their file."""
+    if not CHOSEN.is_file():  # as where the studies are a user's own
+        return []
     by_study = {entry.study.name: found_by_name(entry) for entry in entries}
     with CHOSEN.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file, strict=True) if row["claim"] in by_study.get(row["study"], {})]
