@@ -20,6 +20,7 @@ def interference(profiles: pd.DataFrame) -> Figure:
     for (case, depth), look in zip(zip(STEPS, DEPTHS, strict=True), looks(STEPS).values(), strict=True):
         own = profiles[(profiles["case"] == case) & (profiles["place"] > 0)]
         wide = own.pivot(index="place", columns="seed", values="interference_below")
+        wide = wide.clip(upper=LARGEST**2)  # beyond the figure
         ax.plot(wide, color=look["color"], linewidth=0.5, alpha=0.35)
         ax.plot(wide.median(axis=1), look["marker"], color=look["color"], linestyle=look["linestyle"], markersize=3.5,
                 linewidth=1.5, label=f"hidden layers: {depth}")  # fmt: skip

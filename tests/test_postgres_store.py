@@ -348,7 +348,10 @@ def line_of(*arguments, **environment):
         ("postgresql://localhost:port/x", "no address of a database"),
         ("postgresql://localhost/x?sslmode", "no address of a database"),
         ("postgresql://localhost/x?color=red", "color after its ? is none of host, port"),
-        (f"mysql://root:{PASSWORD}@localhost/x", "mysql:// is no store: name a folder, postgresql://USER@HOST/NAME, or "),
+        (
+            f"mysql://root:{PASSWORD}@localhost/x",
+            "mysql:// is no store: name a folder, postgresql://USER@HOST/NAME, or ",
+        ),
     ],
 )
 def test_an_address_that_is_none_is_refused_without_its_password(address, said):
