@@ -182,6 +182,7 @@ def texts(cell: Any) -> list[str]:
 def test_the_notebook_comes_to_what_it_shows(tmp_path, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # drawing sets it, and without it a notebook shows its figures
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", 4)
     shown = [texts(cell) for cell in notebook.cells]
     for cell in notebook.cells:

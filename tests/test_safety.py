@@ -21,7 +21,7 @@ from watched import UMASK, Watched
 
 from research import report
 from research.design.errors import UserError
-from research.publishing.drawing import INDEX
+from research.publishing.drawing import CLAIMS_MAP, INDEX
 from research.publishing.tables import PROVENANCE, SUMS, TABLES, UNIVERSE_TABLES, write
 from research.training import data, mnist
 from research.training.config import TrainConfig
@@ -212,7 +212,8 @@ def test_no_table_is_unpickled(poisoned, capsys, table, signed):
 def test_a_study_keeps_no_weights(hostile):
     made = {name for name, mode in hostile.modes.items() if stat.S_ISREG(mode)}
     kept = {name for name in made if not re.fullmatch(r"mlruns/\.[a-z]+\.lock|reports/hostile/.+", name)}
-    assert kept == {"mlruns/mlflow.db", "mlruns/optuna.db", *(f"reports/{name}" for name in INDEX)}
+    drawn = (*INDEX, f"{CLAIMS_MAP}.svg")
+    assert kept == {"mlruns/mlflow.db", "mlruns/optuna.db", *(f"reports/{name}" for name in drawn)}
     assert [name for name in made if re.search(WEIGHTS, name)] == []
     heads = {(hostile.folder / name).read_bytes()[:2] for name in made}
     assert not heads & {b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"}  # torch's archives, pickles
