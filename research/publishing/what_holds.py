@@ -53,13 +53,14 @@ class Told(NamedTuple):
 
     @property
     def measured(self) -> str:
-        """Its number, and in how many universes it came out how."""
-        text, across = number(self.finding), self.across
-        if self.finding.verdict == "withheld":
-            text = f"{verdict_words(self.finding)}, {text}"
-        if across is None:
-            return f"{text}; other choices were not tried"
-        return text + (f"; universes: {counts_words(across)}" if len(across.distinct) > 1 else "")
+        """Its number; first that it is withheld where it is."""
+        text = number(self.finding)
+        return f"{verdict_words(self.finding)}, {text}" if self.finding.verdict == "withheld" else text
+
+    @property
+    def elsewhere(self) -> str:
+        """In how many universes it came out how; empty where none but the reference was run."""
+        return counts_words(self.across) if self.across and len(self.across.distinct) > 1 else ""
 
     @property
     def decides(self) -> str:
@@ -76,9 +77,9 @@ def what_holds(entries: Sequence[Entry], figure: str) -> str:
         "",
         f"Two documents explain multilayer perceptrons. Their sentences were made {len(findings)} claims, in "
         f"{len(entries)} studies, and put to the test. Here are the {len(told)} that a student will ask about first; "
-        "[all of them](README.md), with intervals, regions and figures, are one table. A sentence about networks is "
-        "judged by how many of the seeds do what it says, under the settings that its study names; *universes* are "
-        "other starts, optimisers, rates or data, wherever they were run.",
+        "[all of them](README.md) are one table. A sentence about networks is judged by how many of the seeds do what "
+        "it says, under the settings that its study names. *Universes* are other starts, optimisers, rates or data; "
+        "where none are named, other choices were not tried.",
         "",
         f"![How all claims came out, study by study]({figure})",
         "",
@@ -88,7 +89,8 @@ def what_holds(entries: Sequence[Entry], figure: str) -> str:
     for part, (head, lead) in PARTS.items():
         inside = [each for each in told if each.part == part]
         if inside:
-            lines += [f"## {head}", "", lead, "", *map(line, inside), ""]
+            head_of_table = ("| claim | found | universes |", "|---|---|---|")
+            lines += [f"## {head}", "", lead, "", *head_of_table, *map(line, inside), ""]
     return "\n".join(lines)
 
 
@@ -97,8 +99,11 @@ def with_results(readme: str, entries: Sequence[Entry]) -> str:
     lines = [tally(claim_rows(entries)), ""]
     for told in chosen(entries):
         if told.is_first:
-            sign, link = SIGNS[told.finding.verdict], f"[{told.study}](reports/{told.study}/README.md)"
-            lines.append(f"- {sign} {escaped(told.sentence)} *{escaped(told.measured)}; {link}.*")
+            universes = f"universes: {told.elsewhere}; " if told.elsewhere else ""
+            lines.append(
+                f"- {SIGNS[told.finding.verdict]} {escaped(told.sentence)} *{escaped(told.measured)}; "
+                f"{escaped(universes)}[{told.study}](reports/{told.study}/README.md).*"
+            )
     before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
     _, _, after = rest.partition(f"{RESULTS_END}\n")
     return "\n".join([f"{before}{RESULTS_BEGIN}", *lines, f"{RESULTS_END}\n"]) + after
@@ -128,9 +133,10 @@ def found_by_name(entry: Entry) -> Mapping[str, tuple[Finding, AcrossFinding | N
 
 
 def line(told: Told) -> str:
-    """A claim with its number, in how many universes it came out how, and what decides, as a point of a list."""
-    where = f"*{escaped(told.measured)}; [{told.study}]({told.study}/README.md).*"
-    return " ".join(part for part in ("-", escaped(told.sentence), where, escaped(told.decides)) if part)
+    """A row of a table: a claim, its number, which leads to its study, and what other universes say and what decides."""
+    found = f"[{escaped(told.measured)}]({told.study}/README.md)"
+    elsewhere = ". ".join(part for part in (escaped(told.elsewhere), escaped(told.decides)) if part)
+    return f"| {escaped(told.sentence)} | {found} | {elsewhere} |"
 
 
 def number(finding: Finding) -> str:
