@@ -133,7 +133,7 @@ def found_by_name(entry: Entry) -> Mapping[str, tuple[Finding, AcrossFinding | N
 
 
 def line(told: Told) -> str:
-    """A row of a table: a claim, its number, which leads to its study, and what other universes say and what decides."""
+    """A row of a table: a claim, its number, which leads to its study; what universes say, and what decides there."""
     found = f"[{escaped(told.measured)}]({told.study}/README.md)"
     elsewhere = ". ".join(part for part in (escaped(told.elsewhere), escaped(told.decides)) if part)
     return f"| {escaped(told.sentence)} | {found} | {elsewhere} |"
