@@ -228,30 +228,36 @@ class Study:
         cells = (*filter(self.in_grid, crossing), *own)
         return tuple({tuple(cell.values()): cell for cell in cells}.values())
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[Task, ...]:
-        """The tasks of all cells of the reference universe, those of controls too."""
+        """The tasks of all cells of the reference universe, those of controls too. `configure` is pure: once asked."""
         return tuple(map(self.task, self.cells()))
 
-    @property
+    @cached_property
     def metrics(self) -> Mapping[str, Metric]:
         """What is known of the metrics of these."""
         return {name: metric for task in self.tasks for name, metric in task.gives().items()}
 
-    @property
+    @cached_property
     def words(self) -> Mapping[str, str]:
         """How these call fields and their values for people."""
         return {name: word for task in self.tasks for name, word in task.words.items()}
 
     def factor(self, name: str) -> Factor:
         """The factor of this name, with the words of the tasks where it has none of its own."""
-        (found,), words = [factor for factor in self.factors if factor.name == name], self.words
-        phrases = (task.phrases[name] for task in self.tasks if name in task.phrases and not found.label)
+        return self._told[name]
+
+    @cached_property
+    def _told(self) -> Mapping[str, Factor]:
+        return {factor.name: self._with_words(factor) for factor in self.factors}
+
+    def _with_words(self, factor: Factor) -> Factor:
+        phrases = (task.phrases[factor.name] for task in self.tasks if factor.name in task.phrases and not factor.label)
         return replace(
-            found,
-            label=found.label or words.get(name, ""),
-            phrase=found.phrase or next(phrases, ""),
-            words=dict[Level, str](itertools.chain(words.items(), found.words.items())),
+            factor,
+            label=factor.label or self.words.get(factor.name, ""),
+            phrase=factor.phrase or next(phrases, ""),
+            words=dict[Level, str](itertools.chain(self.words.items(), factor.words.items())),
         )
 
     def metric(self, name: str) -> Metric:

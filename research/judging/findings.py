@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from research.design.digests import judged_digests
-from research.design.levels import level_word
 from research.design.study import FAMILY_ERROR, Claim, Control, Metric, Study
 from research.design.wording import quantity, region_text, unit_of
 from research.judging.margins import Margin, margins
-from research.judging.samples import Sample, sample
+from research.judging.samples import Sample, rows_of, sample
 from research.judging.stats import Array, largest_unseen_share, two_groups
 from research.judging.verdict import Verdict, chance, outcome
 
@@ -206,13 +205,11 @@ def finding_of(claim: Claim, metric: Metric, found: Sample, error: float, num_de
 
 def margins_of(study: Study, claim: Claim, found: Sample, runs: pd.DataFrame, error: float) -> tuple[Margin, ...]:
     """At which margins the verdict on a claim would be another."""
+    own = rows_of(claim.number, study.arms.name, runs)
 
     def resampled(threshold: float) -> Sample:
-        return sample_of(study, replace(claim, number=replace(claim.number, threshold=threshold)), runs)
+        return sample_of(study, replace(claim, number=replace(claim.number, threshold=threshold)), own)
 
-    own = runs
-    for name, levels in {study.arms.name: claim.number.arms, **claim.number.blocks}.items():
-        own = own[own[name].map(level_word).isin([level_word(level) for level in levels])]
     measured = own.get(claim.number.column)
     places = np.array([] if measured is None else measured, dtype=float)
     return margins(claim, found, error, resampled, places)

@@ -51,6 +51,7 @@ def sample(number: Number, arms: str, runs: pd.DataFrame, metric: Metric = TRAIN
 
     Raises UserError where the number leaves a factor open, so that a seed has several replicates in one cell.
     """
+    runs = rows_of(number, arms, runs)
     replicates: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     factors = (runs[name] for name in (arms, *number.blocks))
     for row, (seed, *place) in enumerate(zip(runs["seed"], *factors, strict=True)):
@@ -76,6 +77,13 @@ def sample(number: Number, arms: str, runs: pd.DataFrame, metric: Metric = TRAIN
     ends = joined(number.across_arms, low[used], high[used], numeric(number.arms), threshold)
     ends = joined(number.across_blocks, *ends)
     return Sample(*ends, int(lost[used].sum()), int(late[used].sum()), int(np.nansum(cases[used])), "", tuple(seeds))
+
+
+def rows_of(number: Number, arms: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cells that a number is about."""
+    for name, levels in {arms: number.arms, **number.blocks}.items():
+        runs = runs[runs[name].map(level_word).isin([level_word(level) for level in levels])]
+    return runs
 
 
 def known(number: Number, runs: pd.DataFrame, metric: Metric) -> tuple[Array, Array, Array, Array]:
