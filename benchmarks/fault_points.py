@@ -99,10 +99,12 @@ class Points:
 
 
 class AfterImport(importlib.abc.MetaPathFinder):
-    """Calls a function with a module once it has been imported, by the module's name."""
+    """Calls a function with a module once it has been imported, by the module's name; at once where it has been."""
 
     def __init__(self, then: dict[str, Callable[[ModuleType], None]]) -> None:
         self.then = then
+        for name in then.keys() & sys.modules.keys():
+            then.pop(name)(sys.modules[name])
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """The module's own spec, whose loader calls the function too."""

@@ -3,8 +3,9 @@
 To import MLflow, seaborn and torch costs a command up to eight seconds of a processor, most of what it takes in a
 test. So `python -m research.…` is forked in tests from a process that holds nothing of the project, only libraries.
 From there all goes as it does at home: the command's own code, arguments and working directory, a process of its own
-with signals and an exit status, and a fork server of its own, which is forked too. A command that is given another
-environment, a terminal or a limit starts a Python of its own; `FORKED=no python -m pytest` has every command do so.
+with signals and an exit status, and a fork server of its own, which is forked too. A command that is given a terminal,
+a limit or another environment, but for variables that are read late, starts a Python of its own;
+`FORKED=no python -m pytest` has every command do so.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from importlib import import_module
 from multiprocessing import util
 from pathlib import Path
 
-COMMANDS = ("research.report", "research.reproduce", "research.store", "research.study")
+COMMANDS = ("benchmarks.fault_points", "research.report", "research.reproduce", "research.store", "research.study")
 LIBRARIES = (
     "jinja2", "markdown_it", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store", "mpmath",
@@ -40,6 +41,8 @@ SETTINGS = {**ONE_THREAD, "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MLFLOW_DISABLE_
 OF_TORCH = {"PYTORCH_NVML_BASED_CUDA_CHECK", "TORCHINDUCTOR_CACHE_DIR"}
 OF_OTHERS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "_MLFLOW_TELEMETRY_SESSION_ID"}
 DRIFT = {*SETTINGS, *OF_TORCH, *OF_OTHERS, "PYTEST_CURRENT_TEST"}
+# Variables that are read when they are needed, not when something is imported; a command has its own.
+READ_LATE = ("MLFLOW_TRACKING_", "PG", "PRETENDED_", "RESEARCH_")
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 SIGNATURE = inspect.signature(subprocess.Popen._execute_child)
 MOST = 1 << 20  # bytes of a request
@@ -105,7 +108,8 @@ class Server:
 
     def serves(self, env, cwd):
         """Whether a command can be forked: one in this environment and an existing folder, on Linux."""
-        same = all(self.environment.get(name) == env.get(name) for name in {*self.environment, *env} - DRIFT)
+        names = (name for name in {*self.environment, *env} - DRIFT if not name.startswith(READ_LATE))
+        same = all(self.environment.get(name) == env.get(name) for name in names)
         return same and os.path.isdir(cwd) and sys.platform == "linux" and os.environ.get("FORKED") != "no"
 
     def fork(self, request, files):

@@ -99,10 +99,10 @@ def with_results(readme: str, entries: Sequence[Entry]) -> str:
     lines = [tally(claim_rows(entries)), ""]
     for told in chosen(entries):
         if told.is_first:
-            universes = f"universes: {told.elsewhere}; " if told.elsewhere else ""
+            parts = [told.measured, f"universes: {told.elsewhere}"] if told.elsewhere else [told.measured]
+            link = f"[{told.study}](reports/{told.study}/README.md)"
             lines.append(
-                f"- {SIGNS[told.finding.verdict]} {escaped(told.sentence)} *{escaped(told.measured)}; "
-                f"{escaped(universes)}[{told.study}](reports/{told.study}/README.md).*"
+                f"- {SIGNS[told.finding.verdict]} {escaped(told.sentence)} *{escaped('; '.join(parts))}; {link}.*"
             )
     before, _, rest = readme.partition(f"{RESULTS_BEGIN}\n")
     _, _, after = rest.partition(f"{RESULTS_END}\n")
