@@ -32,7 +32,11 @@ CONFIGS = [
     TrainConfig(dataset="digits", depth=3, width=17),
     TrainConfig(dataset="sine", depth=2, width=9, loss="mse", output="raw"),
     TrainConfig(dataset="line", width=9),
-    *(TrainConfig(dataset=d, network="cnn", head=h, width=7) for d in ("mnist", "digits") for h in ("dense", "pooled")),
+    *(
+        TrainConfig(dataset=dataset, network="cnn", head=head, width=7)
+        for dataset in ("mnist", "digits", "mnist-1d")
+        for head in ("dense", "pooled")
+    ),
     TrainConfig(dataset="digits", network="cnn", depth=0),
 ]
 
