@@ -50,6 +50,10 @@ def test_the_two_networks_of_pixel_shuffle_are_of_one_size():
     cells = {cell.task.network: num_parameters(cell.task) for cell in make_plan(load_study("pixel_shuffle")).cells}
     assert cells == {"mlp": 118_282, "cnn": 118_123}
     assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
+    signals = make_plan(load_study("pixel_shuffle"), scope=("data=mnist-1d",)).cells
+    cells = {cell.task.network: num_parameters(cell.task) for cell in signals}
+    assert cells == {"mlp": 23_050, "cnn": 23_014}
+    assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
 
 
 def sizes(name):
