@@ -10,10 +10,20 @@ Cost. Full tier: 27 cells of 20 seeds. Quick: about a minute. Smoke: half a minu
 What to expect. Sigmoid learns at one or two layers and not at all when deep; whether tanh shares its fate, and whether
 ReLU converges at every depth under this start and horizon, is for the data to say.
 
+A second data set. MNIST-1D (Greydanus 2020) has signals of 40 points in ten classes, 3,500 to train on; MLPs are
+usually right about 68 % of the time, linear classifiers a third. It has MNIST's number of steps, looks and evaluations;
+whether networks are through with it by then is not known, so the longer horizon is taken too, Adam, and tuned rates.
+The regions stay as they are: progress is of the way from each data set's own best constant prediction. But on its
+1,000 test examples accuracies of networks that are alike differ by two points and more by chance, so that
+`shallow-alike` can hardly be supported there, whatever is true. The softmax regression of a control stays with MNIST:
+it makes more than half of the way there alone, and it tests the apparatus. This was fixed before anything was trained
+on MNIST-1D.
+
 Sizes and regions are the document's; where it is silent they follow common practice. They were fixed before the first
 full run and were not moved since; what else was changed after it stands below as an amendment.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from research.design.study import (
@@ -43,15 +53,18 @@ SIGNALS = ("a-quarter-a-layer", "four-layers")
 NOWHERE = (float("-inf"), 0.0)  # where the progress of a replicate that diverged lies,
 ANY_SHARE = (0.0, 1.0)  # and its accuracy
 ACCURACY = 1e-4  # resolution of an accuracy over 10,000 images
+LOOKS = (0, 1, 5)  # epochs: the start, when the fate of a network is decided, and the end
+EPOCH = 430  # steps of an epoch of MNIST
 CROSSED = {"init": ("default", "xavier", "he"), "optimizer": ("sgd", "adam"), "rate": ("customary", "tenth")}
 
 
 def configure(
-    activation: str, depth: int, init: str, optimizer: str, rate: str, horizon: int, width: int
+    activation: str, depth: int, init: str, optimizer: str, rate: str, horizon: int, width: int, data: str
 ) -> TrainConfig:
     """784-128 x depth-10 with PyTorch's default initialisation: the document builds its networks of nn.Linear."""
-    return TrainConfig(
-        dataset="mnist",
+    dataset = data if depth else "mnist"
+    config = TrainConfig(
+        dataset=dataset,
         depth=depth,
         width=width,
         activation=activation.removesuffix("-shuffled-labels"),
@@ -63,8 +76,18 @@ def configure(
         lr={"sgd": 0.1, "adam": 0.001}[optimizer] * (0.1 if rate == "tenth" else 1),
         batch_size=128,
         epochs=horizon,
-        probe_epochs=(0, 1, 5),  # the start, when the fate of a network is decided, and the end
+        probe_epochs=LOOKS,
         measures=for_controls(activation, depth),
+    )
+    if dataset == "mnist":
+        return config
+    return replace(
+        config,
+        epochs=TrainConfig.epochs,
+        steps=horizon * EPOCH,
+        evaluate_every=EPOCH,
+        probe_epochs=(),
+        probe_steps=tuple(epochs * EPOCH for epochs in LOOKS),
     )
 
 
@@ -116,6 +139,7 @@ STUDY = Study(
         ),
         Factor("horizon", (5, 20), phrase="at a horizon of {}"),
         Factor("width", (128, 256)),  # 256: that of the textbook which has the rate
+        Factor("data", ("mnist", "mnist-1d"), "data set", "on {}"),
     ),
     universes=(
         *crossed(**CROSSED),
@@ -123,15 +147,22 @@ STUDY = Study(
         {"width": 256},
         {"rate": "tuned"},
         {"rate": "tuned", "init": "he"},
+        {"data": "mnist-1d"},
+        {"data": "mnist-1d", "horizon": 20},
+        {"data": "mnist-1d", "optimizer": "adam"},
+        {"data": "mnist-1d", "rate": "tuned"},
     ),
     universe_reasons=(
         "The document names no initialisation, optimiser, rate, horizon or width. How far the signal gets "
         "depends on the start, how much a small one matters on the optimiser, and what either does on the rate, "
         "so these three are crossed (12 universes). A longer horizon and a greater width are changed alone. The "
         "rate is tuned for each cell under SGD, with the default start, where signals shrink with depth and a "
-        "rate may make up for it, and with He's, where ReLU's do not. Left out for their cost: a horizon or "
-        "width crossed with anything, and tuned rates for Adam, whose steps hardly depend on the size of the "
-        "gradient."
+        "rate may make up for it, and with He's, where ReLU's do not. MNIST-1D, with MNIST's number of steps, is a "
+        "second data set: alone, for longer, under Adam, and with tuned rates, since it may take more than plain SGD "
+        "at MNIST's rate gets done in that time. On its 1,000 test examples networks that are alike differ by two "
+        "points and more by chance, so their being alike is hardly told there. Left out for their cost: any other "
+        "horizon or width crossed with anything, and tuned rates for Adam, whose steps hardly depend on the size of "
+        "the gradient."
     ),
     tuning=Tuning({"lr": (0.03, 30.0)}, "validation_loss", "minimize", budget=9, at_once=3, seeds=2, widen=True),
     headline=("test_accuracy", "train_progress"),
@@ -141,7 +172,13 @@ STUDY = Study(
         "smoke": Tier(
             seeds=3,
             overrides={"dataset": "digits", "width": 32, "batch_size": 32, "epochs": 3},
-            levels={"depth": (1, 4), "optimizer": ("sgd",), "rate": ("customary", "tenth"), "horizon": (5,)},
+            levels={
+                "depth": (1, 4),
+                "optimizer": ("sgd",),
+                "rate": ("customary", "tenth"),
+                "horizon": (5,),
+                "data": ("mnist",),
+            },
         ),
     },
     controls=(

@@ -9,6 +9,12 @@ Cost. Full tier: 4 cells of 20 seeds. Quick: a minute. Smoke: seconds.
 What to expect. Behind a softmax, p - y is multiplied by a matrix that nearly vanishes where the network is sure of a
 wrong class. Whether that costs time depends on how often it is.
 
+A second data set. MNIST-1D (Greydanus 2020) has signals of 40 points in ten classes, 3,500 to train on, and as many
+steps here as MNIST. MLPs are usually right about 68 % of the time there and linear classifiers a third, so its target
+is 50 %: more than what is linear in the inputs gives, and below where MLPs end, as 95 % is on MNIST. Where claims speak
+of 95 %, it is that there. Whether both losses end equally accurate, to half a point, 1,000 test examples will hardly
+tell. This was fixed before anything was trained on MNIST-1D.
+
 The network is the usual small MLP for MNIST, the rate the customary one for SGD, the same for both losses. The
 horizon is twenty epochs: at this rate a network with one hidden layer was just short of 95 % after five
 (`activation_depth`), so a shorter one might not have told late from never. All of it, and the regions, were fixed
@@ -21,6 +27,7 @@ from research.design.study import Amendment, Claim, Control, Factor, Number, Stu
 from research.training.config import TrainConfig
 
 HORIZON = 8600  # steps: 20 epochs of 430 batches
+TARGETS = {"mnist": 0.95, "mnist-1d": 0.5}  # of the validation accuracy; why: see above
 MNIST = {"case": ("mnist",)}
 POSITIVE = (0.0, float("inf"))  # where steps, errors and ratios lie, whatever they are
 ANY_SHARE = (0.0, 1.0)  # where the accuracy of a replicate lies that diverged
@@ -30,13 +37,13 @@ TRAINED = ("sooner", "times-sooner", "nearly-vanishes", "equal-in-the-end")
 
 
 def configure(
-    loss: str, case: str, squares: str, output: str, rate: str, init: str, horizon: int, activation: str
+    loss: str, case: str, squares: str, output: str, rate: str, init: str, horizon: int, activation: str, data: str
 ) -> TrainConfig:
-    """784-128-128-10 on MNIST."""
+    """784-128-128-10 on MNIST, 40-128-128-10 on MNIST-1D."""
     squared = loss == "mse"
     checked = ("alone", "scaled_twin") if squared else ("alone", "repeated")
     return TrainConfig(
-        dataset="mnist",
+        dataset=data,
         depth=2,
         width=128,
         activation=activation,
@@ -48,13 +55,13 @@ def configure(
         batch_size=128,
         steps=horizon,
         evaluate_every=50,
-        target_accuracy=0.95,
+        target_accuracy=TARGETS[data],
         measures=("logit_gradients", *(checked if case == "mnist" else ())),
     )
 
 
 def steps_to_target(join: Literal["difference", "ratio"]) -> Number:
-    """Squared error's steps to 95 % minus cross-entropy's, or over them."""
+    """Squared error's steps to the target minus cross-entropy's, or over them."""
     resolution = 0.02 if join == "ratio" else 50.0  # an evaluation every 50 steps, of a few thousand
     return Number("steps_to_target", ("mse", "cross_entropy"), MNIST, join, "only", POSITIVE, resolution)
 
@@ -94,6 +101,7 @@ STUDY = Study(
         Factor("init", ("default", "he")),
         Factor("horizon", (HORIZON, HORIZON // 4), phrase="at a horizon of {}"),
         Factor("activation", ("relu", "sigmoid")),
+        Factor("data", ("mnist", "mnist-1d"), "data set", "on {}"),
     ),
     universes=(
         {"squares": "mean"},
@@ -112,15 +120,21 @@ STUDY = Study(
         {"rate": "tuned", "squares": "mean"},
         {"rate": "tuned", "output": "raw"},
         {"rate": "tuned", "output": "sigmoid"},
+        {"data": "mnist-1d"},
+        {"data": "mnist-1d", "squares": "mean"},
+        {"data": "mnist-1d", "rate": "tuned"},
     ),
     universe_reasons=(
         "The document sums the squared error over the classes; frameworks take the mean, which for SGD is a "
         "fifth of the rate, so the two are crossed with tuned rates. What it is the error of, a softmax, a "
         "sigmoid or the raw output, decides whether its gradient can vanish: crossed with sum or mean, and with "
         "tuned rates. Rate, start, horizon and hidden units are changed alone; the shorter horizon costs nothing "
-        "beside the longer one, and is crossed with what slows learning down. Left out: the start crossed with "
+        "beside the longer one, and is crossed with what slows learning down. MNIST-1D is a second data set: with "
+        "the sum, with the mean, and with tuned rates. MLPs are usually right about 68 % of the time there, so the "
+        "accuracy to be reached is 50 %, where the claims say 95 %; and on its 1,000 test examples half a point is "
+        "hardly told. Left out: the start crossed with "
         "the hidden units, and the mean on other outputs with tuned rates, which takes a factor from the "
-        "gradient that tuning gives back. Rates are tuned for the fewest steps to 95 %, since that is what is "
+        "gradient that tuning gives back. Rates are tuned for the fewest steps to that accuracy, since that is what is "
         "compared."
     ),
     tuning=Tuning({"lr": (0.03, 30.0)}, "steps_to_target", "minimize", budget=9, at_once=3, seeds=2, widen=True),

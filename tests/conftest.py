@@ -317,6 +317,11 @@ def digits():
 
 
 @pytest.fixture(scope="session")
+def mnist_1d():
+    return load("mnist-1d")
+
+
+@pytest.fixture(scope="session")
 def sine():
     return load("sine")
 

@@ -219,7 +219,7 @@ def test_every_field_is_checked():
         (
             None,
             {"dataset": "wine", "network": "cnn"},
-            "network='cnn' goes with square images whose side is a multiple of 4, not dataset='wine'",
+            "network='cnn' goes with square images, or signals, whose side is a multiple of 4, not dataset='wine'",
         ),
         (None, {"dataset": "wine", "measures": ("round_trip",)}, ROUND_TRIP),
         (

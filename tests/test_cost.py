@@ -32,7 +32,11 @@ CONFIGS = [
     TrainConfig(dataset="digits", depth=3, width=17),
     TrainConfig(dataset="sine", depth=2, width=9, loss="mse", output="raw"),
     TrainConfig(dataset="line", width=9),
-    *(TrainConfig(dataset=d, network="cnn", head=h, width=7) for d in ("mnist", "digits") for h in ("dense", "pooled")),
+    *(
+        TrainConfig(dataset=dataset, network="cnn", head=head, width=7)
+        for dataset in ("mnist", "digits", "mnist-1d")
+        for head in ("dense", "pooled")
+    ),
     TrainConfig(dataset="digits", network="cnn", depth=0),
 ]
 
@@ -45,6 +49,10 @@ def test_parameters_are_counted_as_torch_counts_them(config):
 def test_the_two_networks_of_pixel_shuffle_are_of_one_size():
     cells = {cell.task.network: num_parameters(cell.task) for cell in make_plan(load_study("pixel_shuffle")).cells}
     assert cells == {"mlp": 118_282, "cnn": 118_123}
+    assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
+    signals = make_plan(load_study("pixel_shuffle"), scope=("data=mnist-1d",)).cells
+    cells = {cell.task.network: num_parameters(cell.task) for cell in signals}
+    assert cells == {"mlp": 23_050, "cnn": 23_014}
     assert abs(cells["cnn"] / cells["mlp"] - 1) < 0.002
 
 

@@ -177,25 +177,29 @@ def test_units_that_start_at_zero_stay_each_others_copies(activation):
 
 
 CNN = TrainConfig(dataset="digits", network="cnn", width=5)
+AXES = {"digits": (nn.Conv2d, nn.MaxPool2d), "mnist-1d": (nn.Conv1d, nn.MaxPool1d)}
 
 
+@pytest.mark.parametrize(("dataset", "sides"), [("digits", (8, 8)), ("mnist-1d", (40,))])
 @pytest.mark.parametrize("head", CHOICES["head"])
 @pytest.mark.parametrize("activation", MODULES)
-def test_a_stack_of_cnns_computes_what_its_networks_compute_alone(activation, head):
-    model = network(replace(CNN, activation=activation, head=head), [3, 0, 8], torch.float64)
-    images = torch.from_numpy(stream(0, "test").normal(size=(3, 4, 64)))
-    outputs = model(images)
+def test_a_stack_of_cnns_computes_what_its_networks_compute_alone(activation, head, dataset, sides):
+    model = network(replace(CNN, dataset=dataset, activation=activation, head=head), [3, 0, 8], torch.float64)
+    inputs = torch.from_numpy(stream(0, "test").normal(size=(3, 4, *sides)))
+    outputs = model(inputs.flatten(2))
     assert outputs.shape == (3, 4, 10)
+    convolve, pool = AXES[dataset]
     for row in range(3):
-        maps = images[row].view(4, 1, 8, 8)
+        maps = inputs[row][:, None]
         for kernel, bias in zip(model.kernels, model.kernel_biases, strict=True):
-            before, after = kernel.shape[1] // 9, kernel.shape[2]
-            convolution = nn.Conv2d(before, after, 3, padding=1, dtype=torch.float64)
-            weight = kernel[row].detach().T.reshape(after, before, 3, 3).clone()
+            kernel_sides = (3,) * len(sides)
+            before, after = kernel.shape[1] // 3 ** len(sides), kernel.shape[2]
+            convolution = convolve(before, after, 3, padding=1, dtype=torch.float64)
+            weight = kernel[row].detach().T.reshape(after, before, *kernel_sides).clone()
             convolution.load_state_dict({"weight": weight, "bias": bias[row, 0].detach().clone()})
-            maps = nn.MaxPool2d(2)(MODULES[activation](convolution(maps)))
-        assert maps.shape == (4, 16, 2, 2)
-        features = maps.mean((2, 3)) if head == "pooled" else maps.flatten(1)
+            maps = pool(2)(MODULES[activation](convolution(maps)))
+        assert maps.shape == (4, 16, *(side // 4 for side in sides))
+        features = maps.flatten(2).mean(2) if head == "pooled" else maps.flatten(1)
         alone = sequential(model.dense, row, activation)(features)
         torch.testing.assert_close(outputs[row], alone, rtol=1e-12, atol=1e-14)
 

@@ -46,6 +46,15 @@ NETWORKS = [
     {"network": "cnn", "depth": 0, "init": "he", "activation": "gelu", **SMALL},
     {"network": "cnn", "depth": 2, "pixels": "permuted", "loss": "mse", **SMALL, **ADAM},
     {"network": "cnn", "head": "pooled", "depth": 0, "pixels": "scrambled", "output": "sigmoid", **SMALL},
+    {
+        "network": "cnn",
+        "dataset": "mnist-1d",
+        "pixels": "permuted",
+        "steps": 20,
+        "evaluate_every": 10,
+        "batch_size": 16,
+    },
+    {"network": "cnn", "dataset": "mnist-1d", "head": "pooled", "pixels": "scrambled", **SMALL, **ADAM},
 ]
 HORIZONS = [
     {"steps": 20, "evaluate_every": 1},
@@ -78,6 +87,10 @@ NUMBERS = [
     ),
     {"loss": "cross_entropy", "output": "softmax", "batch_size": 100, "epochs": 2},
 ]
+GRIDS = {  # of the inputs of a CNN: their sides, and what torch.nn has for them
+    "digits": ((8, 8), nn.Conv2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
+    "mnist-1d": ((40,), nn.Conv1d, nn.MaxPool1d, nn.AdaptiveAvgPool1d),
+}
 CONFIGS = [replace(IMAGES, **options) for options in (*LOSSES, *INPUTS, *NETWORKS, *HORIZONS, *SCHEDULES)]
 CONFIGS += [replace(CURVE, **options) for options in NUMBERS]
 MODULES = {
@@ -96,7 +109,7 @@ def _any_machine():
 
 @pytest.fixture(scope="module")
 def loaded():
-    return {name: data.load(name) for name in ("digits", "sine", "line")}
+    return {name: data.load(name) for name in ("digits", "mnist-1d", "sine", "line")}
 
 
 def fit(module, *callbacks):
@@ -113,14 +126,15 @@ def plain_network(module, row):
     config, model, layers = module.config, module.model, []
     dense = model.dense if isinstance(model, StackedCNN) else model
     if isinstance(model, StackedCNN):
-        layers.append(nn.Unflatten(1, (1, 8, 8)))
+        sides, convolve, pool, mean = GRIDS[config.dataset]
+        layers.append(nn.Unflatten(1, (1, *sides)))
         for place, (before, after) in enumerate(((1, 8), (8, 16))):
-            convolution = nn.Conv2d(before, after, 3, padding=1, dtype=torch.float64)
-            kernel = model.kernels[place][row].detach()  # [before * 9, after]
-            weight = torch.stack([kernel[:, k].view(before, 3, 3) for k in range(after)])
+            convolution = convolve(before, after, 3, padding=1, dtype=torch.float64)
+            kernel = model.kernels[place][row].detach()  # [before * 9, after], or [before * 3, after] of signals
+            weight = torch.stack([kernel[:, k].view(convolution.weight[k].shape) for k in range(after)])
             convolution.load_state_dict({"weight": weight, "bias": model.kernel_biases[place][row, 0].detach().clone()})
-            layers += [convolution, MODULES[config.activation], nn.MaxPool2d(2)]
-        layers += [nn.AdaptiveAvgPool2d(1)] if config.head == "pooled" else []
+            layers += [convolution, MODULES[config.activation], pool(2)]
+        layers += [mean(1)] if config.head == "pooled" else []
         layers.append(nn.Flatten())
     for weight, bias in zip(dense.weights, dense.biases, strict=True):
         linear = nn.Linear(*weight.shape[1:], dtype=torch.float64)
@@ -134,12 +148,12 @@ def plain_inputs(config, images, seed, part):
         return images * config.input_scale
     images = images.numpy()
     if config.pixels == "permuted":
-        images = images[:, stream(seed, "pixels").permutation(64)]
+        images = images[:, stream(seed, "pixels").permutation(images.shape[1])]
     if config.pixels == "scrambled":
         images = stream(seed, f"pixels of each image, {part}").permuted(images, axis=1)
     if config.pixels == "sorted":
         images = np.sort(images, axis=1)
-    return torch.from_numpy(images / 16 * config.input_scale)
+    return torch.from_numpy(images / (16 if config.dataset == "digits" else 1) * config.input_scale)
 
 
 def plain_targets(config, values):
@@ -231,7 +245,8 @@ def stacked_parameters(module, row):
     if isinstance(model, StackedCNN):
         dense = model.dense
         for kernel, bias in zip(model.kernels, model.kernel_biases, strict=True):
-            found += [kernel[row].T.reshape(kernel.shape[2], -1, 3, 3), bias[row, 0]]
+            sides = GRIDS[module.config.dataset][0]
+            found += [kernel[row].T.reshape(kernel.shape[2], -1, *[3] * len(sides)), bias[row, 0]]
     for weight, bias in zip(dense.weights, dense.biases, strict=True):
         found += [weight[row].T, bias[row, 0]]
     return found

@@ -130,9 +130,43 @@ def test_of_a_part_of_the_cells_the_universes_hold_that_part(tmp_path):
     assert {point.finding.verdict for point in universes.across.claims[0].points} == {"not judged"}
 
 
+def with_data(activation: str, depth: int, init: str, rate: str, data: str) -> TrainConfig:
+    return replace(configure(activation, depth, init, rate), dataset=data)
+
+
+MORE = replace(  # what became of the study after its universes were published
+    STUDY,
+    configure=with_data,
+    choices=(*STUDY.choices, Factor("data", ("digits", "mnist-1d"))),
+    universes=(*STUDY.universes, {"data": "mnist-1d"}, {"data": "mnist-1d", "init": "he"}),
+)
+
+
+def test_universes_that_were_declared_later_are_named_as_not_run_and_the_others_hold(folder):
+    before, after = read_universes(STUDY, folder), read_universes(MORE, folder)
+    assert [universe.levels["data"] for universe in after.plan.universes] == ["digits"] * 5
+    assert after.plan.declared
+    assert "data" in after.runs
+    assert "data" in after.trials.table
+    for then, now in zip(before.across.claims, after.across.claims, strict=True):
+        assert [point.finding for point in then.points] == [point.finding for point in now.points]
+        assert then.sentence == now.sentence
+    assert before.across.main_effects == after.across.main_effects
+    said = "Declared since, and not run yet: data MNIST-1D; initialisation He, data MNIST-1D."
+    assert said in universe_page.intro(after.plan)
+    assert "not run yet" not in universe_page.intro(before.plan)
+    assert "5 universes were compared" in universe_page.intro(after.plan)
+
+
+def test_a_claim_about_universes_of_which_some_were_declared_later_is_not_told_by_the_others(folder):
+    effect = replace(STUDY.main_effects[0], choices={"data": ("digits", "mnist-1d"), "init": ("default", "he")})
+    with pytest.raises(UserError, match=r"made with another configuration of toy/full/.*data=mnist-1d; run the study"):
+        read_universes(replace(MORE, main_effects=(effect,)), folder)
+
+
 def test_a_universe_that_the_study_no_longer_compares_makes_the_tables_stale(folder):
     with pytest.raises(UserError, match="made with another configuration"):
-        read_universes(replace(STUDY, universes=(*STUDY.universes, {"rate": "tuned", "init": "he"})), folder)
+        read_universes(replace(STUDY, universes=STUDY.universes[:-1]), folder)
 
 
 def test_a_claim_about_all_universes_that_was_moved_after_the_runs_is_noticed(folder):

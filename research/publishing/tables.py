@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from research.design.errors import UserError
 from research.design.identity import NUMERICS
 from research.design.levels import level_word
 from research.design.plan import Plan, make_plan
-from research.design.study import Factor, Study
+from research.design.study import Factor, Study, crossed
 from research.design.type_checks import is_a
 from research.design.universes import REFERENCE
 from research.judging.columns import with_columns
@@ -153,6 +153,8 @@ def read_export(
         what = "the reference universe alone" if of_universes else "other universes"
         raise UserError(f"{folder}: holds tables of {what}; {AGAIN}")
     tables = dict(zip(tables_of(plan), read_tables(folder, tables_of(plan), study), strict=True))
+    for table in tables.values():
+        add_later_choices(table, plan)
     for name, table in tables.items():
         if name in KEYS:
             check_rows(folder / name, table, plan, KEYS[name])
@@ -247,12 +249,37 @@ def published_plan(study: Study, made_with: Mapping[str, Any], folder: Path) -> 
             replace(one, cells=tuple(cell for cell in one.cells if cell.key in recorded)) for one in plan.universes
         )
         plan = replace(plan, cells=cells, universes=universes, whole=len(cells) == len(plan.cells))
+    else:
+        plan = without_later_universes(plan, recorded)
     now = {cell.key: cell.fingerprint for cell in plan.cells}
     different = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]
     if different or plan.declared != made_with["declared"]:
         of = f" of {different[0]}" if different else ""
         raise UserError(f"{folder}: made with another configuration{of}; {AGAIN}")
     return plan
+
+
+def without_later_universes(plan: Plan, recorded: Container[str]) -> Plan:
+    """A declared plan without the universes that were declared after its tables were made, of cells with these keys.
+
+    Where a main effect needs one of them the plan is as it was: that is judged of all its universes or not at all.
+    """
+    kept = tuple(one for one in plan.universes if all(cell.key in recorded for cell in one.cells))
+    levels = [one.levels for one in kept]
+    needed = (plan.study.universe(one) for effect in plan.study.main_effects for one in crossed(**effect.choices))
+    if plan.study.reference not in levels or (plan.of_universes and any(one not in levels for one in needed)):
+        return plan
+    cells = {cell.key: cell for universe in kept for cell in universe.cells}
+    return replace(plan, universes=kept, cells=tuple(cells.values()))
+
+
+def add_later_choices(table: pd.DataFrame, plan: Plan) -> None:
+    """Give a table of universes the columns of choices that were declared after it: it is all at their reference."""
+    reference = plan.study.reference
+    for place, factor in enumerate(plan.columns, start=1):
+        name = factor.name
+        if name not in table and name in reference and all(u.levels[name] == reference[name] for u in plan.universes):
+            table.insert(place, name, reference[name])
 
 
 def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Universe
+from research.design.universes import departing
 from research.design.wording import choice_level, escaped, factor_word
 from research.judging.universe_findings import Across
 from research.judging.verdict import VERDICTS
@@ -50,8 +51,20 @@ def intro(plan: Plan) -> str:
         "either error and without a correction for their number: the counts describe these universes and are no test. "
         "Those that differ in nothing which a claim's number can depend on count as one. The reference is one of them, "
         "so there it may come out otherwise than in its own column, which has the study's own number of seeds and the "
-        "allowance of all claims together."
+        f"allowance of all claims together.{not_run(plan)}"
     )
+
+
+def not_run(plan: Plan) -> str:
+    """Which universes were declared after these tables were made, as a sentence; nothing where none were."""
+    there = [universe.levels for universe in plan.universes]
+    later = [departing(plan.study, one) for one in plan.study.designed if one not in there] if plan.declared else []
+    factors = {choice.name: plan.study.factor(choice.name) for choice in plan.study.choices}
+    told = (
+        ", ".join(f"{factor_word(factors[name])} {choice_level(factors[name], level)}" for name, level in one.items())
+        for one in later
+    )
+    return f" Declared since, and not run yet: {'; '.join(told)}." if later else ""
 
 
 def comparison(across: Across, reference: Mapping[str, Finding]) -> str:

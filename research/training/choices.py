@@ -147,8 +147,9 @@ def contradictions(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             f"dataset={config.dataset!r} has no pixels: network must be 'mlp' and pixels 'original'",
         ),
         (
-            config.network == "cnn" and info.num_features != 16 * math.isqrt(pixels // 16) ** 2,
-            f"network='cnn' goes with square images whose side is a multiple of 4, not dataset={config.dataset!r}",
+            config.network == "cnn" and (math.prod(info.sides) != pixels or info.sides[0] % 4 != 0),
+            "network='cnn' goes with square images, or signals, whose side is a multiple of 4, not "
+            f"dataset={config.dataset!r}",
         ),
         (
             is_regression and config.labels != "true",

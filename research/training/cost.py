@@ -13,7 +13,7 @@ DEEP = 8  # a step of ten networks of 100 layers of 64 takes 0.4 to 0.7 of what 
 CACHE_BYTES = 24 * 2**20  # nominal last-level cache of one core; of the design, never of the machine
 COPIES_BYTES = 300 * 2**20  # of images, where each seed needs its own
 SLICE_BYTES = 4 * 2**20  # of a layer's activations, nominal too
-CHANNELS = (1, 8, 16)  # of the CNN: grey in, then the maps of its two convolutions
+CHANNELS = (1, 8, 16)  # of the CNN: one number in at each place, then the maps of its two convolutions
 KERNEL = 3
 NUM_BINS = 10  # as many classes as digits, where a regression is learnt as one
 
@@ -36,7 +36,12 @@ def kernel_sizes(config: TrainConfig) -> list[tuple[int, int]]:
     """Inputs and outputs of each convolution at one place; none for an MLP."""
     if config.network == "mlp":
         return []
-    return [(KERNEL**2 * before, after) for before, after in itertools.pairwise(CHANNELS)]
+    return [(KERNEL**config.info.axes * before, after) for before, after in itertools.pairwise(CHANNELS)]
+
+
+def places(config: TrainConfig) -> list[int]:
+    """Of each convolution, how many places its maps have: the pooling before it halves them along each axis."""
+    return [config.info.num_features // 2 ** (config.info.axes * layer) for layer in range(len(kernel_sizes(config)))]
 
 
 def num_hidden(config: TrainConfig) -> int:
@@ -47,11 +52,12 @@ def num_hidden(config: TrainConfig) -> int:
 def layer_sizes(config: TrainConfig) -> list[int]:
     """Inputs of the first dense layer, hidden widths, outputs.
 
-    Each convolution is followed by pooling 2x2, so 16 maps of a 16th of the pixels leave as many numbers as came in.
+    Each convolution is followed by pooling, which halves every axis: 16 maps of a 16th of an image's pixels leave as
+    many numbers as came in.
     """
     features = config.info.num_features
-    if config.head == "pooled":
-        features = CHANNELS[-1]
+    if config.network == "cnn":
+        features = CHANNELS[-1] * (1 if config.head == "pooled" else places(config)[-1] // 2**config.info.axes)
     return [features, *[config.width] * config.depth, num_outputs(config)]
 
 
@@ -74,8 +80,7 @@ def stack_size(config: TrainConfig, seeds: int = MOST_TOGETHER) -> int:
         return stack_size(replace(config, depth=DEEP), seeds)
     sizes = layer_sizes(config)
     states = {"sgd": 2 if config.momentum == 0 else 3, "adam": 4, "adamw": 4}[config.optimizer]
-    pixels = config.info.num_features
-    maps = sum(after * pixels // 4**place for place, (_, after) in enumerate(kernel_sizes(config)))
+    maps = sum(after * number for number, (_, after) in zip(places(config), kernel_sizes(config), strict=True))
     per_unit = 3 + 2 * (config.normalization != "none") + (config.skip != "none") + 2 * bool(config.dropout)
     per_example = sizes[0] + per_unit * sum(sizes[1:]) + 3 * maps
     batch = min(config.batch_size, config.info.num_pool)
@@ -140,10 +145,9 @@ def nominal_seconds(config: TrainConfig, num_seeds: int) -> float:
     """
     steps = num_steps(config)
     examples = steps * min(config.batch_size, num_train(config))
-    pixels = config.info.num_features
-    places = sum(pixels // 4**place * fan_in * fan_out for place, (fan_in, fan_out) in enumerate(kernel_sizes(config)))
-    hidden = config.width * config.depth
-    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * pixels + 4.7e-10 * hidden + 3e-10 * places
+    products = sum(number * i * o for number, (i, o) in zip(places(config), kernel_sizes(config), strict=True))
+    hidden, inputs = config.width * config.depth, config.info.num_features
+    per_example = 6.5e-11 * num_parameters(config) + 7e-10 * inputs + 4.7e-10 * hidden + 3e-10 * products
     if not config.is_plain:  # by autograd: of 100 layers of 64 a skip takes a third more, with a normalisation twice
         per_example *= 1.3 + 0.8 * (config.normalization != "none")
     if config.evaluate_every:

@@ -1,8 +1,8 @@
 """Data sets by their names, as tensors.
 
-MNIST comes from `mnist.arrays`, some tables with scikit-learn, the curves of a regression are computed, and a study
-file may bring a function of its own (`data_functions.by_function`). Heavy packages are imported where they are used, so
-that importing this module costs little.
+MNIST comes from `mnist.arrays`, some tables with scikit-learn, MNIST-1D and the curves of a regression are computed,
+and a study file may bring a function of its own (`data_functions.by_function`). Heavy packages are imported where they
+are used, so that importing this module costs little.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from research.design.errors import UserError
-from research.training import mnist
+from research.training import mnist, mnist_1d
 from research.training.data_functions import digest_of, function_of, made, with_empty_test
 from research.training.data_set import DataInfo, DataSet
 
@@ -62,6 +62,18 @@ DATA: Mapping[str, DataInfo] = {
         num_validation=200,
         num_test=297,
         source="optical handwritten digits, 8x8 (Alpaydin and Kaynak, 1998), as bundled with scikit-learn",
+    ),
+    "mnist-1d": DataInfo(
+        name="mnist-1d",
+        digest="fa191148f5b54d848e279d8035186a0e40dca7f1c25c673729c167f2d4d1d988",
+        num_features=40,
+        num_classes=10,
+        max_value=1,
+        num_pool=4000,
+        num_validation=500,
+        num_test=1000,
+        source="MNIST-1D, signals of 40 points (Greydanus, 2020), made with the generator's own seed",
+        axes=1,
     ),
     "sine": _curve("sine", "sin x"),
     "line": _curve("line", "x / (2 pi)"),
@@ -123,6 +135,9 @@ def load(name: str) -> DataSet:
         arrays = list(made(function_of(name))[1])
     elif info.draws_test:
         arrays = with_empty_test(*bundled(info))
+    elif name == "mnist-1d":
+        arrays = mnist_1d.arrays()
+        _check_digest(info, digest_of(arrays), "what NumPy makes", "NumPy")
     else:
         arrays = mnist.arrays() if name == "mnist" else digits_arrays()
     inputs, targets, test_inputs, test_targets = (torch.from_numpy(array) for array in arrays)
@@ -150,11 +165,13 @@ def bundled(info: DataInfo) -> tuple[np.ndarray, np.ndarray]:
     return found
 
 
-def _check_digest(info: DataInfo, digest: str) -> None:
+def _check_digest(
+    info: DataInfo, digest: str, what: str = "scikit-learn's bundled copy", library: str = "scikit-learn"
+) -> None:
     if digest != info.digest:
         raise UserError(
-            f"{info.name}: scikit-learn's bundled copy has SHA-256 {digest}, not {info.digest}; "
-            "reinstall scikit-learn in the version that the project pins"
+            f"{info.name}: {what} has SHA-256 {digest}, not {info.digest}; "
+            f"reinstall {library} in the version that the project pins"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ class DataInfo:
 
     The training and the validation part are drawn from the pool for each seed; the test part is fixed, or drawn from
     the pool too (`draws_test`). Where there are no classes it is a regression. The two curves are trained on the whole
-    pool and validated between its points.
+    pool and validated between its points. `axes` says along how many axes inputs have neighbours: two in an image.
     """
 
     name: str
@@ -32,11 +33,17 @@ class DataInfo:
     num_test: int
     source: str
     draws_test: bool = False
+    axes: int = 2
 
     @property
     def num_train(self) -> int:
         """The members of the training part, where all are used."""
         return self.num_pool - self.num_validation - (self.num_test if self.draws_test else 0)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The inputs along each axis, as whole numbers; their product is `num_features` only where these fit."""
+        return (self.num_features,) if self.axes == 1 else (math.isqrt(self.num_features),) * 2
 
 
 @dataclass(frozen=True)

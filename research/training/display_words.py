@@ -5,6 +5,7 @@ WORDS = {
     "init": "initialisation",
     "optimizer": "optimiser",
     "mnist": "MNIST",
+    "mnist-1d": "MNIST-1D",
     "mlp": "MLP",
     "cnn": "CNN",
     "relu": "ReLU",

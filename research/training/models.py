@@ -118,61 +118,61 @@ def stacked_layers(
 class StackedCNN(nn.Module):
     """R small convolutional networks: convolutions 3x3 with activation and pooling 2x2 each, then the stacked MLP.
 
-    A dense head takes the maps as they are, a pooled one their means. The convolutions go replicate by replicate: on
-    the CPU one call for all (groups) takes a third longer.
+    Along the one axis of a signal they are of 3, pooled by 2. A dense head takes the maps as they are, a pooled one
+    their means. The convolutions go replicate by replicate: on the CPU one call for all (groups) takes a third longer.
     """
 
     def __init__(self, config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[config.activation].function
         self.pooled = config.head == "pooled"
+        self.sides = config.info.sides
+        self.convolve, self.pool = {1: (F.conv1d, F.max_pool1d), 2: (F.conv2d, F.max_pool2d)}[len(self.sides)]
         sizes = kernel_sizes(config)
         self.kernels, self.kernel_biases = stacked_layers(config, sizes, seeds, dtype, num_before=0)
         self.dense = StackedMLP(config, seeds, dtype, num_before=len(sizes))
 
     def forward(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Outputs [R, B, C] of square images [R, B, D]."""
+        """Outputs [R, B, C] of square images, or signals, [R, B, D]."""
         maps = torch.stack([self.maps(images, row) for row, images in enumerate(inputs)])
         outputs: Tensor = self.dense(maps, training)
         return outputs
 
     def layers(self, inputs: Tensor, training: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
         """As those of an MLP; the units [R, B, H] of a convolution are its maps before they are pooled."""
-        maps = [square(images) for images in inputs]
+        maps = [self.one_map(images) for images in inputs]
         for layer in range(len(self.kernels)):
             found = [self.convolution(own, layer, row) for row, own in enumerate(maps)]
             outputs = [self.activation(own) for own in found]
             yield torch.stack([own.flatten(1) for own in found]), torch.stack([own.flatten(1) for own in outputs])
-            maps = [F.max_pool2d(own, 2) for own in outputs]
+            maps = [self.pool(own, 2) for own in outputs]
         yield from self.dense.layers(torch.stack([self.features(own) for own in maps]), training)
 
     def maps(self, images: Tensor, row: int) -> Tensor:
         """What the convolutions of one replicate make of its images [B, D], flat or averaged: [B, F]."""
-        maps = square(images)
+        maps = self.one_map(images)
         for layer in range(len(self.kernels)):
-            maps = F.max_pool2d(self.activation(self.convolution(maps, layer, row)), 2)
+            maps = self.pool(self.activation(self.convolution(maps, layer, row)), 2)
         return self.features(maps)
 
     def convolution(self, maps: Tensor, layer: int, row: int) -> Tensor:
         """The maps that a convolution of one replicate makes of maps, before the activation."""
         kernels = self.kernels[layer]
-        kernel = kernels[row].T.reshape(kernels.shape[2], -1, KERNEL, KERNEL)
-        return F.conv2d(maps, kernel, self.kernel_biases[layer][row, 0], padding=KERNEL // 2)
+        kernel = kernels[row].T.reshape(kernels.shape[2], -1, *[KERNEL] * len(self.sides))
+        return self.convolve(maps, kernel, self.kernel_biases[layer][row, 0], padding=KERNEL // 2)
+
+    def one_map(self, inputs: Tensor) -> Tensor:
+        """Flat inputs [B, D] as one map each, [B, 1, S, S] or, of signals, [B, 1, S]."""
+        return inputs.view(-1, 1, *self.sides)
 
     def features(self, maps: Tensor) -> Tensor:
         """The last maps, flat or averaged: [B, F]."""
-        return maps.mean((2, 3)) if self.pooled else maps.flatten(1)
+        return maps.mean(tuple(range(2, maps.dim()))) if self.pooled else maps.flatten(1)
 
     @property
     def layer_weights(self) -> list[Tensor]:
         """The weights of all layers in order, kernels first."""
         return [*self.kernels, *self.dense.weights]
-
-
-def square(images: Tensor) -> Tensor:
-    """Flat images [B, D] as one square map each, [B, 1, S, S]."""
-    side = math.isqrt(images.shape[1])
-    return images.view(-1, 1, side, side)
 
 
 def network(config: TrainConfig, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> StackedMLP | StackedCNN:
