@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from research import surroundings
 from research.console import Parser, add_executor, add_store, chosen_executor, named_folder, refuse
 from research.design.errors import UserError
+from research.design.places import REPORTS
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
 from research.design.universes import REFERENCE
 from research.design.wording import counted
-from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
+from research.publishing.publication import agreement, check_plan, check_results, folder_for
 from research.publishing.text_tables import cell_table, findings_table, universes_table
 from research.record.any_store import AnyStore
 from research.record.frames import read_frames
