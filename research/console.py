@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from research.design.errors import UserError
+from research.design.places import made_in
 from research.record import tracking_server
 from research.record.any_store import AnyStore
-from research.record.environment import ROOT
 from research.record.postgres_store import SCHEME, WRITTEN, PostgresStore
 from research.record.server_store import ServerStore
 from research.record.store import Store
@@ -71,7 +71,7 @@ def add_store(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--store",
         type=named_store,
-        default=Store(ROOT / "mlruns"),
+        default=Store(made_in() / "mlruns"),
         metavar="STORE",
         help="the record: a folder, postgresql://USER@HOST/NAME, or an MLflow server at http://HOST:PORT "
         "(default: mlruns/)",

@@ -12,6 +12,7 @@ from pathlib import Path
 from research import surroundings
 from research.console import Parser, named_folder, refuse
 from research.design.errors import UserError
+from research.design.places import IS_CLONE, REPORTS
 from research.design.study_files import load_study, study_names
 from research.publishing.drawing import (
     draw,
@@ -19,7 +20,7 @@ from research.publishing.drawing import (
     unlike,
 )
 from research.publishing.exploration import FOLDER, changes, freeze
-from research.publishing.publication import REPORTS, unpublishable
+from research.publishing.publication import unpublishable
 from research.publishing.tables import (
     write,
 )
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line: draw what is published of the named studies (all that have tables) again, or check it."""
     try:
         options = parser().parse_args(arguments)
+        if not (IS_CLONE or options.check) and options.reports.resolve() == REPORTS:
+            raise UserError("what is installed is only read: --check it, or name a folder of yours by --reports")
         if options.freeze:
             return keep(options.names, options.reports, options.check)
         names = options.names or [name for name in study_names() if has_tables(options.reports / name)]

@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from research import surroundings
 from research.console import Parser, add_executor, add_store, chosen_executor, named_folder, refuse
 from research.design.errors import UserError
+from research.design.places import REPORTS
 from research.design.plan import Plan, make_plan
 from research.design.study_files import load_study
 from research.design.universes import REFERENCE
 from research.design.wording import counted
-from research.publishing.publication import REPORTS, agreement, check_plan, check_results, folder_for
-from research.publishing.text_tables import cell_table, findings_table, universes_table
+from research.publishing.publication import agreement, check_plan, check_results, folder_for
+from research.publishing.text_tables import SoFar, asked, cell_table, findings_text, universes_table
 from research.record.any_store import AnyStore
 from research.record.frames import read_frames
 from research.record.state import State, read_runs, read_state, recorded_devices, state_of
@@ -153,9 +154,11 @@ def run(store: AnyStore, plan: Plan, executor: Executor, folder: Path, redo: boo
             trials = trials_missing(missing, state.trials)
             first = f", {counted(len(trials), 'trial')} before some of them" if trials else ""
             workers = counted(executor.number, "worker")
+            print(asked(plan))
             print(f"{len(missing)} of {len(plan.stacks)} stacks to train{first}, {workers}", flush=True)
         devices = recorded_devices(runs, [cell.key for cell in plan.cells] if redo else ())
-        failures = train(store, plan, missing, executor, redo, devices, lambda: prepare(plan.study))
+        meanwhile, tell = lambda: prepare(plan.study), teller(store, plan)
+        failures = train(store, plan, missing, executor, redo, devices, meanwhile, tell)
         return present(store, plan, folder, failures, published)
 
 
@@ -167,6 +170,23 @@ def prepare(study: Study) -> None:
     import_optuna()
     begin_drawing()
     script_of(study)
+
+
+def teller(store: AnyStore, plan: Plan) -> Callable[[], list[str]]:
+    """What tells which verdicts there would be by what is recorded, as lines of what is new each time it is called."""
+    told = SoFar()
+
+    def tell() -> list[str]:
+        from research.judging.columns import with_columns
+        from research.judging.findings import judge
+
+        try:
+            runs = with_columns(plan.study, *read_frames(store, plan, state_of(store, plan)))
+        except UserError:  # nothing is there yet of what some claim is about
+            return []
+        return told.lines(judge(plan.study, runs, plan.num_seeds, True, so_far=True), plan.num_seeds)
+
+    return tell if plan.declared and plan.study.claims and not plan.of_universes else list
 
 
 def present(store: AnyStore, plan: Plan, folder: Path, failures: dict[str, str], published: bool = False) -> int:
@@ -198,9 +218,9 @@ def present(store: AnyStore, plan: Plan, folder: Path, failures: dict[str, str],
         print(universes_text(of_universes, plan, with_columns(plan.study, *frames)))
     else:
         frame, judgement = publish(store, plan, state, folder, published)
-        print(cell_table(plan, frame))
         if judgement is not None:
-            print(f"\n{findings_table(judgement)}")
+            print(f"\n{findings_text(judgement)}")
+        print(cell_table(plan, frame))
     part = "universes" if plan.of_universes else ""
     beside = REPORTS / plan.study.name / part
     if plan.variant == "full" and not published and (text := agreement(folder / part, beside)):
@@ -229,7 +249,7 @@ def universes_text(published: PublishedUniverses | None, plan: Plan, frame: pd.D
         runs = runs_of(universe, frame)
         judgement = judge(plan.study, runs, plan.num_seeds, plan.complete, FAMILY_ERROR, reference=False)
         named = ", ".join(f"{name}={level}" for name, level in universe.levels.items())
-        parts.append(f"in the universe {named}:\n\n{findings_table(judgement)}")
+        parts.append(f"in the universe {named}:\n\n{findings_text(judgement)}")
     return "\n\n".join(parts)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from research.design.study_files import STUDIES, load_study
+from research.design.places import STUDIES
+from research.design.study_files import load_study
 from research.design.task import Task
 from research.judging.columns import with_columns
 from research.judging.findings import judge

@@ -1,5 +1,6 @@
 """What holds for a study with searches as a user runs it: any number of workers, killed, stopped, failed, run again."""
 
+import itertools
 import os
 import re
 import signal
@@ -18,7 +19,8 @@ from research.design.study import Tier
 from research.design.tiers import TUNING_SEED
 from research.record.state import State, state_of
 from research.record.store import Store
-from research.running.coordinator import result_words
+from research.running import coordinator
+from research.running.coordinator import Seldom, result_words
 
 TRIALS, STACKS = 4 * 4, 10  # four tuned cells of four trials, ten cells of one stack
 
@@ -243,3 +245,20 @@ def test_a_range_whose_end_is_best_is_widened_once_while_it_runs_and_not_when_it
     again = unsearched.run(*options)
     assert (again.returncode, again.stderr) == (0, "")
     assert unsearched.trials() == trials
+
+
+def test_news_are_asked_for_seldom_the_more_seldom_the_longer_that_takes(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(coordinator, "monotonic", lambda: clock[0])
+
+    def ask():
+        clock[0] += 1.0
+        return ["news"]
+
+    seldom, heard = Seldom(ask), []
+    for _ in range(300):
+        clock[0] += 0.5
+        heard += [clock[0]] * len(seldom())
+    assert heard[0] == 5.0
+    assert all(after - before >= 50 for before, after in itertools.pairwise(heard))
+    assert len(heard) == 3

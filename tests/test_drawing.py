@@ -4,8 +4,9 @@ import pandas as pd
 from made_up import PLAN, write_tables
 from test_tables import recorded_state
 
+from research.design.places import STUDIES
 from research.design.plan import make_plan
-from research.design.study_files import STUDIES, load_study
+from research.design.study_files import load_study
 from research.publishing.drawing import publish, render, script_of
 from research.publishing.results import read_published
 from research.publishing.tables import PROVENANCE, SUMS, TABLES

@@ -27,7 +27,7 @@ def test_what_decides_the_bits_is_named_with_the_code_whatever_git_knows_of_it(t
     found = computing()
     assert found["scipy"] == version("scipy")
     assert {"python", "torch", "numpy", "scikit-learn"} < set(found)
-    monkeypatch.setattr(environment_module, "ROOT", tmp_path)
+    monkeypatch.setattr(environment_module, "PACKAGE", tmp_path / "research")
     (tmp_path / "research" / "inner").mkdir(parents=True)
     digests = {found["code of research"], computing()["code of research"]}
     for name, text in (("a.py", ""), ("inner/b.py", ""), ("inner/b.py", "x = 1"), ("note.md", "no code")):
@@ -104,6 +104,14 @@ def test_a_change_has_one_digest_whatever_git_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
     assert (head(), uncommitted(), uncommitted_digest()) == expected
+
+
+def test_a_repository_that_this_is_installed_in_is_somebody_elses(tmp_path, monkeypatch):
+    (tmp_path / "research").mkdir()
+    (tmp_path / "research" / "a.py").write_text("theirs\n")
+    committed(tmp_path)
+    monkeypatch.setattr(environment_module, "ROOT", tmp_path / "research")
+    assert (head(), uncommitted(), uncommitted_digest()) == ("", [], "none")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a folder to someone else")

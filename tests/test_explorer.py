@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from research.design.places import REPORTS
 from research.design.study_files import load_study
 from research.publishing.explorer import MOST_TIMES, thinned
-from research.publishing.publication import REPORTS
 
 STUDY = load_study("loss_convergence")
 LOSSES = {"cross-entropy": "cross_entropy", "squared error": "mse"}

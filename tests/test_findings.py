@@ -13,7 +13,7 @@ from research.design.study import Claim, Control, Factor, Number, Study, Tier
 from research.design.wording import region_text
 from research.judging.findings import family_error, judge
 from research.judging.stats import mean_interval
-from research.publishing.text_tables import findings_table
+from research.publishing.text_tables import findings_text
 from research.training.config import TrainConfig
 
 SCORES = {"tanh": 0.6, "relu": 0.8}
@@ -305,10 +305,10 @@ def test_the_table_shows_every_finding_in_words_and_fits_the_page():
         claim("gone", measured=replace(number(), metric="other")),
         controls=(control(0.5),),
     )
-    text = findings_table(judge(judged, spoiled(make_runs(), 2, diverged_step=4.0), 5, complete=True))
+    text = findings_text(judge(judged, spoiled(make_runs(), 2, diverged_step=4.0), 5, complete=True))
     words = " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 118
-    assert text.index("Something known") < text.index("What mean says")
+    assert text.index("What mean says") < text.index("Something known")
     for part in (
         "of all seeds",
         "counter-example in 5 seeds;",
@@ -319,5 +319,6 @@ def test_the_table_shows_every_finding_in_words_and_fits_the_page():
     ):
         assert part in words, part
     assert "nan" not in text
-    assert "not judged: other" in words
+    assert "not judged: What gone says" in words
+    assert "other was not measured" in words
     assert text.count("The interval of a mean speaks of seeds like the 5 seen") == 1

@@ -6,10 +6,10 @@ from dataclasses import fields
 import pytest
 from made_up import write_universes
 
+from research.design.places import REPORTS
 from research.design.plan import make_plan
 from research.design.study_files import load_study, study_names
 from research.design.task import Metric
-from research.publishing.publication import REPORTS
 from research.publishing.results import read_universes
 from research.training.choices import CURVES, MEASURES
 from research.training.config import TrainConfig

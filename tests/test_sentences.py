@@ -7,7 +7,8 @@ from itertools import groupby
 
 import pytest
 
-from research.design.study_files import STUDIES, load_study, study_names
+from research.design.places import STUDIES
+from research.design.study_files import load_study, study_names
 
 NUM_STUDIES = 27  # what both documents say, grouped; a study that is none of these is counted here too
 SECTIONS = {

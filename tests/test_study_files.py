@@ -5,7 +5,8 @@ import re
 import pytest
 
 from research.design.errors import UserError
-from research.design.study_files import STUDIES, load_study, study_names
+from research.design.places import STUDIES
+from research.design.study_files import load_study, study_names
 
 
 def test_a_misspelt_study_is_answered_with_the_nearest_name():

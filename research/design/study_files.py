@@ -8,12 +8,12 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 from research.design.errors import UserError
+from research.design.places import STUDIES
 from research.design.study import STUDY_NAME, Study
 from research.design.universes import nearest
-
-STUDIES = Path(__file__).resolve().parents[2] / "studies"
 
 
 def study_names() -> list[str]:
@@ -40,15 +40,10 @@ def load_study(name: str) -> Study:
         raise UserError(f"no study {name!r}; {hint}")
     if not re.fullmatch(STUDY_NAME, path.stem):
         raise UserError(f"{path}: must have the name of its study, which is of lower-case letters, digits and _")
-    spec = importlib.util.spec_from_file_location(f"studies.{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in the file look themselves up there
     if (folder := str(path.absolute().parent)) not in sys.path:
         sys.path.append(folder)  # a module beside the file can be imported, and hides none that is installed
     try:
-        spec.loader.exec_module(module)
+        module = load_file(f"studies.{path.stem}", path)
     except KeyboardInterrupt:
         raise
     except UserError as error:
@@ -61,6 +56,21 @@ def load_study(name: str) -> Study:
         raise UserError(f"{path}: must define STUDY = Study(name={path.stem!r}, ...)")
     check_metrics(study, path)
     return study
+
+
+def load_file(name: str, path: Path) -> ModuleType:
+    """The module that a file defines, under a name by which others can import it then, wherever the file is."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
 
 
 def check_metrics(study: Study, path: Path) -> None:

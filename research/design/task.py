@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from research.design.code import code_digest
 from research.design.errors import UserError
+from research.design.places import how_to_install
 
 MOST_TOGETHER = 10  # seeds: more would save little, and be lost together when a run is stopped
 Points = Mapping[str, tuple[tuple[int, float], ...]]
@@ -240,9 +241,8 @@ def check_installed(kind: type[Task]) -> None:
     """Raise UserError for a package that tasks of a kind import and that is not installed, with how to get it."""
     for name in dict.fromkeys(each.partition(".")[0] for each in kind.imports):
         if find_spec(name) is None:
-            wanted = f"-e '.[{kind.extra}]'" if kind.extra else name
-            where = " in the project's folder" if kind.extra else ""
-            raise UserError(f"{kind.__name__} needs {name}: pip install -c constraints.txt {wanted}{where}")
+            how = how_to_install(kind.extra) if kind.extra else f"pip install {name}"
+            raise UserError(f"{kind.__name__} needs {name}: {how}")
 
 
 def check_result(task: Task, seeds: Sequence[int], result: StackResult) -> None:

@@ -83,6 +83,7 @@ def judge(
     complete: bool,
     error: float | None = None,
     reference: bool = True,
+    so_far: bool = False,
 ) -> Judgement:
     """The findings of all controls and claims from one row a replicate: factors, seed, diverged_step, metrics.
 
@@ -93,20 +94,20 @@ def judge(
     reference it is not applicable then, or where it has no cells.
 
     Of the seeds the first num_declared are used; fewer than declared, fewer than three, or runs that are not complete
-    give no verdict.
+    give no verdict. But `so_far` a verdict is what it would be if the study had no more seeds than each control and
+    claim has all its cells of.
     """
     used = runs[runs["seed"] < runs["seed"].min() + num_declared]
     each = family_error(study) if error is None else error
-    controls = tuple(
-        judged_control(study, control, used, num_declared, complete, reference) for control in study.controls
-    )
+    needed = FEWEST_SEEDS if so_far else num_declared
+    controls = tuple(judged_control(study, control, used, needed, complete, reference) for control in study.controls)
     digests = judged_digests(study)
     controls = tuple(replace(control, digest=digests[control.name]) for control in controls)
     claims = []
     for claim in study.claims:
         found = sample_of(study, claim, used)
-        finding = finding_of(claim, study.metric(claim.number.metric), found, each, num_declared, complete)
-        if error is None:
+        finding = finding_of(claim, study.metric(claim.number.metric), found, each, needed, complete)
+        if error is None and not so_far:
             finding = replace(finding, margins=margins_of(study, claim, found, used, each))
         claims.append(guarded(replace(finding, digest=digests[claim.name]), study.controls, controls))
     return Judgement(controls, tuple(claims))

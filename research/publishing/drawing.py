@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import os
 import sys
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from research.design.errors import UserError
+from research.design.places import REPORTS, ROOT, STUDIES
 from research.design.plan import Plan
 from research.design.study import Study
-from research.design.study_files import STUDIES, load_study, study_names
+from research.design.study_files import load_file, load_study, study_names
 from research.design.wording import word
 from research.judging.findings import Judgement
 from research.publishing.exploration import FOLDER, amendments_section, read_exploration
@@ -25,7 +25,6 @@ from research.publishing.html_pages import IN_HTML, study_html
 from research.publishing.index import Entry, index_markdown
 from research.publishing.pages import study_page
 from research.publishing.pipeline import with_studies
-from research.publishing.publication import REPORTS
 from research.publishing.results import (
     Published,
     PublishedUniverses,
@@ -48,8 +47,8 @@ if TYPE_CHECKING:
 
 INDEX = ("index.html", "explorer.html", "README.md", "what-holds.md")
 CLAIMS_MAP = "what-holds"
-README = REPORTS.parent / "README.md"
-PARAMS = REPORTS.parent / "params.yaml"  # of the pipeline
+README = ROOT / "README.md"
+PARAMS = ROOT / "params.yaml"  # of the pipeline
 
 
 def publish(
@@ -97,7 +96,8 @@ def script_of(study: Study) -> ModuleType | None:
     is_ours = own is not None and Path(own.__file__ or "").resolve().parent == STUDIES
     if not is_ours or not (REPORTS / f"{study.name}.py").is_file():
         return None
-    return importlib.import_module(f"reports.{study.name}")
+    name = f"reports.{study.name}"
+    return sys.modules.get(name) or load_file(name, REPORTS / f"{study.name}.py")
 
 
 @contextlib.contextmanager
@@ -261,7 +261,7 @@ def draw(names: list[str], reports: Path) -> tuple[dict[Path, bytes], dict[str, 
         index = (front_html(entries), explorer_html(entries), *markdown)
         files |= {reports / file: text.encode() for file, text in zip(INDEX, index, strict=True)}
         files |= {reports / name: content for name, content in drawn({CLAIMS_MAP: claims_map(entries)}).items()}
-        if reports.absolute() == REPORTS:
+        if reports.absolute() == REPORTS and README.is_file():
             files[README] = with_results(README.read_text(encoding="utf-8"), entries).encode()
         if reports.absolute() == REPORTS and PARAMS.is_file():
             files[PARAMS] = with_studies(PARAMS.read_text(encoding="utf-8"), study_names(), reports).encode()

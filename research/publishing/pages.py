@@ -94,7 +94,7 @@ def summary(judgement: Judgement) -> str:
     claims = judgement.claims
     if not claims:
         return "**This study makes no claims.**"
-    counts = _counts([finding.verdict for finding in claims])
+    counts = verdict_counts([finding.verdict for finding in claims])
     parts = [f"**{'One claim' if len(claims) == 1 else f'{len(claims)} claims'}: {counts}.**"]
     withheld = [finding for finding in claims if finding.verdict == "withheld"]
     if withheld:
@@ -102,7 +102,7 @@ def summary(judgement: Judgement) -> str:
         which = "a control is" if len(failed) == 1 else f"{len(failed)} controls are"
         parts.append(
             f"Verdicts are withheld because {which} refuted: {', '.join(failed)}. Without that "
-            f"{'it' if len(withheld) == 1 else 'they'} would be {_counts([finding.would_be for finding in withheld])}."
+            f"{'it' if len(withheld) == 1 else 'they'} would be {verdict_counts([f.would_be for f in withheld])}."
         )
     lists = []
     leads = (("supported", "Holds"), ("refuted", "Does not hold"), ("inconclusive", "Open"))
@@ -117,7 +117,8 @@ def summary(judgement: Judgement) -> str:
     return "\n".join([escaped(" ".join(parts)), *([""] if lists else []), *map(escaped, lists)])
 
 
-def _counts(verdicts: Sequence[str]) -> str:
+def verdict_counts(verdicts: Sequence[str]) -> str:
+    """How many there are of each verdict: `3 supported, 1 refuted`."""
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in SIGNS if verdict in verdicts)
 
 

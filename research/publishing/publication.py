@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from research.design.errors import UserError
+from research.design.places import REPORTS, STUDIES
 from research.design.plan import Plan
-from research.design.study_files import STUDIES, study_names
+from research.design.study_files import study_names
 from research.design.wording import digits
-from research.record.environment import ROOT, head, uncommitted
+from research.record.environment import head, uncommitted
 from research.record.state import Run, State
 
-REPORTS = ROOT / "reports"
 FINDINGS = "findings.csv"
 
 

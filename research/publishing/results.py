@@ -10,13 +10,13 @@ import pandas as pd
 
 from research.design.digests import claim_digests, judged_digests
 from research.design.errors import UserError
+from research.design.places import REPORTS
 from research.design.plan import Plan, Universe
 from research.design.study import Study
 from research.design.study_files import load_study
 from research.judging.columns import with_columns
 from research.judging.findings import Judgement, judge
 from research.judging.universe_findings import Across, across_frame, judge_across, summary_frame
-from research.publishing.publication import REPORTS
 from research.publishing.tables import RUNS, TABLES, TRIALS, UNIVERSES, changed_claims, csv, findings_frame, read_export
 from research.publishing.tuning_tables import Trials, checked_trials, with_untuned
 from research.record.frames import Frames

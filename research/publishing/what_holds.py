@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from research.design.study_files import STUDIES
+from research.design.places import STUDIES
 from research.design.wording import escaped
 from research.judging.findings import Finding
 from research.judging.universe_findings import AcrossFinding

@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from research.design.errors import UserError
+from research.design.places import PACKAGE, ROOT, SHIPPED
 from research.record.system_errors import as_user_error
 
-ROOT = Path(__file__).resolve().parents[2]
 DIFF = (  # the same for the same change, whatever the settings of the repository
     "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.algorithm=myers",
     "-c", "diff.context=3", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
@@ -49,8 +49,8 @@ def environment() -> dict[str, str]:
 def computing() -> dict[str, str]:
     """What two machines must have in common to compute the same numbers, to the bit on CPUs of one class."""
     code = hashlib.sha256()
-    for path in sorted((ROOT / "research").rglob("*.py")):
-        code.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
+    for path in sorted(set(PACKAGE.rglob("*.py")) - set(SHIPPED.rglob("*.py"))):
+        code.update(f"{path.relative_to(PACKAGE.parent).as_posix()}\n".encode() + path.read_bytes())
     versions = {name: version(name) for name in COMPUTING}
     return {"python": platform.python_version(), **versions, "code of research": code.hexdigest()[:12]}
 
@@ -101,6 +101,8 @@ def _added() -> list[bytes]:
 
 def _git(*words: str) -> bytes:
     """What git says of this repository, whatever variables and personal settings there are, and whoever owns it."""
+    if not (ROOT / ".git").exists():  # an unpacked archive, or installed, perhaps within somebody else's repository
+        return b""
     settings = {"safe.directory": str(ROOT), "core.excludesFile": os.devnull, "color.ui": "never"}
     chosen = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -113,9 +115,7 @@ def _git(*words: str) -> bytes:
         if done.returncode < 2:  # 1 says no, such as that there is no commit yet
             return done.stdout
         reason = done.stderr.decode(errors="replace").partition("\n")[0]
-    if (ROOT / ".git").exists():
-        raise UserError(f"git cannot be asked about {ROOT} ({reason})")
-    return b""
+    raise UserError(f"git cannot be asked about {ROOT} ({reason})")
 
 
 def cpu_class() -> str:

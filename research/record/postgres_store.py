@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from research.design.errors import UserError
+from research.design.places import how_to_install, made_in
 from research.record.any_store import ANOTHER, VERSION, AnyStore
-from research.record.environment import ROOT
 from research.record.system_errors import NO_PASSWORD, PATIENCE, REACHED, as_user_error
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class PostgresStore(AnyStore):
         told = parameters(self.address)
         place = "-".join(told[name] for name in ("host", "port", "dbname") if name in told)
         object.__setattr__(self, "told", told)
-        object.__setattr__(self, "folder", ROOT / "mlruns" / re.sub(r"[^\w.-]+", "-", place).strip("-"))
+        object.__setattr__(self, "folder", made_in() / "mlruns" / re.sub(r"[^\w.-]+", "-", place).strip("-"))
 
     def __str__(self) -> str:
         return self.address
@@ -115,10 +115,7 @@ class PostgresStore(AnyStore):
         try:
             import psycopg
         except ImportError as error:
-            raise UserError(
-                f"store {self}: PostgreSQL needs psycopg: pip install -c constraints.txt -e '.[postgresql]' in the "
-                "project's folder"
-            ) from error
+            raise UserError(f"store {self}: PostgreSQL needs psycopg: {how_to_install('postgresql')}") from error
         with (
             as_user_error(f"store {self}: {cannot}", ANOTHER, psycopg.Error),
             psycopg.connect(autocommit=True, **self._parameters(MLFLOW, **settings)) as connection,  # type: ignore[arg-type]

@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from research.design.errors import UserError
+from research.design.places import made_in
 from research.record.any_store import AnyStore
-from research.record.environment import ROOT
 from research.record.store import Store
 from research.record.tracking_server import Json, TrackingServer, checked_address, number
 
@@ -90,7 +90,7 @@ class ServerStore(AnyStore):
         address = checked_address(self.address)
         place = re.sub(r"[^\w.-]+", "-", urlsplit(address).netloc + urlsplit(address).path).strip("-")
         object.__setattr__(self, "address", address)
-        object.__setattr__(self, "folder", ROOT / "mlruns" / place)
+        object.__setattr__(self, "folder", made_in() / "mlruns" / place)
         object.__setattr__(self, "server", TrackingServer(address))
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from research.design.plan import Plan, Stack
@@ -18,6 +19,9 @@ from research.running.progress import Progress
 from research.running.searches import Searches
 from research.running.workers import Executor, Failure, Stopped, Workers, stop_signals
 
+BREATH = 5.0  # seconds from one telling to the next, at the least
+MOST_TELLING = 0.02  # of the time: meanwhile nothing is recorded, and workers may wait
+
 if TYPE_CHECKING:
     from research.design.task import StackResult
     from research.record.recorder import Recorder
@@ -31,12 +35,14 @@ def train(
     redo: bool,
     devices: Collection[str] = (),
     meanwhile: Callable[[], object] = lambda: None,
+    tell: Callable[[], list[str]] = list,
 ) -> dict[str, str]:
     """Train and record the missing stacks with live progress; the reasons of those that failed, by key.
 
     The record is opened while the first stacks train, and checked for whatever might keep it from taking them. The
     stacks of a tuned cell are trained once its search has found the winner. `devices` are the classes of device that
-    the record is from. `meanwhile` is called beside it, while stacks train.
+    the record is from. `meanwhile` is called beside it, while stacks train; `tell` now and then, when some are
+    recorded: it gives lines to print.
     """
     environment()  # of the code as it is imported
     tuned = [stack for stack in missing if stack.cell.tuning]
@@ -54,7 +60,7 @@ def train(
             recorder = Recorder(store, plan, redo)
             try:
                 check()
-                coordinator = Coordinator(recorder, at_work, missing)
+                coordinator = Coordinator(recorder, at_work, missing, tell)
                 if missing:
                     beside.submit(meanwhile)  # what it raises is raised again where its work is needed
                 return coordinator.record(check)
@@ -65,11 +71,29 @@ def train(
                 recorder.close()
 
 
+class Seldom:
+    """Asks for news where enough time has passed since it last did, so that asking takes little of the whole time."""
+
+    def __init__(self, ask: Callable[[], list[str]]) -> None:
+        self.ask, self.next = ask, monotonic() + BREATH
+
+    def __call__(self) -> list[str]:
+        """The news; none where it is too early to ask."""
+        if (began := monotonic()) < self.next:
+            return []
+        news = self.ask()
+        ended = monotonic()
+        self.next = ended + max(BREATH, (ended - began) / MOST_TELLING)
+        return news
+
+
 class Coordinator:
     """Records what becomes of the missing stacks of a plan; those of tuned cells follow their searches."""
 
-    def __init__(self, recorder: Recorder, at_work: Workers, missing: list[Stack]) -> None:
-        self.recorder, self.at_work = recorder, at_work
+    def __init__(
+        self, recorder: Recorder, at_work: Workers, missing: list[Stack], tell: Callable[[], list[str]] = list
+    ) -> None:
+        self.recorder, self.at_work, self.tell = recorder, at_work, Seldom(tell)
         self.searches = Searches([stack for stack in missing if stack.cell.tuning], recorder.trials)
         self.progress = Progress([*missing, *trials_missing(missing, recorder.trials)], at_work.number)
         self.failures: dict[str, str] = {}
@@ -91,6 +115,8 @@ class Coordinator:
                         result_words(self.recorder.plan, stack.cell.task, outcome),
                         outcome.ended - outcome.started,
                     )
+                    if not self.progress.is_over:
+                        self.progress.say(self.tell())
         return self.failures
 
     def _failed(self, stack: Stack, failure: Failure) -> None:

@@ -20,6 +20,11 @@ class Job:
     share: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def says_something(self) -> bool:
+        """Whether enough is done of it to conclude from it how long other jobs take."""
+        return self.share >= TRUSTED and self.nominal > 0 and self.seconds > 0
+
 
 class Pace:
     """How much longer jobs take than was estimated, as a function of how long they are.
@@ -33,7 +38,7 @@ class Pace:
         self.sums: dict[int, list[float]] = {}  # by kind, of weights and of weighted logarithms
         self.factors: dict[int, float] = {}
         for job in seen:
-            if job.share >= TRUSTED and job.nominal > 0 and job.seconds > 0:
+            if job.says_something:
                 sums = self.sums.setdefault(_kind(job.nominal), [0.0, 0.0])
                 weight = min(job.seconds, ENOUGH)
                 sums[0] += weight
@@ -55,6 +60,11 @@ class Pace:
 
 
 KINDS = 4  # to a factor of RELATED
+
+
+def is_known(seen: Iterable[Job]) -> bool:
+    """Whether anything that was seen says how long jobs take here."""
+    return any(job.says_something for job in seen)
 
 
 def _kind(nominal: float) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from research.design.plan import Stack, in_one_pass
 from research.design.wording import duration
-from research.running.pace import Job, time_left
+from research.running.pace import Job, is_known, time_left
 
 
 class Progress:
@@ -56,7 +56,8 @@ class Progress:
         if self.live:
             begun = sum(job.share * job.nominal for job in self.running.values())
             self.bar.n = self.total - sum(self.waiting.values()) + begun
-            self.bar.set_postfix_str(f"{duration(self.left)} left, {self.count}/{len(self.weights)} stacks")
+            left = f"{duration(self.left)} left" if is_known([*self.finished, *self.running.values()]) else "starting"
+            self.bar.set_postfix_str(f"{left}, {self.count}/{len(self.weights)} stacks")
 
     def line(self, stack: Stack, text: str, seconds: float = 0.0) -> None:
         """Print what a stack came to, after so many seconds of training; 0 where it cannot be said."""
@@ -64,7 +65,17 @@ class Progress:
             self.running.pop(stack.key, None)
             self.finished.append(Job(nominal, 1.0, seconds))
         self.count += 1
-        ahead = "" if self.live or self.count == len(self.weights) else f"  ({duration(self.left)} left)"
+        ahead = "" if self.live or self.is_over else f"  ({duration(self.left)} left)"
         seeds = f"seeds {stack.seeds[0]}-{stack.seeds[-1]}"
-        self.bar.write(f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}", file=sys.stdout)
+        self.say([f"[{self.count}/{len(self.weights)}] {stack.cell.name} {seeds}: {text}{ahead}"])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every stack has its line."""
+        return self.count == len(self.weights)
+
+    def say(self, lines: list[str]) -> None:
+        """Print lines above the bar."""
+        for line in lines:
+            self.bar.write(line, file=sys.stdout)
         sys.stdout.flush()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from research.design.errors import UserError
+from research.design.places import how_to_install
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -39,9 +40,7 @@ def connect(address: str, closing: list[Callable[[], object]]) -> Client:
         dask.config.set({"logging": dict.fromkeys(("distributed", "distributed.client"), "critical")})
         import distributed
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"--cluster needs {error.name}: pip install -c constraints.txt -e '.[cluster]' in the project's folder"
-        ) from error
+        raise UserError(f"--cluster needs {error.name}: {how_to_install('cluster')}") from error
     warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)  # workers are asked for what matters
     place = address
     if local := LOCAL.fullmatch(address):

@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from research.design.errors import UserError
+from research.design.places import made_in
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,10 @@ Origin = Callable[[Sequence[RawFile], Path], Iterator[tuple[RawFile, bytes]]]
 
 
 def data_folder() -> Path:
-    """The folder that data sets are kept in: the environment variable RESEARCH_DATA, else `data` beside `research`."""
-    default = Path(__file__).resolve().parents[2] / "data"
+    """The folder of data sets: the variable RESEARCH_DATA, else `data` in the clone or working directory."""
     given = os.environ.get("RESEARCH_DATA")
     try:
-        return Path(given or default).expanduser().absolute()
+        return Path(given or made_in() / "data").expanduser().absolute()
     except RuntimeError as error:
         raise UserError(f"RESEARCH_DATA={given}: nobody has this home folder; set it to another folder") from error
 
