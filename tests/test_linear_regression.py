@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from research.design.study_files import load_study
 from studies.linear_regression import SWAPPED, distinct, predicted_floor
 
 
@@ -22,3 +23,10 @@ def test_units_that_change_places_are_another_order_of_the_same_weights():
 
 def test_points_that_are_nearer_than_asked_for_are_counted_once():
     assert distinct(np.array([[0.0, 0], [0, 0.5], [3, 0], [3, 0.2]]), 1.0) == 2
+
+
+def test_what_rounding_makes_of_nothing_is_not_less_than_nothing():
+    study = load_study("linear_regression")
+    task = study.task({"learner": "sgd-noiseless", "features": "collinear"})
+    for found in task.run(range(200, 208), lambda share: None):
+        assert 0 <= found.metrics["distance_left"] < 1e-3
