@@ -199,7 +199,7 @@ LINES = {  # what is written at the end of the file -> what is said of it
     "x = '''never ends": "unterminated triple-quoted string",
     "await STUDY": "'await' outside function",
     "int('9' * 5000)": "ValueError: Exceeds the limit",
-    "Study(**{**vars(STUDY), 'questoin': 1})": "unexpected keyword argument 'questoin'",
+    "Study(**{f: vars(STUDY)[f] for f in STUDY.__match_args__}, questoin=1)": "unexpected keyword argument 'questoin'",
     "Factor('a', ('b',), ('c',))": r"label=\('c',\) must be str",
     "crossed(('a', 'b'))": "TypeError",
     "TrainConfig(widht=3)": "unexpected keyword argument 'widht'",
@@ -256,7 +256,7 @@ def cases() -> Iterator[Case]:
                 yield case("a field", f"{owner}: {field}={value}", says, partial(append, line))
     for owner, fields in REQUIRED.items():
         for field in fields:
-            line = f"{owner}(**{{k: v for k, v in vars({VALUES[owner]}).items() if k != {field!r}}})"
+            line = f"{owner}(**{{k: vars({VALUES[owner]})[k] for k in {owner}.__match_args__ if k != {field!r}}})"
             says = f"line .*missing 1 required positional argument: '{field}'"
             yield case("a field left out", f"{owner}: {field}", says, partial(append, line))
 

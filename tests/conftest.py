@@ -32,6 +32,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("ci")
 
+os.environ.pop("COLUMNS", None)  # the width that pytest gives its own workers
 forked.install()
 
 ROOT = Path(__file__).resolve().parents[1]

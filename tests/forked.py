@@ -40,7 +40,7 @@ SETTINGS = {**ONE_THREAD, "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MLFLOW_DISABLE_
 # What pytest and libraries set in the tests' own process: of no matter to a command.
 OF_TORCH = {"PYTORCH_NVML_BASED_CUDA_CHECK", "TORCHINDUCTOR_CACHE_DIR"}
 OF_OTHERS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "_MLFLOW_TELEMETRY_SESSION_ID"}
-DRIFT = {*SETTINGS, *OF_TORCH, *OF_OTHERS, "PYTEST_CURRENT_TEST"}
+DRIFT = {*SETTINGS, *OF_TORCH, *OF_OTHERS, "COLUMNS", "PYTEST_CURRENT_TEST"}
 # Variables that are read when they are needed, not when something is imported; a command has its own.
 READ_LATE = ("MLFLOW_TRACKING_", "PG", "PRETENDED_", "RESEARCH_")
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")

@@ -214,7 +214,7 @@ def test_a_study_file_elsewhere_brings_a_data_set_runs_resumes_and_is_reproduced
     assert run(*study, "--seeds", "5")[::2] == (0, "")
     status, output, errors = run(*study)
     assert (status, errors) == (0, "")
-    assert output.startswith("2 of 4 stacks to train")
+    assert "\n2 of 4 stacks to train" in output
     assert run("reproduce", "crescents.py", "--sample", "1")[::2] == (0, "")
     status, _, errors = run("reproduce", "crescents", "--sample", "1")
     assert status == 2

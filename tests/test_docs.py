@@ -121,7 +121,7 @@ def is_printed(shown: str, lines: list[str]) -> bool:
 def test_the_tutorial_ends_with_the_verdicts_that_it_shows(tmp_path):
     (tmp_path / "wider.py").write_text("".join(blocks(TUTORIAL, "python")))
     lines = printed(tmp_path, str(tmp_path / "wider.py"))
-    (shown,) = (text for text in blocks(TUTORIAL) if "verdict" in text)
+    (shown,) = (text for text in blocks(TUTORIAL) if "refuted:" in text)
     assert is_printed(shown, lines)
     (shown,) = (text for text in blocks(README) if "wider.py" in text)
     assert is_printed(shown, lines)

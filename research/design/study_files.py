@@ -64,6 +64,9 @@ def load_file(name: str, path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    if "studies" not in sys.modules:  # nor need any folder of the path have that name
+        sys.modules["studies"] = ModuleType("studies")
+        sys.modules["studies"].__path__ = [str(STUDIES)]
     sys.modules[name] = module  # dataclasses in the file look themselves up there
     try:
         spec.loader.exec_module(module)

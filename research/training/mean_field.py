@@ -92,6 +92,7 @@ def start_variances(config: TrainConfig, fan_in: int, fan_out: int) -> tuple[flo
     }[config.init]
 
 
+@cache
 def _moments(function: Callable[..., Tensor], variance: float, order: int) -> tuple[float, float]:
     """The mean square and mean fourth power of a function (order 0) or its slope (1) of a Gaussian number."""
     import torch
