@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from conftest import wait_until
 from made_up import write_tables
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -79,9 +80,8 @@ def test_a_mark_tells_its_claim_by_keyboard_and_leads_to_its_row_whatever_is_fil
     assert "Cross-entropy reaches 95 %" in told.replace("\xa0", " ")
     mark.send_keys(Keys.ENTER)
     row = page.find_element(By.ID, "loss_convergence.sooner")
-    page.execute_async_script("setTimeout(arguments[0], 100)")
-    assert row.is_displayed()
-    assert page.execute_script("return arguments[0].getBoundingClientRect().top < innerHeight", row)
+    wait_until(row.is_displayed)
+    wait_until(lambda: page.execute_script("return arguments[0].getBoundingClientRect().top < innerHeight", row))
 
 
 def test_what_a_student_asks_first_comes_before_studies_and_table(page):
