@@ -281,7 +281,7 @@ def test_each_replicate_follows_what_it_would_have_been_alone(config, loaded):
 def test_the_options_cover_every_choice():
     for name in ("network", "head", "pixels", "output", "loss"):
         assert {getattr(config, name) for config in CONFIGS} == set(CHOICES[name])
-    assert {config.dataset for config in CONFIGS} == {"digits", *CURVES}
+    assert {config.dataset for config in CONFIGS} == {"digits", "mnist-1d", *CURVES}
     for name in ("output_bias", "input_scale", "num_train", "steps"):
         assert len({getattr(config, name) for config in CONFIGS}) > 1
     assert any(config.steps and config.steps % 11 for config in CONFIGS)
