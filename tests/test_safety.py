@@ -43,7 +43,6 @@ ALLOWED = {
     ("research/design/study_files.py", "exec_module"): "a study is a Python file, which the user names",
     ("research/record/mlflow_database.py", "importlib.import_module"): "MLflow, by a name in the file",
     ("research/record/optuna_studies.py", "importlib.import_module"): "Optuna, by a name in the file",
-    ("research/publishing/drawing.py", "importlib.import_module"): "reports/NAME.py, which draws a study's figures",
     (
         "research/record/recorded_stacks.py",
         "importlib.import_module",
