@@ -138,8 +138,8 @@ def seeds_of(number: Number, study: Study, runs: pd.DataFrame, universe: Mapping
     if number.over:  # what is measured, divided by what theory says of each cell
         predicted = [study.predictions[number.over](**study.reference | dict(universe) | levels) for levels in cells]
         rows = [one.assign(**{number.metric: one[number.metric] / by}) for one, by in zip(rows, predicted, strict=True)]
-    if any(one.empty for one in rows):
-        return (np.empty(0), np.empty(0)), False, 0
+    if any(one.empty or (one[number.metric].isna().all() and one["diverged_step"].isna().any()) for one in rows):
+        return (np.empty(0), np.empty(0)), False, 0  # not there, or not measured though it was trained
     ends = [between(number, one) for one in rows]
     pairs = [[(float(low[s]), float(high[s])) for low, high in ends] for s in range(len(rows[0]))]
     found = [number_of(number, seed) for seed in pairs]
