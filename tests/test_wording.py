@@ -253,6 +253,7 @@ def test_where_all_levels_of_a_choice_are_meant_none_is_named():
         "rate": "at every rate",
         "horizon": "at either horizon",
         "width": "at either width",
+        "data": "on either data set",
     }
 
 
