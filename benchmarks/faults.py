@@ -134,7 +134,7 @@ class Storm:
         self.undisturbed = Machine(ground.num_workers, ground.text).new_place(folder / "undisturbed")
         self.known: dict[str, tuple[str, ...]] = {}  # what was ever seen done, with its run ids
         self.calls: dict[str, Counter[str]] = {}  # by scope, how often an undisturbed run passes each point
-        self.seconds: dict[str, float] = {}  # by scope, what an undisturbed run takes
+        self.seconds: dict[str, float] = {}  # by scope, what a run takes
 
     @property
     def is_over(self) -> bool:
@@ -273,6 +273,8 @@ class Storm:
                 start.kill()
                 break
             time.sleep(POLL_SECONDS)
+        lasted = time.time() - start.began
+        self.seconds[scope] = max(self.seconds[scope], lasted) if done else lasted
         return self.count(place, start, done, end)
 
     def strike(self, place: Place, start: Start, point: str, process: int, robbed: bool) -> str:
@@ -320,10 +322,11 @@ class Storm:
         self.ground.mend()
         self.look(place)
         said = (start.folder / "stderr").read_text()
+        well_said = end and "Traceback" not in said and (status != 2 or len(said.splitlines()) == 1)
         if status == 0 and end:  # a signal to stop that came when there was nothing left to stop
             self.tally.ignored += 1
             done = [each for each in done if each[0] != end]
-        elif status not in self.ground.statuses.get(end, (0,)) or len(said.strip().splitlines()) > bool(end):
+        elif status not in self.ground.statuses.get(end, (0,)) or (said and not well_said):
             self.tally.different.append(f"after {done} status {status}: {said.strip()[-500:]}")
         begun = Counter(key for _, key in start.log("begun"))
         trained = {key for _, key in start.log("trained")}
