@@ -17,7 +17,9 @@ import importlib.abc
 import importlib.util
 import json
 import os
+import re
 import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -39,7 +41,9 @@ WRITES = {
 ROWS = "rows of the record"  # those of one table
 STORAGE = ("create_new_study", "delete_study", "_create_new_trial")
 NEW, RECORD, OPTUNA = "a commit of the new database", "a commit of the record", "a commit of Optuna's database"
-DATABASES = {"mlflow.new": NEW, "mlflow.db": RECORD, "optuna.db": OPTUNA}
+DATABASES = {  # by file, or by schema of PostgreSQL
+    "mlflow.new": NEW, "mlflow.db": RECORD, "optuna.db": OPTUNA, "mlflow_new": NEW, "mlflow": RECORD, "optuna": OPTUNA
+}  # fmt: skip
 RENAMED = "the renaming of the new database"
 TABLE, DRAWING = "a table", "a figure or page"
 GOT_JOB, TRAINING, RESULT = "after a worker got a job", "amid a training", "amid the sending of a result"
@@ -121,8 +125,11 @@ class AfterImport(importlib.abc.MetaPathFinder):
 
 
 def database(_: object, connection: Any) -> str:
-    """What committing on a connection is called, by the file of the database."""
+    """What committing on a connection is called, by the file of the database, or its schema."""
     raw = getattr(connection, "dbapi_connection", connection)
+    if not isinstance(raw, sqlite3.Connection):
+        (schema,) = re.findall(r"search_path=(\w+)", raw.info.get_parameters()["options"])
+        return DATABASES.get(schema, "")
     (_, _, path) = raw.execute("PRAGMA database_list").fetchone()
     return DATABASES.get(os.path.basename(path), "")
 
@@ -139,6 +146,11 @@ def renaming(path: Path, target: Path) -> str:
     """What the renaming of a file is called."""
     kind = kind_of(Path(target))
     return RENAMED if Path(target).name == "mlflow.db" else kind and f"the renaming of {kind}"
+
+
+def schema_renaming(_: object, sql: object, *__: object) -> str:
+    """What a statement of psycopg's is called: RENAMED where it gives the schema of the new database its name."""
+    return RENAMED if isinstance(sql, bytes) and sql.endswith(b" RENAME TO mlflow") else ""
 
 
 def watch_files(points: Points) -> None:
@@ -162,6 +174,9 @@ def watch_coordinator(points: Points) -> None:
     def client(module: ModuleType) -> None:
         for name in CLIENT:
             points.watch(module.MlflowClient, name, name)
+
+    def connections(module: ModuleType) -> None:
+        points.watch(module.Connection, "execute", schema_renaming)
 
     def writes(module: ModuleType) -> None:
         for name, words in WRITES.items():
@@ -188,6 +203,7 @@ def watch_coordinator(points: Points) -> None:
     log_return(points, Slot, "take", "trained", trained)
     then: dict[str, Callable[[ModuleType], None]] = {
         "mlflow.tracking.client": client,
+        "psycopg": connections,
         "sqlalchemy.engine.default": commits,
         "optuna.storages._rdb.storage": storage,
         "research.record.mlflow_database": writes,

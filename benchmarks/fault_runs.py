@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import fault_points as at
+from benchmarks.fault_study import Place
 
 ROOT = Path(__file__).resolve().parents[1]
 COORDINATOR, WORKER, ALL = "SIGKILL of the coordinator", "SIGKILL of a worker", "SIGKILL of all"
 TERM, CTRL_C = "SIGTERM", "Ctrl-C"
-STATUSES = {COORDINATOR: (-9,), ALL: (-9,), TERM: (143, -15), CTRL_C: (130, -2)}  # that a run may end with; by kind
-KINDS = (COORDINATOR, WORKER, ALL, TERM, CTRL_C)
+Ways = dict[str, Callable[[], object]]  # in which a run can be struck now: what does it, by kind
 
 
 class Start:
@@ -98,15 +100,44 @@ def workers_of(coordinator: int) -> list[int]:
     return [number for number, parent in parents.items() if parents.get(parent) == coordinator]
 
 
-def send(kind: str, coordinator: int, worker: int | None) -> None:
-    """Do it."""
-    with contextlib.suppress(ProcessLookupError):
-        if kind == ALL:
-            os.killpg(coordinator, signal.SIGKILL)
-        elif kind == CTRL_C:  # a terminal's reaches every process of the command
-            os.killpg(coordinator, signal.SIGINT)
-        elif kind == WORKER:
-            assert worker is not None
-            os.kill(worker, signal.SIGKILL)
-        else:
-            os.kill(coordinator, signal.SIGTERM if kind == TERM else signal.SIGKILL)
+class Machine:
+    """Where a storm is: worker processes of this machine, and stores in folders.
+
+    `statuses` are the kinds of what it does, with those that a run may end with after each. `robbing` are the kinds
+    that end no run but take a worker away from it, `most_robbed` times at most. `timed` is the share of the kills that
+    are at a random time, not at a point, `unpassed` the points that nothing comes to here, `text` the study's file.
+    """
+
+    statuses: Mapping[str, tuple[int, ...]] = {
+        COORDINATOR: (-9,), WORKER: (0,), ALL: (-9,), TERM: (143, -15), CTRL_C: (130, -2)
+    }  # fmt: skip
+    robbing: Sequence[str] = (WORKER,)
+    most_robbed = 1
+    timed = 0.25
+    unpassed: Sequence[str] = ()
+
+    def __init__(self, workers: int, text: str = Place.text) -> None:
+        self.num_workers, self.text = workers, text
+
+    def new_place(self, folder: Path) -> Place:
+        """A new place in a folder."""
+        return Place(folder, ("--workers", str(self.num_workers)), self.text)
+
+    def ways(self, start: Start, process: int, robbed: bool, rng: random.Random) -> Ways:
+        """In which ways a run can be struck now, one of whose processes is at a point; it may be robbed before."""
+        coordinator, workers = start.process.pid, workers_of(start.process.pid)
+        found: Ways = {COORDINATOR: partial(os.kill, coordinator, signal.SIGKILL)}
+        if workers and not robbed:
+            found[WORKER] = partial(os.kill, process if process in workers else rng.choice(workers), signal.SIGKILL)
+        return found | {
+            ALL: partial(os.killpg, coordinator, signal.SIGKILL),
+            TERM: partial(os.kill, coordinator, signal.SIGTERM),
+            CTRL_C: partial(os.killpg, coordinator, signal.SIGINT),  # a terminal's reaches every process of the command
+        }
+
+    def mend(self) -> None:
+        """Have all that a run needs again."""
+
+    def close(self) -> list[str]:
+        """End it; what was left of it, in words."""
+        return []

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from research.design.plan import Plan, make_plan
 from research.design.study import Claim, Factor, Number, Study, Tier, Tuning
 from research.design.study_files import load_study
+from research.record.any_store import AnyStore
 from research.record.frames import read_metrics
+from research.record.postgres_store import MLFLOW, OPTUNA, PostgresStore
 from research.record.state import Run, read_runs, read_state
 from research.record.store import Store
 from research.training.config import TrainConfig
 
 NAME = "storm"
 SCOPES: dict[str, tuple[str, ...]] = {"reference": (), "all": ("--universes", "all")}  # with the words of the command
+OF_A_STORE = re.compile(r"(mlflow|optuna)\.db(-wal|-shm)?|\.\w+\.lock")  # the names of its files
+SHOWN = (
+    "SELECT study_name, number, value FROM {0}trials JOIN {0}studies USING (study_id) "
+    "LEFT JOIN {0}trial_values USING (trial_id)"
+)
 OF_THE_MOMENT = ("provenance.json", "SHA256SUMS")  # of times and run ids; the sums are those of provenance.json too
 
 
@@ -60,36 +70,52 @@ STUDY = Study(
     ),
 )
 
+Shown = list[tuple[str, int, float]]  # the study, number and value of trials
 Recorded = dict[str, tuple[str, ...]]  # the run ids of what is done, by the key of a stack or of a trial's stack
+
+
+def in_order(shown: Iterable[tuple[Any, ...]]) -> Shown:
+    """By study and number: each database has an order of letters of its own."""
+    return sorted(shown, key=lambda trial: trial[:2])
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with the study's file, its store and its reports."""
+    """A folder with the study's file, its store and its reports.
+
+    `trainers` are the words of the command that say who trains, `text` is what stands in the study's file.
+    """
 
     folder: Path
+    trainers: tuple[str, ...] = ()
+    text: str = "from benchmarks.fault_study import STUDY\n\n__all__ = ['STUDY']\n"
 
     @property
     def file(self) -> Path:
         return self.folder / f"{NAME}.py"
 
     @property
-    def store(self) -> Store:
+    def store(self) -> AnyStore:
         return Store(self.folder / "store")
+
+    @property
+    def address(self) -> str:
+        """What the command is told of the store."""
+        return str(self.store)
 
     @property
     def reports(self) -> Path:
         return self.folder / "reports"
 
-    def words(self, scope: str, workers: int) -> list[str]:
+    def words(self, scope: str) -> list[str]:
         """What the command is given to run the study in a scope."""
-        places = ("--store", str(self.store.folder), "--reports", str(self.reports))
-        return [str(self.file), *SCOPES[scope], "--workers", str(workers), *places]
+        places = ("--store", self.address, "--reports", str(self.reports))
+        return [str(self.file), *SCOPES[scope], *self.trainers, *places]
 
     def write(self) -> Place:
         """Make the folder and the study's file."""
         self.folder.mkdir(parents=True)
-        self.file.write_text("from benchmarks.fault_study import STUDY\n\n__all__ = ['STUDY']\n")
+        self.file.write_text(self.text)
         return self
 
     def plan(self, scope: str) -> Plan:
@@ -144,18 +170,14 @@ class Place:
             for run in runs
         )
 
-    def shown(self) -> list[tuple[str, int, float]]:
-        """What Optuna's database shows: the study, number and value of each trial."""
+    def shown(self) -> Shown:
+        """What Optuna's database shows."""
         database = self.store.folder / "optuna.db"
         if not database.exists():
             return []
-        sql = (
-            "SELECT study_name, number, value FROM trials JOIN studies USING (study_id) "
-            "LEFT JOIN trial_values USING (trial_id) ORDER BY study_name, number"
-        )
         with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             try:
-                return connection.execute(sql).fetchall()
+                return in_order(connection.execute(SHOWN.format("")).fetchall())
             except sqlite3.OperationalError:  # its tables are not made yet
                 return []
 
@@ -167,6 +189,27 @@ class Place:
             if path.is_file()
         }
 
-    def left_in_store(self) -> set[str]:
-        """The names of what lies in the store, but for what SQLite keeps beside a database."""
-        return {path.name for path in self.store.folder.iterdir() if not path.name.endswith(("-wal", "-shm"))}
+    def strays(self) -> set[str]:
+        """The names of what lies in the store and has no business there: nothing in the making may be left."""
+        return {path.name for path in self.store.folder.iterdir() if not OF_A_STORE.fullmatch(path.name)}
+
+
+@dataclass(frozen=True)
+class SharedPlace(Place):
+    """The same with its record in PostgreSQL; `address` is how the command reaches that, `own_address` how we do."""
+
+    address: str = ""
+    own_address: str = ""
+
+    @property
+    def store(self) -> AnyStore:
+        return PostgresStore(self.own_address)
+
+    def shown(self) -> Shown:
+        """What Optuna's tables show."""
+        return in_order(self.store.query(SHOWN.format("optuna.")) if self.store.is_there(projection=True) else [])
+
+    def strays(self) -> set[str]:
+        schemas = self.store.query("SELECT nspname FROM pg_namespace WHERE nspname ~ '^(mlflow|optuna)'")
+        folders = [self.store.folder, PostgresStore(self.address).folder]  # of this machine
+        return {name for (name,) in schemas} - {MLFLOW, OPTUNA} | {str(path) for path in folders if path.exists()}

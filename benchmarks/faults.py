@@ -14,6 +14,7 @@ is up to the machine. The exit status is 1 if anything was lost, doubled, left b
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import statistics
@@ -28,12 +29,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import fault_points as at
-from benchmarks.fault_runs import KINDS, STATUSES, WORKER, Start, alive, send, workers_of
+from benchmarks.fault_cluster import Cluster
+from benchmarks.fault_runs import Machine, Start, alive
 from benchmarks.fault_study import SCOPES, Place
+from benchmarks.postgres_server import programs
 from research.console import Parser
 from research.design.errors import UserError
 
 RANDOM = "at a random time"
+Ground = Machine | Cluster
 SIDES = ("before", "amid", "after")
 FIRST, EXPERIMENTS, WORK, PROJECTION, END = "first", "experiments", "work", "projection", "end"
 CLOSING, DELETING, MOVING = "closing", "deleting", "moving"  # what a kill left open
@@ -55,8 +59,8 @@ POINTS = {f"{side} {what}": phase for phase, writes in PHASES.items() for what i
     f"amid the writing of {at.TABLE}": END,
     f"amid the writing of {at.DRAWING}": END,
 }
-TIMED = 0.25  # of the kills are at a random time, not at a point; the first ones are at points
 AFTER_ALL = 0.75  # of the runs whose worker was killed are killed themselves, soon after that
+PASS = 2  # stacks of the study that train together, at most
 STEP = 6  # parts of the work; a point in it is no later than the first of them
 LATE = 3  # kills after the work of a scope, when nothing more is trained
 POLL_SECONDS = 0.005
@@ -87,6 +91,7 @@ class Tally:
     doubled: list[str] = field(default_factory=list)
     running: int = 0
     orphaned: list[str] = field(default_factory=list)
+    redone: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
     gone: list[float] = field(default_factory=list)
     resumed: list[float] = field(default_factory=list)
@@ -96,7 +101,8 @@ class Tally:
     def failures(self) -> list[str]:
         """What must not be, in words."""
         running = [f"{self.running} runs left RUNNING"] if self.running else []
-        parts = {"lost": self.lost, "twice": self.doubled, "alive": self.orphaned, "different": self.different}
+        parts = {"lost": self.lost, "twice": self.doubled, "again": self.redone, "alive": self.orphaned}
+        parts |= {"different": self.different}
         return [*running, *(f"{what}: {each}" for what, found in parts.items() for each in found)]
 
 
@@ -112,28 +118,38 @@ class Storm:
         folder: Path,
         kills: int,
         seed: int,
-        workers: int,
+        ground: Ground,
         points: Iterable[str] = POINTS,
         scopes: Sequence[str] = tuple(SCOPES),
         grace: float = 5.0,
     ) -> None:
-        self.folder, self.num_kills, self.workers, self.grace = folder, kills, workers, grace
-        self.points, self.scopes = list(points), list(scopes)
+        self.folder, self.num_kills, self.ground, self.grace = folder, kills, ground, grace
+        self.points = [point for point in points if point not in ground.unpassed]
+        self.scopes = list(scopes)
         self.rng = random.Random(seed)
         self.tally = Tally()
+        self.struck: list[tuple[str, str]] = []  # all kinds and points, those too after which nothing had to stop
         self.watching: list[Future[None]] = []
         self.watchers = ThreadPoolExecutor(64)
-        self.undisturbed = Place(folder / "undisturbed")
+        self.undisturbed = Machine(ground.num_workers, ground.text).new_place(folder / "undisturbed")
         self.known: dict[str, tuple[str, ...]] = {}  # what was ever seen done, with its run ids
         self.calls: dict[str, Counter[str]] = {}  # by scope, how often an undisturbed run passes each point
-        self.seconds: dict[str, float] = {}  # by scope, what an undisturbed run takes
+        self.seconds: dict[str, float] = {}  # by scope, what a run takes
 
     @property
     def is_over(self) -> bool:
         return len(self.tally.kills) >= self.num_kills
 
     def run(self) -> Tally:
-        """Run the study undisturbed, then kill it until it is enough."""
+        """Run the study undisturbed, then kill it until it is enough; what the storm is over is closed then."""
+        try:
+            self.rage()
+        finally:
+            self.tally.orphaned += self.ground.close()
+        return self.tally
+
+    def rage(self) -> None:
+        """Do all of it but the last."""
         if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job: what it starts ignores it too
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self.undisturbed.write()
@@ -144,7 +160,7 @@ class Storm:
             self.calls[scope] = Counter(point for _, point in start.log("passed"))
         while not self.is_over:
             self.tally.stores += 1
-            place = Place(self.folder / f"store-{self.tally.stores}").write()
+            place = self.ground.new_place(self.folder / f"store-{self.tally.stores}").write()
             self.known = {}
             turned = self.scopes[:: -1 if self.tally.stores % 2 == 0 else 1]
             for scope in turned:
@@ -155,7 +171,6 @@ class Storm:
             self.compare(place)
         for watching in self.watching:
             watching.result()
-        return self.tally
 
     def disturb(self, place: Place, scope: str) -> None:
         """Kill the runs of a scope until one comes to its end, or nothing is trained any more and it is enough."""
@@ -168,8 +183,9 @@ class Storm:
     def begin(self, place: Place, scope: str, armed: Mapping[str, int] | None) -> Start:
         """Start the command, with None for what is armed the plain one."""
         self.tally.starts += 1
+        self.ground.mend()
         control = self.folder / "starts" / str(self.tally.starts)
-        return Start(place.words(scope, self.workers), armed, control, not place.store.database.exists())
+        return Start(place.words(scope), armed, control, not place.store.is_there())
 
     def wait_alone(self, start: Start) -> None:
         """Wait for a run that nobody disturbs, which must end well."""
@@ -190,7 +206,7 @@ class Storm:
 
     def stages(self, place: Place, scope: str) -> set[str]:
         """The phases that a run of a scope will come through for sure; the last two only where nothing is missing."""
-        if not place.store.database.exists():
+        if not place.store.is_there():
             return {FIRST, EXPERIMENTS, WORK}
         found = set()
         if not set(place.plan(scope).experiments) <= place.experiments():
@@ -233,7 +249,7 @@ class Storm:
 
     def one_run(self, place: Place, scope: str) -> bool:
         """Begin a run and kill it, at a point or at a time; whether it came to its end all the same."""
-        timed = sum(kill.point == RANDOM for kill in self.tally.kills) < TIMED * len(self.tally.kills) - 1
+        timed = sum(kill.point == RANDOM for kill in self.tally.kills) < self.ground.timed * len(self.tally.kills) - 1
         start = self.begin(place, scope, {} if timed else self.armed(place, scope))
         moment = start.began + self.rng.uniform(0, self.seconds[scope]) if timed else float("inf")
         done: list[tuple[str, str]] = []  # the kinds, with their points
@@ -245,9 +261,9 @@ class Storm:
                 events.append((RANDOM, 0))
             for point, process in events:
                 if not end:
-                    kind = self.strike(place, start, point, process, robbed=bool(done))
+                    kind = self.strike(place, start, point, process, len(done) >= self.ground.most_robbed)
                     done.append((kind, point))
-                    if kind != WORKER:
+                    if kind not in self.ground.robbing:
                         end = kind
                     elif timed or self.rng.random() < AFTER_ALL:
                         moment = time.time() + self.rng.uniform(0, self.seconds[scope] / 4)
@@ -257,18 +273,21 @@ class Storm:
                 start.kill()
                 break
             time.sleep(POLL_SECONDS)
+        lasted = time.time() - start.began
+        self.seconds[scope] = max(self.seconds[scope], lasted) if done else lasted
         return self.count(place, start, done, end)
 
     def strike(self, place: Place, start: Start, point: str, process: int, robbed: bool) -> str:
         """Kill a run at a point where it halts, in the way that was least taken there, and say which."""
-        workers = workers_of(start.process.pid)
-        victim = process if process in workers else self.rng.choice(workers) if workers else None
-        ever = Counter(kill.kind for kill in self.tally.kills)
-        here = Counter(kill.kind for kill in self.tally.kills if kill.point == point)
-        possible = [kind for kind in KINDS if kind != WORKER or (victim and not robbed)]
-        kind = min(possible, key=lambda kind: (here[kind], ever[kind], self.rng.random()))
+        ever = Counter(kind for kind, _ in self.struck)
+        here = Counter(kind for kind, where in self.struck if where == point)
+        found = self.ground.ways(start, process, robbed, self.rng)
+        ways = {kind: way for kind, way in found.items() if kind in self.ground.statuses}
+        kind = min(ways, key=lambda kind: (here[kind], ever[kind], self.rng.random()))
         self.look(place)
-        send(kind, start.process.pid, victim)
+        self.struck.append((kind, point))
+        with contextlib.suppress(ProcessLookupError):
+            ways[kind]()
         return kind
 
     def look(self, place: Place) -> None:
@@ -300,22 +319,27 @@ class Storm:
         """Count what a run that was disturbed has cost; whether it came to its end all the same."""
         status = start.process.poll()
         self.ended(start)
+        self.ground.mend()
         self.look(place)
         said = (start.folder / "stderr").read_text()
+        well_said = end and "Traceback" not in said and (status != 2 or len(said.splitlines()) == 1)
         if status == 0 and end:  # a signal to stop that came when there was nothing left to stop
             self.tally.ignored += 1
             done = [each for each in done if each[0] != end]
-        elif status not in STATUSES.get(end, (0,)) or "Traceback" in said or (said and not end):
+        elif status not in self.ground.statuses.get(end, (0,)) or (said and not well_said):
             self.tally.different.append(f"after {done} status {status}: {said.strip()[-500:]}")
         begun = Counter(key for _, key in start.log("begun"))
         trained = {key for _, key in start.log("trained")}
+        robbed = {key for key, number in begun.items() if number > 1}
         for kind, point in done:
-            if kind == WORKER:
-                again = [key for key, number in begun.items() if number > 1]
-                kill = Kill(kind, point, len(again), 0)
+            if kind in self.ground.robbing:
+                kill = Kill(kind, point, len(robbed), 0)
+                robbed = set()  # which of two thefts it was nobody can tell
             else:
-                again = [key for key in begun if key not in self.known]
-                kill = Kill(kind, point, len(again), len(trained & set(again)))
+                again = {key for key in begun if key not in self.known}
+                kill = Kill(kind, point, len(again), len(trained & again))
+            if max(kill.again - kill.trained, kill.trained) > PASS * self.ground.num_workers:
+                self.tally.redone.append(f"{kill.again} stacks after {kill.kind} {kill.point}: {start.folder}")
             self.tally.kills.append(kill)
             print(
                 f"[{len(self.tally.kills)}/{self.num_kills}] {kind} {point}: {len(self.known)} recorded, "
@@ -333,7 +357,7 @@ class Storm:
             "statuses": [set(each.statuses()) - {"KILLED"} for each in (place, self.undisturbed)],
             "the record": [each.content() for each in (place, self.undisturbed)],
             "Optuna's studies": [each.shown() for each in (place, self.undisturbed)],
-            "files of the store": [each.left_in_store() for each in (place, self.undisturbed)],
+            "strays in the store": [place.strays(), set()],
         }
         self.tally.different += [f"{what} in {place.folder}" for what, (one, other) in parts.items() if one != other]
         ours, theirs = place.files(), self.undisturbed.files()
@@ -343,14 +367,14 @@ class Storm:
         self.tally.different += [f"{name} in {place.folder}" for name in unlike]
 
 
-def report(tally: Tally, command: str) -> str:
+def report(tally: Tally, command: str, ground: Ground) -> str:
     """What came of a storm, as Markdown."""
     kills, again = tally.kills, [kill.again for kill in tally.kills]
     kinds, points = Counter(kill.kind for kill in kills), Counter(kill.point for kill in kills)
-    lines = [f"| {' | '.join(KINDS)} | all |", "|---" * (len(KINDS) + 1) + "|"]
-    lines += [f"| {' | '.join(str(kinds[kind]) for kind in KINDS)} | {len(kills)} |", ""]
+    lines = ["| what was done | times |", "|---|---|", *(f"| {kind} | {kinds[kind]} |" for kind in ground.statuses)]
+    lines += [f"| all | {len(kills)} |", ""]
     lines += [f"| killed at | {' | '.join(SIDES)} |", "|---" * (len(SIDES) + 1) + "|"]
-    for what in dict.fromkeys(point.partition(" ")[2] for point in POINTS):
+    for what in dict.fromkeys(point.partition(" ")[2] for point in POINTS if point not in ground.unpassed):
         counts = [points[point] if (point := f"{side} {what}") in POINTS else "" for side in SIDES]
         lines.append(f"| {what} | {' | '.join(map(str, counts))} |")
     lines += [f"| a random time | | {points[RANDOM]} | |", ""]
@@ -361,6 +385,7 @@ def report(tally: Tally, command: str) -> str:
         f"`{command}`": f"{tally.starts} runs in {tally.stores} stores",
         "stacks lost": len(tally.lost),
         "stacks, trials and cells recorded twice": len(tally.doubled),
+        "kills that cost more than what was in work": len(tally.redone),
         "runs left RUNNING": tally.running,
         "processes left": f"{len(tally.orphaned)}; the last was gone after {spread(tally.gone, 's')}",
         "tables, figures and pages equal to those of an undisturbed run": f"{equal} of {tally.files}",
@@ -389,7 +414,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("python -m benchmarks.faults", description="Kill a study again and again; see what it comes to.")
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (default: 200)")
     parser.add_argument("--seed", type=int, metavar="S", help="of what is drawn (default: another each time)")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="worker processes (default: 2)")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many train (default: 2)")
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="of a Dask cluster, with a record in PostgreSQL: they are killed and cut off too",
+    )
     parser.add_argument("--grace", type=float, default=5.0, metavar="SECONDS",
                         help="how long processes may outlive their command (default: 5)")  # fmt: skip
     parser.add_argument("--folder", type=Path, metavar="DIR", help="a new folder, kept (default: one that is deleted)")
@@ -400,18 +430,24 @@ def main(arguments: list[str] | None = None) -> int:
                 raise UserError(f"--{name} {getattr(options, name)}: at least one is needed")
         if not Path("/proc/self/environ").exists():
             raise UserError("this system has no /proc, in which processes are found")
+        if options.cluster and programs() is None:
+            raise UserError("--cluster: there is no PostgreSQL; install the Debian package postgresql")
         if options.folder and options.folder.exists():
             raise UserError(f"--folder {options.folder}: is there already; name a new one")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     seed = random.SystemRandom().randrange(1000) if options.seed is None else options.seed
-    command = f"python -m benchmarks.faults --kills {options.kills} --seed {seed} --workers {options.workers}"
+    command = f"python -m benchmarks.faults{' --cluster' * options.cluster} --kills {options.kills} --seed {seed}"
+    command += f" --workers {options.workers}"
     print(command, file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = options.folder.absolute() if options.folder else Path(name)
-        tally = Storm(folder, options.kills, seed, options.workers, grace=options.grace).run()
-    print(report(tally, command))
+        ground: Ground = Machine(options.workers)
+        if options.cluster:
+            ground = Cluster(folder / "cluster", options.workers, options.grace)
+        tally = Storm(folder, options.kills, seed, ground, grace=options.grace).run()
+    print(report(tally, command, ground))
     for failure in tally.failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if tally.failures else 0

@@ -547,7 +547,7 @@ def shim(tmp_path):
 @pytest.fixture(scope="module")
 def server():
     """A PostgreSQL server, whose passwords libpq finds as a user's. The tests are skipped where there is none."""
-    from postgres import Server, programs
+    from benchmarks.postgres_server import Server, programs
 
     if programs() is None:
         pytest.skip("there is no PostgreSQL: the tests need the Debian package postgresql")
@@ -569,7 +569,7 @@ def database(server, request):
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A Dask scheduler with two workers, one with a nanny that starts it again. It may not be harmed."""
-    from lab import Lab
+    from benchmarks.dask_lab import Lab
 
     made = Lab(tmp_path_factory.mktemp("lab"))
     made.add("one", "--no-nanny")
@@ -581,7 +581,7 @@ def lab(tmp_path_factory):
 @pytest.fixture
 def own_lab(tmp_path):
     """A Dask scheduler that may be harmed, without workers."""
-    from lab import Lab
+    from benchmarks.dask_lab import Lab
 
     (tmp_path / "lab").mkdir()
     made = Lab(tmp_path / "lab")

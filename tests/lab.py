@@ -1,13 +1,9 @@
-"""A Dask cluster of processes of this machine, and a study of a user's own to be run there."""
+"""A study of a user's own to be run on a Dask cluster."""
 
 import contextlib
-import os
-import re
-import signal
 import subprocess
-import sys
 
-from conftest import Toy, wait_until
+from conftest import Toy
 
 from research.design.plan import make_plan
 from research.design.study_files import load_study
@@ -82,44 +78,6 @@ class Doubles(Toy):
 
     def all_tables(self, folder="reports"):
         return {path.name: path.read_bytes() for path in sorted((self.folder / folder / "toy").glob("*.csv"))}
-
-
-class Lab:
-    """A scheduler and workers as processes of this machine, each with a log in a folder."""
-
-    def __init__(self, folder, port=0):
-        self.folder, self.processes = folder, {}
-        self.start("scheduler", "--port", port, "--host", "127.0.0.1")
-        wait_until(lambda: "Scheduler at:" in self.log("scheduler"), process=self.processes["scheduler"])
-        self.address = re.search(r"Scheduler at: +(\S+)", self.log("scheduler"))[1]
-
-    def start(self, name, *words, before=(), **environment):
-        """Start `dask scheduler` or else a worker, out of the repository, whose package is that which is installed."""
-        kind = name if name == "scheduler" else "worker"
-        command = [*before, sys.executable, "-m", "dask", kind, *words, "--no-dashboard"]
-        with (self.folder / f"{name}.log").open("w") as log:
-            self.processes[name] = subprocess.Popen(
-                list(map(str, command)), cwd=self.folder, env=os.environ | environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-
-    def add(self, name, *words, **more):
-        """Start a worker and wait until the scheduler knows it."""
-        self.start(name, self.address, "--name", name, "--nthreads", 1, *words, **more)
-        wait_until(lambda: "Registered to" in self.log(name), process=self.processes[name])
-
-    def log(self, name):
-        """What it has said so far."""
-        return (self.folder / f"{name}.log").read_text()
-
-    def kill(self, name):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.processes[name].pid, signal.SIGKILL)
-        self.processes.pop(name).wait()
-
-    def close(self):
-        for name in list(self.processes):
-            self.kill(name)
 
 
 def alive(pids):

@@ -4,16 +4,19 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks import fault_points, faults
-from benchmarks.fault_runs import KINDS, alive
+from benchmarks import fault_points, fault_walk, faults
+from benchmarks.fault_cluster import LOST, NEW_DATABASE, NO_SCHEDULER, Cluster, Wire
+from benchmarks.fault_runs import Machine, alive
 from benchmarks.fault_study import Place
 from benchmarks.faults import RANDOM, Storm, main, report, spread
+from benchmarks.postgres_server import programs
 
 KILLS = 14
 POINTS = (
@@ -37,7 +40,7 @@ POINTS = (
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory):
     """A storm over all universes of the study."""
-    made = Storm(tmp_path_factory.mktemp("storm"), KILLS, 1, 2, POINTS, ["all"])
+    made = Storm(tmp_path_factory.mktemp("storm"), KILLS, 1, Machine(2), POINTS, ["all"])
     made.run()
     return made
 
@@ -47,7 +50,7 @@ def copied(storm, tmp_path):
     """A copy of what the undisturbed run left, to be changed, and a storm that has not counted anything yet."""
     shutil.copytree(storm.undisturbed.folder, tmp_path / "undisturbed")
     shutil.copytree(storm.undisturbed.folder, tmp_path / "copy")
-    return Place(tmp_path / "copy"), Storm(tmp_path, 1, 1, 1)
+    return Place(tmp_path / "copy"), Storm(tmp_path, 1, 1, Machine(1))
 
 
 def change(place, sql):
@@ -59,7 +62,7 @@ def change(place, sql):
 def test_a_study_in_a_storm_of_kills_loses_and_doubles_nothing_and_comes_to_the_same_files(storm):
     assert storm.tally.failures == []
     assert len(storm.tally.kills) >= KILLS
-    assert {kill.kind for kill in storm.tally.kills} == set(KINDS)
+    assert {kill.kind for kill in storm.tally.kills} == set(Machine.statuses)
     points = {kill.point for kill in storm.tally.kills} - {RANDOM}
     assert len(points) >= KILLS / 3  # no random time is drawn for the first five
     assert faults.WORK in {faults.POINTS[point] for point in points}
@@ -67,9 +70,9 @@ def test_a_study_in_a_storm_of_kills_loses_and_doubles_nothing_and_comes_to_the_
 
 
 def test_the_report_counts_what_was_done(storm):
-    text = report(storm.tally, "the command")
+    text = report(storm.tally, "the command", storm.ground)
     number = len(storm.tally.kills)
-    assert f" | {number} |" in text
+    assert f"| all | {number} |" in text
     assert f"| `the command` | {storm.tally.starts} runs in {storm.tally.stores} stores |" in text
     assert "| stacks lost | 0 |" in text
     assert "| processes left | 0; " in text
@@ -127,6 +130,13 @@ def test_a_file_that_differs_or_is_too_much_is_noticed(copied, name):
     assert [failure.split(" in ")[0] for failure in storm.tally.failures] == [f"different: storm/{name}"]
 
 
+def test_what_is_left_in_a_store_is_noticed(copied):
+    place, storm = copied
+    (place.store.folder / "mlflow.new").touch()
+    storm.compare(place)
+    assert [failure.split(" in ")[0] for failure in storm.tally.failures] == ["different: strays"]
+
+
 def test_a_process_that_outlives_its_command_is_found_by_what_it_inherited(tmp_path):
     environment = os.environ | {fault_points.FOLDER: str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE)
@@ -158,3 +168,36 @@ def test_every_point_is_one_that_the_command_passes(storm):
     lines = [json.loads(line) for log in storm.folder.glob("starts/*/log") for line in log.read_text().splitlines()]
     passed = {line["of"] for line in lines if line["what"] == "passed"}
     assert {point for point, phase in faults.POINTS.items() if phase not in faults.MENDING} <= passed
+
+
+@pytest.mark.skipif(programs() is None, reason="there is no PostgreSQL")
+def test_a_study_on_a_cluster_that_is_killed_and_cut_off_comes_to_the_files_of_a_local_one(tmp_path):
+    cluster = Cluster(tmp_path / "cluster", 2)
+    short = f"STEP_SECONDS = {fault_walk.STEP_SECONDS}"
+    cluster.text = cluster.text.replace(
+        short, "STEP_SECONDS = 0.2"
+    )  # so that stacks are in work until the store is made
+    cluster.statuses = {kind: cluster.statuses[kind] for kind in (NO_SCHEDULER, NEW_DATABASE, LOST)}
+    points = (f"after {fault_points.NEW}", "before the end of a cell")
+    tally = Storm(tmp_path, 2, 1, cluster, points, ["reference"]).run()
+    assert tally.failures == []
+    assert len(tally.kills) >= 2
+    assert tally.files >= 4
+
+
+def test_a_wire_carries_both_ways_until_it_is_cut_and_then_again_but_for_good(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        wire = Wire(there.getsockname()[1])
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", wire.port), timeout=10) as here:
+                far, _ = there.accept()
+                with far:
+                    here.sendall(b"asked")
+                    assert far.recv(5) == b"asked"
+                    far.sendall(b"told")
+                    assert here.recv(4) == b"told"
+                    wire.cut()
+                    assert (here.recv(1), far.recv(1)) == (b"", b"")
+        wire.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", wire.port), timeout=10)

@@ -15,9 +15,9 @@ import pytest
 from conftest import ROOT, Toy, command, error_line, wait_until
 from made_up import PLAN, made_up_result
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from postgres import PASSWORD, USER
 from test_mlflow_database import TAGS, new_run
 
+from benchmarks.postgres_server import PASSWORD, USER
 from research.console import named_store
 from research.design.errors import UserError
 from research.record.any_store import SCHEMA

@@ -115,6 +115,16 @@ def test_a_stack_that_was_told_in_part_is_closed_as_killed_and_recorded_once(tra
     assert sorted(run.tags["key"] for run in cells) == sorted({s.cell.key for s in PLAN.stacks[:3]})
 
 
+def test_a_text_of_any_length_is_told_in_parts_that_every_server_has_room_for(tracking):
+    store, stack = ServerStore(tracking.address), PLAN.stacks[3]
+    long = "".join(f" {number}" for number in range(5000))  # PostgreSQL takes 8,000 characters, SQLite any number
+    with store.lock("toy", "study toy"), closing(Recorder(store, PLAN)) as recorder:
+        recorder.write_failure(stack, f"ValueError:{long}", long)
+    assert state_of(ServerStore(tracking.address), PLAN).failed == {stack.key: f"ValueError:{long}"}
+    (run,) = store.server.runs(store.server.get_experiment_by_name(EXPERIMENT).experiment_id, "tags.kind = 'failure'")
+    assert max(len(tag["value"]) for tag in run["data"]["tags"]) == tracking_server.MOST_OF_TAG
+
+
 def test_a_second_coordinator_is_refused_and_the_first_lets_go_at_its_end(store):
     with store.lock("locked", "study locked"):
         with (

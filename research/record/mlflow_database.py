@@ -88,7 +88,8 @@ def open_client(store: AnyStore) -> Client:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # prints what it raises
+    for name in ("mlflow.store.db.utils", "psycopg"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # prints what it raises
     event.listen(Engine, "connect", _sync_seldom)
     _create(store)
     return MlflowClient(tracking_uri=store.mlflow_uri)

@@ -23,7 +23,7 @@ from research.design.errors import UserError
 from research.design.places import made_in
 from research.record.any_store import AnyStore
 from research.record.store import Store
-from research.record.tracking_server import Json, TrackingServer, checked_address, number
+from research.record.tracking_server import Json, TrackingServer, checked_address, number, whole_tags
 
 TOKENS = set[str]()  # of the claims that this process has
 COORDINATORS = "coordinators"  # the experiment whose tags say who records which study
@@ -268,8 +268,9 @@ class ServerStore(AnyStore):
         )  # fmt: skip
         insert = self.tables.executemany
         self.tables.execute(f"INSERT OR REPLACE INTO runs VALUES ({','.join('?' * len(row))})", row)
-        for table in ("tags", "params"):
-            rows = [(run_id, each["key"], each.get("value", "")) for each in data.get(table, ())]
+        params = {each["key"]: each.get("value", "") for each in data.get("params", ())}
+        for table, carried in (("tags", whole_tags(data.get("tags", ()))), ("params", params)):
+            rows = [(run_id, key, value) for key, value in carried.items()]
             insert(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", rows)
         latest = []
         for each in data.get("metrics", ()):

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -30,6 +30,7 @@ API = "api/2.0/mlflow"
 HISTORIES = "ajax-api/2.0/mlflow/metrics/get-history-bulk"  # what MLflow's own UI draws curves from
 # What MLflow allows in one request.
 MOST_METRICS, MOST_OTHERS, MOST_RUNS, MOST_POINTS = 1000, 100, 100, 25_000
+MOST_OF_TAG, MOST_OF_NAME = 8000, 250  # characters: what a server has room for that keeps its record in PostgreSQL
 PAGE = 500  # runs: a few megabytes
 PATIENCE = (10, 60)  # seconds for a connection, and for an answer
 RETRIES = 3  # within a few seconds: a server that is started again takes longer, and the command too
@@ -139,14 +140,15 @@ class TrackingServer:
 
     def create_run(self, experiment_id: str, name: str, started: int, tags: Table) -> str:
         """Begin a run, which is RUNNING then; its id."""
-        told = {"experiment_id": experiment_id, "run_name": name, "start_time": started, "user_id": "unknown"}
-        return str(self._post("runs/create", **told, tags=list(tags))["run"]["info"]["run_id"])
+        told = {"experiment_id": experiment_id, "start_time": started, "user_id": "unknown"}
+        run = self._post("runs/create", **told, run_name=name[:MOST_OF_NAME], tags=in_parts(tags))["run"]
+        return str(run["info"]["run_id"])
 
     def log(self, run_id: str, carried: Mapping[str, Table], data: Sequence[Json] = ()) -> None:
         """Add to a run what it carries: rows of `tags`, `params` and `metrics`, as tables have them, and its data."""
         numbers = [{**row, "value": "NaN" if row["is_nan"] else row["value"]} for row in carried["metrics"]]
         for kind, rows, most in (
-            ("tags", carried["tags"], MOST_OTHERS),
+            ("tags", in_parts(carried["tags"]), MOST_OTHERS),
             ("params", carried["params"], MOST_OTHERS),
             ("metrics", numbers, MOST_METRICS),
         ):
@@ -159,7 +161,8 @@ class TrackingServer:
 
     def update_run(self, run_id: str, status: str, name: str | None = None, ended: int | None = None) -> None:
         """Give a run a status, and where they are known a name and an end."""
-        told: Json = {"run_id": run_id, "status": status, "run_name": name, "end_time": ended}
+        told: Json = {"run_id": run_id, "status": status, "end_time": ended}
+        told["run_name"] = name and name[:MOST_OF_NAME]
         self._post("runs/update", **{key: value for key, value in told.items() if value is not None})
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
@@ -290,6 +293,27 @@ def _refusal(response: requests.Response) -> tuple[str, str]:
 def _experiment(told: Json) -> Experiment:
     tags = {tag["key"]: tag.get("value", "") for tag in told.get("tags", ())}
     return Experiment(told["experiment_id"], told["name"], told["artifact_location"], told["lifecycle_stage"], tags)
+
+
+def in_parts(tags: Table) -> list[Json]:
+    """Tags as a server has room for them: one that is longer is followed by `KEY.2` and so on."""
+    return [
+        {"key": tag["key"] + (f".{place // MOST_OF_TAG + 1}" if place else ""), "value": value[place:][:MOST_OF_TAG]}
+        for tag in tags
+        for value in [tag["value"]]
+        for place in range(0, len(value) or 1, MOST_OF_TAG)
+    ]
+
+
+def whole_tags(parts: Iterable[Json]) -> dict[str, str]:
+    """Tags that a server tells, as they were before `in_parts`."""
+    found = {part["key"]: part.get("value", "") for part in parts}
+    for key in [key for key, value in found.items() if len(value) == MOST_OF_TAG]:
+        place = 2
+        while key in found and f"{key}.{place}" in found:
+            found[key] += found.pop(f"{key}.{place}")
+            place += 1
+    return found
 
 
 def number(value: Any) -> tuple[float, bool]:

@@ -1,4 +1,6 @@
-"""A PostgreSQL server of the tests' own, from Debian's package, started as a user without rights."""
+"""A PostgreSQL server for tests and storms, from Debian's package, started as a user without rights."""
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -6,8 +8,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
-
-import psycopg
+from typing import Any
 
 NOBODY = 65534
 USER, PASSWORD = "researcher", "s3cret-of-the-tests"
@@ -24,7 +25,9 @@ class Server:
     """A server on a free port of this machine and on a socket in its folder; everybody needs a password."""
 
     def __init__(self) -> None:
-        self.bin = programs()
+        found = programs()
+        assert found is not None, "there is no PostgreSQL"
+        self.bin = found
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # the path of a socket must be short
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -41,7 +44,7 @@ class Server:
 
     def run(self, program: str, *arguments: object) -> None:
         """Run a program of PostgreSQL, which refuses to be root's."""
-        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         command = [str(self.bin / program), *map(str, arguments)]
         with (self.folder / "printed").open("a") as printed:  # a pipe would stay open as long as the server runs
             done = subprocess.run(
@@ -50,25 +53,31 @@ class Server:
         assert done.returncode == 0, (self.folder / "printed").read_text()
 
     def start(self) -> None:
+        """Start it, and wait until it answers."""
         settings = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
         self.run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-o", settings, "-w", "start")
 
     def stop(self, how: str = "immediate") -> None:
+        """Stop it: at once, as a power cut would, unless otherwise told."""
         self.run("pg_ctl", "-D", self.folder / "data", "-m", how, "-w", "stop")
 
     def close(self) -> None:
+        """Stop it and remove all that it had."""
         self.stop()
         shutil.rmtree(self.folder)
 
-    def execute(self, *statements: str, name: str = "postgres") -> list[tuple]:
+    def execute(self, *statements: str, name: str = "postgres") -> list[tuple[Any, ...]]:
         """Run statements as the server's owner; the rows of the last one."""
-        told = {"host": "127.0.0.1", "port": self.port, "user": USER, "password": PASSWORD, "dbname": name}
-        with psycopg.connect(autocommit=True, **told) as connection:
+        import psycopg
+
+        told = {"host": "127.0.0.1", "port": str(self.port), "user": USER, "password": PASSWORD, "dbname": name}
+        with psycopg.connect(autocommit=True, **told) as connection:  # type: ignore[arg-type]
             for statement in statements:
-                found = connection.execute(statement)
+                found = connection.execute(statement.encode())
             return found.fetchall() if found.description else []
 
     def address(self, name: str, user: str = USER) -> str:
+        """The address of a database."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
 
     def new(self, name: str) -> str:
