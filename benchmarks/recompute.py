@@ -288,8 +288,10 @@ def with_places(study: Study, runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
         rows = read(folder / f"{kind}.csv")
         for name, value in number.at.items():
             rows = rows[rows[name] == value]
-        values = rows[["cell", "seed", number.metric]].rename(columns={number.metric: placed(number)})
-        runs = runs.merge(values, on=["cell", "seed"], how="left")
+        same = [*(factor.name for factor in study.factors if factor.name in rows and factor.name in runs), "seed"]
+        runs = runs.merge(
+            rows[[*same, number.metric]].rename(columns={number.metric: placed(number)}), on=same, how="left"
+        )
     return runs
 
 

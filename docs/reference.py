@@ -22,7 +22,7 @@ from research.design.errors import UserError
 from research.design.study_files import load_study, study_names
 from research.judging.findings import Finding
 from research.judging.universe_findings import Across, across_frame, summary_frame
-from research.publishing.tables import KEYS, TRIALS, UNIVERSES, findings_frame
+from research.publishing.tables import KEYS, TRIALS, UNIVERSES, UNNAMED, findings_frame
 from research.record.frames import Frames
 from research.training.choices import CHOICES, MEASURES, PROBES, SMALLEST
 from research.training.config import TrainConfig
@@ -150,8 +150,9 @@ def tables() -> Iterator[str]:
     """The published tables with their columns."""
     yield f"## Tables\n\n{docstring(Frames)}\n"
     rows = [
-        (f"`{name}`", ", ".join(f"`{each}`" for each in ("cell", "FACTOR ...", "seed", *keys, "METRIC ...")))
+        (f"`{name}`", ", ".join(f"`{each}`" for each in (*head, "FACTOR ...", "seed", *keys, "METRIC ...")))
         for name, keys in KEYS.items()
+        for head in [() if name in UNNAMED else ("cell",)]
     ]
     tuning = ("cell", "FACTOR ...", "trial", "FIELD ...", "value", "scatter", "winner")
     rows.append((f"`{TRIALS}`", ", ".join(f"`{name}`" for name in tuning)))
@@ -164,7 +165,8 @@ def tables() -> Iterator[str]:
     yield table(("table", "columns"), rows)
     yield (
         f"`{UNIVERSES}/runs.csv` and `{UNIVERSES}/{TRIALS}` are the same of all universes. Of `epoch` and `step` a "
-        "table has what its study counts. Of findings:\n"
+        "table has what its study counts. Where a file has no column `cell` the levels tell which it is; frames have "
+        "it. Of findings:\n"
     )
     yield f"{docstring(Finding)}\n"
     yield f"{docstring(across_frame)}\n\n{docstring(summary_frame)}\n"

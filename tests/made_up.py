@@ -14,7 +14,7 @@ from research.design.plan import Plan, make_plan
 from research.design.streams import stream
 from research.design.study import Factor, Study
 from research.design.task import Replicate, StackResult
-from research.publishing.tables import PROVENANCE, SUMS, TABLES, TRIALS, UNIVERSE_TABLES, csv, sums, tables_of
+from research.publishing.tables import PROVENANCE, SUMS, TABLES, TRIALS, UNIVERSE_TABLES, UNNAMED, csv, sums, tables_of
 from research.training.measures import EXTREMA, FIT_EVERY, PROBABILITY_EDGES
 from research.training.metrics import OF_MEASURES
 
@@ -158,7 +158,8 @@ def write_tables(study: Study, folder: Path, plan: Plan | None = None, **own: Ca
     for name, rows in zip(TABLES, (runs, curves, layers, profiles), strict=True):
         frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=empty[name])
         head = [*first, *(column for column in (clock, "layer", "place") if column in frame)]
-        write_table(folder / name, frame[[*head, *sorted(set(frame) - set(head))]], plan.columns)
+        columns = [*head, *sorted(set(frame) - set(head))]
+        write_table(folder / name, frame[columns[1:] if name in UNNAMED else columns], plan.columns)
     if plan.is_tuned:
         write_table(folder / TRIALS, made_up_trials(plan), plan.columns)
     write_provenance(plan, folder)

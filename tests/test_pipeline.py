@@ -18,6 +18,7 @@ from research.design.study import Study
 from research.design.study_files import load_study, study_names
 from research.design.universes import asked_for
 from research.publishing.pipeline import with_studies
+from research.publishing.tables import read_export
 from research.training.mnist import data_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,8 +122,8 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, tmp_path):
         done = command(name, "--tier", "smoke", *(word for text in scope for word in ("--universes", text)), *places)
         assert done.returncode == 0, done.stderr
     folder, plan = tmp_path / name, make_plan(study, "smoke")
-    tables = {kind: pd.read_csv(folder / f"{kind}.csv") for kind in ("runs", "curves", "layers", "profiles")}
-    runs = tables["runs"]
+    _, tables, _ = read_export(study, folder, of_universes=False)
+    runs = tables["runs.csv"]
     assert set(runs["cell"]) == {cell.name for cell in plan.cells}
     assert (runs.groupby("cell")["seed"].nunique() == plan.num_seeds).all()
     assert runs["diverged_step"].isna().all() or name in MAY_DIVERGE
@@ -136,9 +137,9 @@ def test_a_study_at_smoke_size_has_what_its_claims_are_about(name, tmp_path):
         cells = make_plan(study, "smoke", scope=scope).cells
         assert set(pd.read_csv(folder / "universes" / "runs.csv")["cell"]) == {cell.name for cell in cells}
     by_place = any(metric.by == "place" for cell in plan.cells for metric in cell.task.gives().values())
-    assert (len(tables["profiles"]) > 0) == by_place
+    assert (len(tables["profiles.csv"]) > 0) == by_place
     for cell in plan.cells:
-        curves = tables["curves"][tables["curves"]["cell"] == cell.name]
+        curves = tables["curves.csv"][tables["curves.csv"]["cell"] == cell.name]
         assert curves.empty or curves[cell.task.clock].notna().all()
 
 

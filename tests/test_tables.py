@@ -53,7 +53,7 @@ def test_tables_hold_results_to_six_digits_and_provenance_stands_beside_them(tmp
     assert runs[0] == "cell,activation,depth,seed,diverged_step,test_accuracy,test_loss,train_loss"
     assert runs[1] == "tanh depth=1,tanh,1,0,,0.333333,1,2"
     assert runs[2] == "tanh depth=1,tanh,1,1,,1.33333,,2.1"
-    assert (tmp_path / "out" / "layers.csv").read_text().splitlines()[1] == "tanh depth=1,tanh,1,0,0,1,0.5"
+    assert (tmp_path / "out" / "layers.csv").read_text().splitlines()[1] == "tanh,1,0,0,1,0.5"
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
     stack = provenance["stacks"][PLAN.stacks[0].key]
     assert stack["seconds"] == 2.5
@@ -169,7 +169,7 @@ CHANGES = {
         "runs.csv: has a column 'Unnamed: 0' that no export writes",
     ),
     "words for numbers": ("runs.csv", lambda f: f.assign(train_loss="low"), "has a column 'train_loss' that no export"),
-    "columns moved": ("layers.csv", lambda f: f[[*f.columns[1:], "cell"]], "layers.csv: has "),
+    "columns moved": ("layers.csv", lambda f: f[[*f.columns[1:], f.columns[0]]], "layers.csv: has "),
     "a replicate twice": (
         "runs.csv",
         lambda f: pd.concat([f, f.iloc[:1]]),
@@ -185,8 +185,14 @@ CHANGES = {
     "a level that is not the cell's": (
         "layers.csv",
         lambda f: f.assign(depth=7),
-        "has a cell 'tanh depth=1' of levels",
+        "layers.csv: has a cell of levels tanh, 7, which the study has not",
     ),
+    "a cell's name where its levels tell it": (
+        "curves.csv",
+        lambda f: f.assign(cell="tanh depth=1"),
+        "curves.csv: has a column 'cell' that no export writes any more",
+    ),
+    "another level than the cell's": ("runs.csv", lambda f: f.assign(depth=7), "has a cell 'tanh depth=1' of levels"),
 }
 
 

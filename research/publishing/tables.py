@@ -39,6 +39,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # of each table of replicates, what tel
     "profiles.csv": ("place",),
 }
 TABLES = tuple(KEYS)
+UNNAMED = TABLES[1:]  # rows of these do not name their cell: the levels tell which it is, in less room
 UNIVERSE_TABLES = (RUNS, TRIALS)
 UNIVERSES = "universes"  # the folder of their tables, in that of the study
 PROVENANCE = "provenance.json"
@@ -73,6 +74,8 @@ def export(store: AnyStore, plan: Plan, state: State, folder: Path, published: b
     tables = {**dict(zip(TABLES, frames, strict=True)), TRIALS: trials_frame(plan, state.trials)}
     if plan.of_universes:  # what is read elsewhere than in the runs goes along with them
         tables[RUNS] = with_columns(plan.study, *frames)
+    for name in UNNAMED:
+        tables[name] = tables[name].drop(columns="cell")
     files = {name: csv(tables[name], plan.columns) for name in tables_of(plan)}
     files[PROVENANCE] = (json.dumps({"published": published, **provenance(plan, state)}, indent=1) + "\n").encode()
     write({folder / name: content for name, content in (files | {SUMS: sums(files)}).items()})
@@ -153,10 +156,11 @@ def read_export(
         what = "the reference universe alone" if of_universes else "other universes"
         raise UserError(f"{folder}: holds tables of {what}; {AGAIN}")
     tables = dict(zip(tables_of(plan), read_tables(folder, tables_of(plan), study), strict=True))
-    for table in tables.values():
-        add_later_choices(table, plan)
     for name, table in tables.items():
+        add_later_choices(table, plan)
         if name in KEYS:
+            if name in UNNAMED:
+                add_cells(folder / name, table, plan)
             check_rows(folder / name, table, plan, KEYS[name])
     check_runs(folder / RUNS, tables[RUNS], plan)
     return plan, tables, made_with["claims"]
@@ -280,6 +284,23 @@ def add_later_choices(table: pd.DataFrame, plan: Plan) -> None:
         name = factor.name
         if name not in table and name in reference and all(u.levels[name] == reference[name] for u in plan.universes):
             table.insert(place, name, reference[name])
+
+
+def add_cells(path: Path, table: pd.DataFrame, plan: Plan) -> None:
+    """Give a table the column of its cells, by their levels. Raises UserError for levels that the study has not."""
+    names = [factor.name for factor in plan.columns]
+    if missing := [name for name in names if name not in table]:
+        raise UserError(f"{path}: has no column {missing[0]!r}; {AGAIN}")
+    if "cell" in table:
+        raise UserError(f"{path}: has a column 'cell' that no export writes any more; {AGAIN}")
+    known = {tuple(level_word(level) for level in plan.placed(cell).values()): cell.name for cell in plan.cells}
+    levels = table[names].drop_duplicates()
+    cells = [known.get(tuple(map(level_word, row))) for row in levels.itertuples(index=False)]
+    if None in cells:
+        written = ", ".join(map(str, levels.iloc[cells.index(None)]))
+        raise UserError(f"{path}: has a cell of levels {written}, which the study has not; {AGAIN}")
+    group = table.groupby(names, sort=False, dropna=False).ngroup()
+    table.insert(0, "cell", group.map(dict(enumerate(cells))).astype(object))
 
 
 def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:
