@@ -317,7 +317,7 @@ STUDY = Study(
     predictions={"predicted_memory": predicted_memory},
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, levels={"side": (28, 64), "channels": (3,)}),
+        "smoke": Tier(seeds=1, levels={"side": (28, 64), "channels": (3,)}),
     },
     headline=("parameters", "step_seconds"),
     controls=(

@@ -331,7 +331,7 @@ STUDY = Study(
     headline=("steady_test_accuracy", "feature_accuracy"),
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, trials=3, overrides={"num_train": 300},
+        "smoke": Tier(seeds=2, trials=2, overrides={"num_train": 300},
                       levels={"optimizer": ("sgd",), "kernel": ("rbf",), "settings": ("tuned",)}),
     },
     controls=(

@@ -241,7 +241,7 @@ STUDY = Study(
     headline=("steady_test_accuracy", "steady_test_rmse"),
     tiers={
         "full": Tier(seeds=20, universe_seeds=8, first_seed=200),
-        "smoke": Tier(seeds=2, trials=4, levels={"data": ("wines",), "settings": ("tuned",), "network": ("two",)}),
+        "smoke": Tier(seeds=2, trials=2, levels={"data": ("wines",), "settings": ("tuned",), "network": ("two",)}),
     },
     controls=(
         Control("the-same-again", "The same training once more ends at the same weights, or the same trees",
