@@ -27,6 +27,7 @@ NO_SCHEDULER = "SIGKILL of the scheduler"
 NO_DATABASE, NEW_DATABASE = "stop of the database until the run has ended", "stop and start of the database"
 CUT_WORKER, CUT_SCHEDULER, CUT_DATABASE = "cut of a worker", "cut from the scheduler", "cut from the database"
 CHUNK = 65536
+START_SECONDS = 30  # in which a worker finds the scheduler, or ends: Dask's own would wait for ever
 
 
 class Wire:
@@ -158,7 +159,7 @@ class Cluster:
     def close(self) -> list[str]:
         """End it; what was left of processes, in words, once they have had their time."""
         self.mend()
-        end = time.monotonic() + IDLE_SECONDS + self.grace
+        end = time.monotonic() + max(IDLE_SECONDS, START_SECONDS) + self.grace
         while (left := self._left()) and time.monotonic() < end:
             time.sleep(0.1)
         self.lab.close()
@@ -184,11 +185,11 @@ class Cluster:
         self.database.start()
 
     def _add(self) -> None:
-        """Start a worker with a wire of its own."""
+        """Start a worker with a wire of its own, which ends itself if it is cut before it is known to the scheduler."""
         name = f"worker-{next(self.numbers)}"
         self.wires[name] = Wire(self.port)
         address = f"tcp://127.0.0.1:{self.wires[name].port}"
-        self.lab.start_worker(name, address=address, PYTHONPATH=str(ROOT))
+        self.lab.start_worker(name, "--death-timeout", str(START_SECONDS), address=address, PYTHONPATH=str(ROOT))
 
     def _replace(self, name: str, killed: bool) -> None:
         """Take a worker away, with all of its processes or by a cut, after which it ends itself; start another."""
