@@ -25,7 +25,7 @@ PAGES = {
 OURS = [page for name, page in PAGES.items() if name.startswith(("README", "docs/"))]
 TUTORIAL, GUIDES = PAGES["docs/tutorial.md"], PAGES["docs/how-to.md"]
 PARSERS = {command.__name__: command.parser for command in (study, report, reproduce, store, ui)}
-OF_OTHERS = {"--nthreads", "--stacks"}  # options of Dask and of a benchmark
+OF_OTHERS = {"--death-timeout", "--nthreads", "--stacks"}  # options of Dask and of a benchmark
 
 
 def blocks(page: str, language: str = "") -> list[str]:
