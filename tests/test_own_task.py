@@ -135,7 +135,7 @@ def test_it_runs_and_gives_a_verdict_and_a_page(finished):
     assert runs[0] == "cell,steps,seed,distance,diverged_step,turns"
     assert len(runs) == 1 + 2 * 30
     profiles = (finished.folder / "reports" / "walk" / "profiles.csv").read_text().splitlines()
-    assert profiles[0] == "cell,steps,seed,place,path"
+    assert profiles[0] == "steps,seed,place,path"
 
 
 def test_the_same_command_runs_nothing_again(copied):
