@@ -296,8 +296,8 @@ def with_places(study: Study, runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def placed(number: Number) -> str:
-    """A name for a metric where it is read."""
-    return f"{number.metric} at {dict(number.at)}"
+    """The name that the table of universes gives a metric where it is read."""
+    return number.metric + "".join(f"_at_{name}_{value}" for name, value in number.at.items())
 
 
 def read_text(path: Path) -> pd.DataFrame:
