@@ -299,8 +299,8 @@ def add_cells(path: Path, table: pd.DataFrame, plan: Plan) -> None:
     if None in cells:
         written = ", ".join(map(str, levels.iloc[cells.index(None)]))
         raise UserError(f"{path}: has a cell of levels {written}, which the study has not; {AGAIN}")
-    group = table.groupby(names, sort=False, dropna=False).ngroup()
-    table.insert(0, "cell", group.map(dict(enumerate(cells))).astype(object))
+    named = table[names].merge(levels.assign(cell=pd.Series(cells, levels.index, dtype=object)), "left", names)
+    table.insert(0, "cell", named["cell"].to_numpy())
 
 
 def check_rows(path: Path, frame: pd.DataFrame, plan: Plan, keys: tuple[str, ...]) -> None:
