@@ -62,7 +62,8 @@ def test_an_interrupted_script_leaves_nothing_running_and_the_next_call_goes_on(
     )
     script = tmp_path / "script.py"
     call = f"research.run({str(toy.file)!r}, store={str(toy.store)!r}, workers=1)"
-    script.write_text(f"import research\n{call}\n")
+    as_at_a_terminal = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script.write_text(f"{as_at_a_terminal}\nimport research\n{call}\n")
     printed = tmp_path / "printed"
     with printed.open("w") as out:
         process = subprocess.Popen(
