@@ -180,8 +180,8 @@ STUDY = Study(
         Factor("start", ("advised", "default"), phrase="under {} start",
                words={"advised": "the advised", "default": "PyTorch's"}),
         Factor("depth", (3, 6), label="layers of the deep network", phrase="with {} layers"),
-        Factor("length", ("usual", "double"), phrase="trained for {} the time",
-               words={"usual": "once", "double": "twice"}),
+        Factor("length", ("usual", "double"), phrase="trained for {}", words={"usual": "once", "double": "twice"},
+               in_text={"usual": "the usual time", "double": "twice the time"}),
     ),
     universes=({"optimizer": "sgd"}, {"activation": "tanh"}, {"start": "default"}, {"depth": 6}, {"length": "double"}),
     universe_reasons="What the documents leave open, each alone: gradient descent at its customary rate; tanh, with "

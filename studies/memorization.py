@@ -80,9 +80,9 @@ STUDY = Study(
     ),
     choices=(
         Factor("optimizer", ("adam", "sgd")),
-        Factor("depth", (2, 1), phrase="with {} hidden layers"),
+        Factor("depth", (2, 1), phrase="with {}", in_text={2: "two hidden layers", 1: "one hidden layer"}),
         Factor("activation", ("relu", "tanh")),
-        Factor("dropout", (0.0, 0.5), phrase="with a dropout of {}"),
+        Factor("dropout", (0.0, 0.5), phrase="with {}", in_text={0.0: "no dropout", 0.5: "a dropout of 0.5"}),
     ),
     universes=({"optimizer": "sgd"}, {"depth": 1}, {"activation": "tanh"}, {"dropout": 0.5}),
     universe_reasons="What the document leaves open, each alone: the optimiser, the depth, the activation, and a "

@@ -307,7 +307,8 @@ STUDY = Study(
         {"side": SIDES[:1], "network": ("counted", "local")},  # which have images of sizes of their own
     ),
     choices=(
-        Factor("channels", (3, 1), phrase="with {} channels", words={3: "three", 1: "one"}),
+        Factor("channels", (3, 1), phrase="with {}", words={3: "three", 1: "one"},
+               in_text={3: "three channels", 1: "one channel"}),
         Factor("batch", (4, 1), "batch size", "in batches of {}", {4: "four", 1: "one"}),
     ),
     universes=({"channels": 1}, {"batch": 1}),

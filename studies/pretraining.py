@@ -318,7 +318,7 @@ STUDY = Study(
         Factor("settings", ("tuned", "default"), phrase="with {} settings"),
         Factor("kind", ("rbm", "autoencoder"), label="kind of pretraining", phrase="with pretraining as {}",
                in_text={"rbm": "Boltzmann machines", "autoencoder": "autoencoders"}),
-        Factor("optimizer", ("sgd", "adam")),
+        Factor("optimizer", ("sgd", "adam"), "optimiser", "with {}", {"sgd": "SGD", "adam": "Adam"}),
         Factor("kernel", ("rbf", "linear"), phrase="with a {} kernel", words={"rbf": "RBF"}),
     ),
     universes=({"settings": "default"}, {"kind": "autoencoder"},

@@ -2,16 +2,20 @@
 
 import io
 from dataclasses import replace
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import ROOT
 from matplotlib.colors import to_hex
 from test_universe_findings import HIGH, RELU, by_init, by_two, control, diverged, judged, low_tanh_with_adam
 
 from research.design.study import Claim
+from research.design.study_files import load_study
 from research.publishing.figures import VERDICT_COLOURS, use_style
 from research.publishing.pages import SIGNS
+from research.publishing.results import read_published
 from research.publishing.universe_figures import (  # fmt: skip
     choices_of,
     specification_curve,
@@ -195,3 +199,17 @@ def test_figures_and_captions_have_the_same_names_and_figures_the_same_bytes_eac
 def test_a_study_without_claims_has_no_such_figures():
     across = replace(judged(by_init), claims=())
     assert universe_figures(across) == universe_captions(across) == {}
+
+
+@pytest.mark.parametrize("name", ["depth_vs_width", "output_heads"])
+def test_no_words_lie_on_others(name):
+    """Of studies with long sentences and long words for levels."""
+    across = read_published(load_study(name), ROOT / "reports" / name).universes.across
+    for figure in universe_figures(across).values():
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            words = [text for text in (*ax.texts, *ax.get_yticklabels()) if text.get_text() and text.get_visible()]
+            boxes = [text.get_window_extent() for text in words]
+            hit = [(a.get_text(), b.get_text()) for (a, x), (b, y) in combinations(zip(words, boxes, strict=True), 2)
+                   if x.shrunk(0.9, 0.9).overlaps(y.shrunk(0.9, 0.9))]  # fmt: skip
+            assert not hit

@@ -23,7 +23,10 @@ from research.publishing.figures import VERDICT_COLOURS
 from research.publishing.pages import SIGNS
 
 SHOWN = {**VERDICT_COLOURS, "inconclusive": "0.45", "withheld": "0.8", "not judged": "0.8"}
+WIDTH = 6.5  # inches of the figure of all claims
 ROW = 0.135  # inches for a level of a choice
+LEFT = 122  # points on the left of the marks, at least
+LETTER, LARGER = 4.1, 4.4  # points that a letter takes, of a level and of the name of a choice
 OVERVIEW = (
     "In how many universes each claim holds; those that differ in nothing its number can depend on count as one. On "
     "the left is the verdict under the reference settings, judged by itself as in all; on the right what decides."
@@ -59,10 +62,11 @@ def claims_across(across: Across) -> Figure:
     claims = varying(across)
     compared = [choices_of(claim, across.choices) for claim in claims]
     heights = [1.75 + ROW * sum(len(choice.levels) + 0.6 for choice in choices) for choices in compared]
-    figure = plt.figure(figsize=(6.5, sum(heights)), layout="none")
+    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="none")
     parts = figure.subfigures(len(claims), 1, height_ratios=heights, squeeze=False)
+    left = max(sum(margin(choices)) for choices in compared)
     for part, claim, choices in zip(parts.flat, claims, compared, strict=True):
-        specification_curve(part, claim, choices)
+        specification_curve(part, claim, choices, left)
     return figure
 
 
@@ -71,22 +75,43 @@ def choices_of(finding: AcrossFinding, choices: Sequence[Factor]) -> list[Factor
     return [choice for choice in choices if len({point.levels[choice.name] for point in finding.distinct}) > 1]
 
 
-def specification_curve(figure: FigureBase, finding: AcrossFinding, compared: Sequence[Factor]) -> None:
+def specification_curve(
+    figure: FigureBase, finding: AcrossFinding, compared: Sequence[Factor], left: float = LEFT
+) -> None:
     """Every universe in the order of its number, which stands with its interval above; below, the levels it has.
 
-    On the right of each choice is its share in the variance of the numbers.
+    On the right of each choice is its share in the variance of the numbers. `left` is the room for words, in points.
     """
     points = sorted(finding.distinct, key=lambda point: (math.isnan(point.finding.number), point.finding.number))
     height = ROW * sum(len(choice.levels) + 0.6 for choice in compared)
     # Placed by hand, in inches: the solver of a layout of layouts does not give the same bits each time.
     whole = 1.75 + height
-    ends = {"left": 0.26, "right": 0.87, "bottom": 0.08 / whole, "top": 1 - 0.52 / whole, "hspace": 0.06}
+    ends = {
+        "left": left / (72 * WIDTH),
+        "right": 0.87,
+        "bottom": 0.08 / whole,
+        "top": 1 - 0.52 / whole,
+        "hspace": 0.06,
+    }
     ratios = (1.1, max(height, 0.1))
     top, marks = figure.subplots(2, 1, height_ratios=ratios, sharex=True, gridspec_kw=ends)
     draw_numbers(top, finding, points)
     draw_levels(marks, finding, points, compared)
     title = textwrap.fill(f"{finding.text}: {finding.region}", 92)
     figure.suptitle(title, x=0.01, y=1 - 0.06 / whole, ha="left", va="top", fontsize=8.5, parse_math=False)
+
+
+def margin(choices: Sequence[Factor]) -> tuple[float, float]:
+    """The room in points on the left of the levels' marks: for the words of levels, and for the names of choices."""
+    levels = max((len(choice_level(choice, level)) for choice in choices for level in choice.levels), default=0)
+    names = max((len(line) for choice in choices for line in name_lines(choice)), default=0)
+    of_levels = max(41, 10 + LETTER * levels)
+    return of_levels, max(LEFT - of_levels, 4 + LARGER * names)
+
+
+def name_lines(choice: Factor) -> list[str]:
+    """The name of a choice in lines that are no longer than need be."""
+    return textwrap.wrap(factor_word(choice), 16)
 
 
 def draw_numbers(ax: Axes, finding: AcrossFinding, points: Sequence[Point]) -> None:
@@ -194,19 +219,16 @@ def draw_levels(ax: Axes, finding: AcrossFinding, points: Sequence[Point], choic
             labels.append(choice_level(choice, level))
             height += 1
         middle = (start + height - 1) / 2
-        look: dict[str, Any] = {
-            "va": "center",
-            "fontsize": 7.5,
-            "transform": ax.get_yaxis_transform(),
-            "parse_math": False,
-        }
-        ax.text(-0.145, middle, textwrap.fill(factor_word(choice), 16), ha="right", **look)
+        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "parse_math": False}
+        by_axes = ax.get_yaxis_transform()
+        ax.annotate(
+            "\n".join(name_lines(choice)), (0, middle), (-margin(choices)[0], 0), by_axes, "offset points",
+            ha="right", **look,
+        )  # fmt: skip
         share = shares.get(choice.name, 0.0)
         corner, size = (1.02, middle - 0.4), (0.1 * max(share, 0.002), 0.8)
-        ax.add_patch(
-            Rectangle(corner, *size, color="0.6", linewidth=0, transform=ax.get_yaxis_transform(), clip_on=False)
-        )
-        ax.text(1.03 + size[0], middle, f"{100 * share:.0f} %", ha="left", **look)
+        ax.add_patch(Rectangle(corner, *size, color="0.6", linewidth=0, transform=by_axes, clip_on=False))
+        ax.text(1.03 + size[0], middle, f"{100 * share:.0f} %", ha="left", transform=by_axes, **look)
         height += 0.6
     if choices:
         head: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 7, "color": "0.3"}
@@ -227,13 +249,16 @@ def verdicts_across(across: Across) -> Figure:
     What a withheld verdict would be is not shown.
     """
     claims = across.claims
-    figure, ax = plt.subplots(figsize=(9.2, 0.7 + 0.52 * len(claims)))
-    for row, claim in enumerate(claims):
+    sentences = [textwrap.fill(claim.sentence, 64) for claim in claims]
+    heights = np.array([max(0.52, 0.12 + 0.12 * (sentence.count("\n") + 1)) for sentence in sentences])  # inches
+    rows = heights.cumsum() - heights / 2
+    figure, ax = plt.subplots(figsize=(9.2, 0.7 + heights.sum()))
+    for row, claim, sentence in zip(rows, claims, sentences, strict=True):
         left = 0
         for verdict, count in claim.counts.items():
             if not count:
                 continue
-            ax.barh(row, count, left=left, height=0.62, color=SHOWN[verdict], edgecolor="white", linewidth=0.8)
+            ax.barh(row, count, left=left, height=0.32, color=SHOWN[verdict], edgecolor="white", linewidth=0.8)
             light = verdict in ("withheld", "not judged")
             text = f"{SIGNS[verdict]} {count}" if count > 1 else f"{count}"
             ax.text(
@@ -245,19 +270,18 @@ def verdicts_across(across: Across) -> Figure:
             -0.02, row, sign, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9, weight="bold",
             color=VERDICT_COLOURS.get(claim.reference.verdict, "0.35"),
         )  # fmt: skip
-        sentence = textwrap.fill(claim.sentence, 64)
         ax.text(1.02, row, sentence, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5, parse_math=False)
     texts = [textwrap.fill(claim.text, 48) for claim in claims]
-    ax.set_yticks(range(len(claims)), texts, fontsize=7.5)
+    ax.set_yticks(rows, texts, fontsize=7.5)
     ax.tick_params(axis="y", length=0, pad=22)
-    ax.set(xlim=(0, max(len(claim.distinct) for claim in claims)), ylim=(len(claims) - 0.5, -0.5))
+    ax.set(xlim=(0, max(len(claim.distinct) for claim in claims)), ylim=(heights.sum(), 0))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("universes", fontsize=8)
     for place, align, text in (
         (-0.02, "right", "reference"),
         (1.02, "left", "what decides"),
     ):
-        ax.text(place, -0.55, text, transform=ax.get_yaxis_transform(), ha=align, va="bottom", fontsize=7, color="0.3")
+        ax.text(place, -0.03, text, transform=ax.get_yaxis_transform(), ha=align, va="bottom", fontsize=7, color="0.3")
     ax.grid(False)
     ax.spines["left"].set_visible(False)
     given = [verdict for verdict in SHOWN if any(claim.counts[verdict] for claim in claims)]  # type: ignore[index]
